@@ -1,0 +1,130 @@
+# help: setup [-y] [build|test|bench]...   install what building (and testing, benching) needs; changes no service
+# shellcheck shell=bash
+set -euo pipefail
+. scripts/lib/common.sh
+. scripts/setup/deps.sh
+
+yes=no
+groups=()
+for arg in "$@"; do
+    case $arg in
+    -y | --yes) yes=yes ;;
+    build | test | bench) groups+=("$arg") ;;
+    *) die "setup: \"$arg\" is not an option or a group (build, test, bench)" ;;
+    esac
+done
+((${#groups[@]})) || groups=(build)
+case " ${groups[*]} " in *" build "*) ;; *) groups=(build "${groups[@]}") ;; esac
+
+probe() {
+    local kind=${1%%:*} what=${1#*:}
+    case $kind in
+    cmd) have "$what" ;;
+    pc) have pkg-config && pkg-config --exists "$what" ;;
+    file) compgen -G "$what" >/dev/null ;;
+    py) /usr/bin/python3 -c "import $what" 2>/dev/null ;;
+    node) have npm && have node && (($(node -p 'parseInt(process.versions.node)') >= what)) ;;
+    *) die "packages.txt: no probe \"$kind\"" ;;
+    esac
+}
+
+known() { apt-cache show --no-all-versions "$1" 2>/dev/null | grep '^Package:' >/dev/null; }
+
+# The first alternative that apt knows; the first of all when it knows none.
+choose() {
+    local name
+    for name in ${1//|/ }; do
+        if known "$name"; then
+            say "$name"
+            return
+        fi
+    done
+    say "${1%%|*}"
+}
+
+# The packages of a group whose probe finds nothing, as written in the list.
+missing() {
+    local group probe_ package
+    while read -r group probe_ package; do
+        [[ $group == "$1" ]] || continue
+        probe "$probe_" || say "$package"
+    done < <(grep -v '^#' scripts/setup/packages.txt)
+}
+
+wanted=()
+for group in "${groups[@]}"; do
+    [[ $group == bench ]] && continue
+    while read -r name; do wanted+=("$name"); done < <(missing "$group")
+done
+if ! deps_ready 2>/dev/null && ! deps_in_system; then
+    have apt-get || die "set-up knows Debian and Ubuntu only; scripts/setup/packages.txt lists what is needed"
+    if deps_in_apt; then
+        while read -r name; do wanted+=("$name"); done < <(missing deps)
+    elif [[ ! -f /usr/share/keyrings/debian-archive-keyring.gpg ]]; then
+        wanted+=(debian-archive-keyring)
+    fi
+fi
+
+APT=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -o DPkg::Lock::Timeout=300)
+
+apt_lists_fresh() {
+    local name
+    for name in "$@"; do known "$(choose "$name")" || return 1; done
+}
+
+ask() {
+    local answer
+    if [[ $yes == yes || ! -t 0 || ! -t 1 ]]; then return 0; fi
+    read -r -p "Install them? [Y/n] " answer
+    case $answer in '' | y | Y | yes) ;; *) die "nothing installed" ;; esac
+}
+
+# Debian's postgresql makes a cluster "main" and starts it, unless told not to while it is installed.
+without_main_cluster() {
+    local conf=/etc/postgresql-common/createcluster.d/phi-setup.conf rc=0
+    as_root mkdir -p "${conf%/*}"
+    as_root sh -c "echo 'create_main_cluster = false' > $conf"
+    "$@" || rc=$?
+    as_root rm -f "$conf"
+    return "$rc"
+}
+
+install_packages() {
+    local names=() name
+    have apt-get || die "set-up knows Debian and Ubuntu only; install these yourself: ${wanted[*]}"
+    if ! apt_lists_fresh "${wanted[@]}"; then
+        step "apt-get update" as_root "${APT[@]}" update
+    fi
+    for name in "${wanted[@]}"; do names+=("$(choose "$name")"); done
+    mapfile -t names < <(printf '%s\n' "${names[@]}" | awk '!seen[$0]++')
+    say "To install (apt, without recommended packages):"
+    printf '%s\n' "${names[*]}" | fold -s -w 100 | sed 's/^/    /'
+    LC_ALL=C apt-get -o Debug::NoLocking=1 --assume-no --no-install-recommends install "${names[@]}" 2>/dev/null |
+        grep -E '^(Need to get|After this operation)' | sed 's/^/    /' || true
+    if ((EUID != 0)) && ! have sudo; then
+        as_root "${APT[@]}" install -y --no-install-recommends "${names[@]}"
+    fi
+    ask
+    step "install ${#names[@]} packages" without_main_cluster as_root "${APT[@]}" install -y --no-install-recommends "${names[@]}"
+}
+
+# The two daemons that bench compares with, unpacked with what they need and the system lacks.
+unpack_bench() {
+    local names deb debs=$BUILD/bench.debs
+    mapfile -t names < <(missing bench)
+    ((${#names[@]})) || return 0
+    rm -rf "$debs"
+    mkdir -p "$debs/partial" "$BUILD/bench"
+    apt-get -o Debug::NoLocking=1 -o Dir::Cache::archives="$debs" -o APT::Sandbox::User="$(id -un)" \
+        -o APT::Keep-Downloaded-Packages=true install -y --download-only --no-install-recommends "${names[@]}"
+    for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$BUILD/bench"; done
+    rm -rf "$debs"
+    [[ -z $(missing bench) ]]
+}
+
+if ((${#wanted[@]})); then install_packages; fi
+if ! deps_ready; then step "llhttp, yyjson, libpg_query in build/deps" deps_make; fi
+case " ${groups[*]} " in *" bench "*)
+    if [[ -n $(missing bench) ]]; then step "pgbouncer, haproxy in build/bench" unpack_bench; fi
+    ;;
+esac
