@@ -1,0 +1,38 @@
+/* A growing byte buffer with a hard maximum. Appending past it, or out of memory, makes the buffer
+ * bad and leaves what it held; check `phi_buf_ok` once at the end. Owns its memory. */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+#include "base/err.h"
+#include "base/view.h"
+
+struct phi_buf {
+    uint8_t *p;
+    size_t n, cap, max;
+    bool bad;
+};
+
+#define PHI_BUF(name, maximum)                                                                     \
+    __attribute__((cleanup(phi_buf_done))) struct phi_buf name = { .max = (maximum) }
+
+void phi_buf_init(struct phi_buf *b, size_t max);
+void phi_buf_done(struct phi_buf *b); /* frees; stays usable, empty */
+void phi_buf_wipe(struct phi_buf *b); /* overwrites, then empties; for secrets */
+void phi_buf_clear(struct phi_buf *b); /* empties, keeps the memory, forgets badness */
+bool phi_buf_ok(const struct phi_buf *b);
+struct phi_view phi_buf_view(const struct phi_buf *b); /* valid until the next append */
+const char *phi_buf_str(struct phi_buf *b); /* NUL-terminated (the NUL is not counted); "" when bad */
+
+uint8_t *phi_buf_room(struct phi_buf *b, size_t n); /* n writable bytes at the end, NULL when over */
+void phi_buf_commit(struct phi_buf *b, size_t n);   /* n of them are now content */
+void phi_buf_add(struct phi_buf *b, struct phi_view v);
+void phi_buf_adds(struct phi_buf *b, const char *nul_terminated);
+void phi_buf_addc(struct phi_buf *b, uint8_t c);
+void phi_buf_add16(struct phi_buf *b, uint16_t v); /* big-endian */
+void phi_buf_add32(struct phi_buf *b, uint32_t v);
+void phi_buf_add64(struct phi_buf *b, uint64_t v);
+void phi_buf_put32(struct phi_buf *b, size_t at, uint32_t v); /* overwrites 4 bytes already there */
+void phi_buf_printf(struct phi_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void phi_buf_drop(struct phi_buf *b, size_t n); /* removes the first n bytes */
+
+#endif

@@ -1,0 +1,33 @@
+/* Every limit of phi, named in one place. Bytes unless the name says otherwise. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#define PHI_MAX_JSON_DEPTH 64
+#define PHI_MAX_HTTP_HEAD (16 * 1024)
+#define PHI_MAX_HTTP_BODY (2 * 1024 * 1024)
+#define PHI_MAX_SQL (1024 * 1024)          /* one Query or Parse text that phi will look at */
+#define PHI_MAX_PAYLOAD (1280 * 1024)      /* one request's payload, encoded */
+#define PHI_MAX_REQUEST_BODY (2 * 1024 * 1024)
+#define PHI_MAX_WHY 2000
+#define PHI_MAX_NAME 128                   /* person, group, target, gateway */
+#define PHI_MAX_ACTIONS 64                 /* action-resource pairs of one request */
+#define PHI_MAX_BUNDLE (10 * 1024 * 1024)
+#define PHI_MAX_ALTERNATIVES 16
+#define PHI_MAX_REQUIREMENTS 8             /* of one alternative */
+#define PHI_MAX_USES 1000000
+#define PHI_MAX_GRANT_MS (366LL * 24 * 3600 * 1000)
+#define PHI_MAX_PENDING_PER_PERSON 100
+#define PHI_MAX_LOG_ENTRY (256 * 1024)
+#define PHI_MAX_PG_MESSAGE (64 * 1024 * 1024)
+#define PHI_MAX_HELD_BATCH (4 * 1024 * 1024)
+#define PHI_LEASE_MS 60000                 /* a snapshot older than this decides nothing */
+#define PHI_RECORD_MAX_AGE_MS 5000         /* oldest plain allow not yet acknowledged */
+#define PHI_RECORD_MAX_COUNT 65536
+#define PHI_GATEWAY_CODE_MS (10 * 60 * 1000)
+#define PHI_LINK_MS (15 * 60 * 1000)
+#define PHI_SESSION_MS (12LL * 3600 * 1000)
+#define PHI_CREDENTIAL_MS (8LL * 3600 * 1000)
+#define PHI_DEFAULT_HOLD_MS (5 * 60 * 1000)
+#define PHI_DEFAULT_PENDING_MS (15 * 60 * 1000)
+
+#endif
