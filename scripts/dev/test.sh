@@ -1,0 +1,36 @@
+# help: test [--fast] [-v] [NAME]   everything that must hold; --fast leaves the sanitizers out; NAME: a pattern of test names
+# shellcheck shell=bash
+set -euo pipefail
+. scripts/lib/common.sh
+. scripts/lib/build.sh
+
+fast=no yes='' pattern='' options=()
+for arg in "$@"; do
+    case $arg in
+    --fast) fast=yes ;;
+    -y | --yes) yes=-y ;;
+    -v | --verbose) options+=(--verbose) ;;
+    -*) die "test: no option \"$arg\"" ;;
+    *) pattern=$arg ;;
+    esac
+done
+[[ -z $pattern ]] || options+=(--filter "$pattern")
+
+# shellcheck disable=SC2086
+bash scripts/dev/setup.sh $yes build test
+step "build with gcc" build_gcc
+parts=(unit:gcc)
+if [[ $fast == no ]]; then
+    step "build with clang, ASan and UBSan" build_asan
+    parts+=(unit:asan fuzz:asan)
+fi
+if [[ -f web/package.json ]]; then
+    step "build the console" web_build
+    parts+=("check:console's own tests:cd web && npm run --silent --if-present test")
+fi
+parts+=(flow:gcc attacks:gcc)
+[[ $fast == yes ]] || parts+=(flow:asan)
+parts+=("check:lint:bash scripts/dev/lint.sh")
+
+/usr/bin/python3 -B scripts/lint/lengths.py --top || true
+/usr/bin/python3 -B scripts/test/run.py "${options[@]}" "${parts[@]}"

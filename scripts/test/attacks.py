@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""Runs the attacks: tests named attack_NN_* wherever they stand, against the rows of test/attacks/attacks.tsv.
+
+  attacks.py BUILD [--require 9-24,30]     a required row that is not built fails
+"""
+import os
+import re
+import sys
+
+import results
+
+NAME = re.compile(r"\battack_(\d+)_\w+")
+
+
+def rows():
+    """{number: short name} of the table."""
+    path = os.path.join(results.TOP, "test/attacks/attacks.tsv")
+    table = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as f:
+            for line in f:
+                if line.strip() and not line.startswith("#"):
+                    number, name = line.rstrip("\n").split("\t")[:2]
+                    table[int(number)] = name
+    return table
+
+
+def numbers(text):
+    wanted = set()
+    for part in filter(None, text.split(",")):
+        low, _, high = part.partition("-")
+        wanted.update(range(int(low), int(high or low) + 1))
+    return wanted
+
+
+def names_attacks(path):
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return NAME.search(f.read()) is not None
+
+
+def unit_with_attacks(build):
+    """meson names a unit test room/file; its source is src/room/file_test.c."""
+    for program in results.unit_programs(build):
+        for source in (f"src/{program[0]}_test.c", f"test/{program[0]}_test.c", f"test/{program[0]}.c"):
+            path = os.path.join(results.TOP, source)
+            if os.path.exists(path) and names_attacks(path):
+                yield program
+
+
+def collect(build):
+    """{number: [results]} of every attack that is built."""
+    found = {}
+    jobs = [lambda p=p: results.run_unit(p) for p in unit_with_attacks(build)]
+    scripts = [s for folder in ("attacks", "flow") for s in results.flow_scripts(folder)
+               if NAME.search(s[0]) or names_attacks(s[1])]
+    jobs += [lambda s=s: results.run_flow(s, build) for s in scripts]
+    for job in jobs:
+        rs, out, _ = job()
+        for r in rs:
+            m = NAME.search(r.name) or NAME.search(r.where)
+            if m:
+                r.note = r.note or (out if r.state == "failed" else "")
+                found.setdefault(int(m.group(1)), []).append(r)
+    return found
+
+
+def state_of(rs):
+    states = {r.state for r in rs}
+    return "failed" if "failed" in states else "passed" if "passed" in states else "skipped" if states else "not built"
+
+
+def main():
+    build, required = sys.argv[1], set()
+    if "--require" in sys.argv:
+        required = numbers(sys.argv[sys.argv.index("--require") + 1])
+    table, found = rows(), collect(build)
+    count = {"passed": 0, "failed": 0, "skipped": 0, "not built": 0}
+    for number in sorted(set(table) | set(found) | required):
+        state = state_of(found.get(number, []))
+        missing = state in ("not built", "skipped") and number in required
+        print(f"  {number:3}  {state:<9}  {table.get(number, '(not in the table)')}" + ("  REQUIRED" if missing else ""))
+        for r in found.get(number, []):
+            if r.state != "passed":
+                print("\n".join(f"           {line}" for line in [r.name] + r.note.rstrip().splitlines()[-20:]))
+        count[state] += 1
+        count["failed"] += missing
+    print(f"{count['not built']} not built")
+    print(f"{count['passed']} passed, {count['failed']} failed" + (f", {count['skipped']} skipped" if count["skipped"] else ""))
+    return 1 if count["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
