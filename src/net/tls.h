@@ -1,0 +1,34 @@
+/* TLS settings for listeners and connections. TLS 1.3 only. Counted references: connections keep
+ * what they need, so close a context whenever the owner has no more use for it. */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include "base/hash.h"
+
+struct net_tls;
+
+struct net_tls_server_opts {
+    struct phi_view cert_pem;      /* leaf first, then what leads to the CA (send the CA too: enrolment pins it) */
+    struct phi_view key_pem;
+    struct phi_view client_ca_pem; /* empty: clients are not asked for a certificate */
+    bool client_cert_required;     /* else optional; one that is given must always verify */
+    /* Asked at each handshake with a client certificate; false refuses (revoked). May be NULL. */
+    bool (*client_ok)(struct phi_view name, const struct phi_digest *cert_sha256, void *ctx);
+    void *ctx;
+};
+enum phi_rc net_tls_server_open(const struct net_tls_server_opts *o, struct net_tls **ret, struct phi_err *err);
+
+struct net_tls_client_opts {
+    struct phi_view ca_pem;           /* trust only these; empty with no pin: the system's */
+    const struct phi_digest *ca_pin;  /* trust only a CA certificate of this DER SHA-256 that the peer presents */
+    struct phi_view cert_pem, key_pem; /* our certificate; empty: none */
+    bool any_name;                    /* skip the name check: only with ca_pem or ca_pin of a private CA */
+};
+enum phi_rc net_tls_client_open(const struct net_tls_client_opts *o, struct net_tls **ret, struct phi_err *err);
+
+/* For a PostgreSQL server whose certificate nobody can check (sslmode=require): encryption only. */
+enum phi_rc net_tls_client_unverified(struct net_tls **ret, struct phi_err *err);
+
+void net_tls_close(struct net_tls *t); /* NULL is fine */
+
+#endif
