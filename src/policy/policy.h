@@ -1,0 +1,204 @@
+/* The policy engine: Cedar policies, and requirements that a policy may ask for.
+ *
+ * A bundle (schema, policies, requirements) is loaded once and is immutable; so are entities after
+ * they are filled. Deciding is a pure function of (bundle, entities, ask): no I/O, no clock, no
+ * globals; any number of threads may decide on the same bundle and entities at once.
+ *
+ * Source of the language: cedar-policy/cedar-docs (grammar, operators) and the Lean text of
+ * cedar-policy/cedar-spec. Where phi differs: a forbid that errors denies; an unknown action, an
+ * unknown type or an incomplete context denies; a permit reaches a `phi::` action only if its
+ * action scope names it. */
+#ifndef POLICY_POLICY_H
+#define POLICY_POLICY_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/json.h"
+
+/* ---- names of entities ------------------------------------------------------------------- */
+
+struct phi_uid {
+    struct phi_view type; /* "Person", "phi::Action" */
+    struct phi_view id;   /* decoded text, any UTF-8 */
+};
+
+bool phi_uid_eq(struct phi_uid a, struct phi_uid b);
+int phi_uid_cmp(struct phi_uid a, struct phi_uid b); /* a total order: type, then id */
+/* Reads Cedar's own form, `Type::"id"` with its escapes, all of `text`. Views live in the arena. */
+enum phi_rc phi_uid_read(struct phi_arena *a, struct phi_view text, struct phi_uid *ret,
+                         struct phi_err *err);
+/* Appends that form; what is not printable ASCII or UTF-8 is escaped, so reading gives it back. */
+void phi_uid_write(struct phi_buf *b, struct phi_uid uid);
+/* Reads {"type":…,"id":…} (also Cedar's {"__entity":{…}}). Views borrow from the JSON. */
+enum phi_rc phi_uid_from_json(const struct phi_json *v, struct phi_uid *ret, struct phi_err *err);
+
+/* ---- values ------------------------------------------------------------------------------ */
+
+enum phi_value_kind {
+    PHI_VALUE_BOOL,
+    PHI_VALUE_LONG,
+    PHI_VALUE_STRING,
+    PHI_VALUE_ENTITY,
+    PHI_VALUE_SET,
+    PHI_VALUE_RECORD,
+    PHI_VALUE_EXT,    /* decimal, ipaddr, datetime, duration */
+    PHI_VALUE_UNKNOWN /* somebody else knows it: stands only as an attribute of the context */
+};
+
+struct phi_value; /* immutable, lives in the arena it was made in */
+
+struct phi_attr {
+    struct phi_view name;
+    const struct phi_value *value;
+};
+
+/* Constructors. Strings, ids and names are borrowed: they must live as long as the value. NULL when
+ * the arena is full or when a part is NULL, so that calls nest and the last is checked. */
+const struct phi_value *phi_value_bool(struct phi_arena *a, bool v);
+const struct phi_value *phi_value_long(struct phi_arena *a, int64_t v);
+const struct phi_value *phi_value_string(struct phi_arena *a, struct phi_view v);
+const struct phi_value *phi_value_entity(struct phi_arena *a, struct phi_uid v);
+const struct phi_value *phi_value_unknown(void);
+/* Order and repetition do not matter. */
+const struct phi_value *phi_value_set(struct phi_arena *a, const struct phi_value *const *items,
+                                      size_t n);
+/* NULL too when a name stands twice. */
+const struct phi_value *phi_value_record(struct phi_arena *a, const struct phi_attr *attrs, size_t n);
+/* Cedar's JSON: strings, booleans, 64-bit integers (read with PHI_JSON_INT64), arrays, objects,
+ * {"__entity":{"type","id"}}, {"__extn":{"fn","arg"}}. Texts are borrowed from the JSON. */
+enum phi_rc phi_value_from_json(struct phi_arena *a, const struct phi_json *v,
+                                const struct phi_value **ret, struct phi_err *err);
+
+enum phi_value_kind phi_value_kind(const struct phi_value *v);
+bool phi_value_eq(const struct phi_value *a, const struct phi_value *b);
+const struct phi_value *phi_value_get(const struct phi_value *record, const char *name); /* or NULL */
+
+/* ---- entities ---------------------------------------------------------------------------- */
+
+struct phi_entities; /* owns copies of all it is given */
+
+/* `base` (may be NULL, is borrowed, must outlive this one and no longer change) is asked for what
+ * this one lacks: a request's tables over the organisation's people. `limit`: most bytes held.
+ * NULL when out of memory. */
+struct phi_entities *phi_entities_open(const struct phi_entities *base, size_t limit);
+void phi_entities_close(struct phi_entities *es); /* NULL is fine */
+/* Adds one; its parents need not exist (yet). `attrs` is a record or NULL. PHI_ECONFLICT when uid is
+ * there already, here or in the base: nobody replaces what phid knows. PHI_ELIMIT when full. */
+enum phi_rc phi_entities_add(struct phi_entities *es, struct phi_uid uid,
+                             const struct phi_uid *parents, size_t n,
+                             const struct phi_value *attrs, struct phi_err *err);
+/* Adds Cedar's entities JSON: an array of {"uid","attrs","parents","tags"?}. All or an error (some
+ * may then have been added: close it). `_text` reads the JSON itself. */
+enum phi_rc phi_entities_add_json(struct phi_entities *es, const struct phi_json *array,
+                                  struct phi_err *err);
+enum phi_rc phi_entities_add_text(struct phi_entities *es, struct phi_view json,
+                                  struct phi_err *err);
+bool phi_entities_has(const struct phi_entities *es, struct phi_uid uid);
+/* Equal, or `ancestor` is reached over parents. False beyond 4,096 ancestors. */
+bool phi_entities_is_in(const struct phi_entities *es, struct phi_uid uid, struct phi_uid ancestor);
+
+/* ---- bundle ------------------------------------------------------------------------------ */
+
+enum phi_requirement_kind {
+    PHI_REQUIRE_APPROVAL,
+    PHI_REQUIRE_MFA,
+    PHI_REQUIRE_JUSTIFICATION,
+    PHI_REQUIRE_TICKET,
+    PHI_REQUIRE_BREAK_GLASS
+};
+
+struct phi_requirement_set { /* `count` distinct persons in `from` */
+    struct phi_uid from;
+    unsigned count; /* at least 1 */
+};
+
+struct phi_requirement {
+    struct phi_view name;
+    enum phi_requirement_kind kind;
+    const struct phi_requirement_set *sets; /* all of them are needed; none unless kind is approval or break-glass */
+    size_t n_sets;
+    int64_t ttl_ms;         /* life of the grant; 0: not bounded by this requirement */
+    int64_t pending_ttl_ms; /* how long the request waits; 0: the default */
+    int64_t uses;           /* most uses of the grant; 0: not bounded by this requirement */
+    bool bind_session;      /* the grant serves only the session that asked */
+    bool is_signed;         /* votes must be signed */
+    struct phi_view why;
+};
+
+/* "approval", "mfa", "justification", "ticket", "break-glass" */
+const char *phi_requirement_kind_name(enum phi_requirement_kind kind);
+
+struct phi_bundle_text {
+    struct phi_view schema;       /* Cedar schema text */
+    struct phi_view policies;     /* Cedar policies */
+    struct phi_view requirements; /* YAML */
+    uint64_t version;             /* carried, not part of the hash */
+};
+
+struct phi_bundle;
+
+/* Parses and checks all three; texts are copied. An error names the text, line and column, what is
+ * wrong, and the right way. Refused among others: a requirement that a policy names and nobody
+ * defines, `met` where it may not stand, `context` without an attribute. */
+enum phi_rc phi_bundle_load(const struct phi_bundle_text *text, struct phi_bundle **ret,
+                            struct phi_err *err);
+void phi_bundle_close(struct phi_bundle *b); /* NULL is fine */
+/* SHA-256("phi-bundle-v1\0" ‖ for schema, policies, requirements: length as 8 bytes big-endian ‖ text) */
+struct phi_digest phi_bundle_hash(const struct phi_bundle *b);
+struct phi_digest phi_bundle_text_hash(const struct phi_bundle_text *text);
+uint64_t phi_bundle_version(const struct phi_bundle *b);
+
+size_t phi_bundle_requirement_count(const struct phi_bundle *b);
+const struct phi_requirement *phi_bundle_requirement_at(const struct phi_bundle *b, size_t i); /* in the text's order */
+const struct phi_requirement *phi_bundle_requirement(const struct phi_bundle *b,
+                                                     struct phi_view name); /* NULL: none */
+/* The schema knows this action; `action` itself or through its groups is in `group`. */
+bool phi_bundle_has_action(const struct phi_bundle *b, struct phi_uid action);
+bool phi_bundle_action_in(const struct phi_bundle *b, struct phi_uid action, struct phi_uid group);
+bool phi_bundle_has_type(const struct phi_bundle *b, struct phi_view entity_type);
+
+/* ---- deciding ---------------------------------------------------------------------------- */
+
+/* Context that phid alone knows (met, can, risk, mfa_age, local, now, ticket, on_call, country,
+ * device, environment): a caller's request may not carry it; a gateway passes it as unknown. */
+bool phi_context_is_owned(struct phi_view attribute);
+/* `seen` (a record or NULL) with every owned attribute that the schema gives this action added as unknown. */
+const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct phi_bundle *b,
+                                             struct phi_uid action, const struct phi_value *seen);
+
+struct phi_ask {
+    struct phi_uid principal, action, resource;
+    const struct phi_value *context; /* record or NULL; must not hold `met` */
+    const struct phi_view *met;      /* names of requirements met; unknown names count for nothing */
+    size_t n_met;
+};
+
+struct phi_alternative { /* meeting all of these makes it an allow */
+    const struct phi_requirement *const *requirements;
+    size_t n;
+};
+
+struct phi_decider { /* a policy that decided */
+    struct phi_view id;  /* @id, else "policy<n>" counted from 0 */
+    struct phi_view why; /* @why, may be empty */
+};
+
+struct phi_answer {
+    enum phi_verdict verdict;
+    bool partial; /* rests on something unknown: ask whoever knows it. The verdict is then PHI_DENY */
+    const struct phi_alternative *alternatives; /* PHI_NEEDS: 1 to 16, minimal, each of 1 to 8 */
+    size_t n_alternatives;
+    const struct phi_decider *policies;
+    size_t n_policies;
+    struct phi_view reason; /* a sentence for people: who decided, or what is missing */
+};
+
+/* Answers in `ret`, whose parts live in the arena and point into the bundle. PHI_NEEDS is advice:
+ * only PHI_ALLOW with the requirements met makes a right. On any error (arena full, `met` in the
+ * context, context no record) ret->verdict is PHI_DENY. */
+enum phi_rc phi_decide(const struct phi_bundle *b, const struct phi_entities *es,
+                       const struct phi_ask *ask, struct phi_arena *a, struct phi_answer *ret,
+                       struct phi_err *err);
+
+#endif
