@@ -1,0 +1,72 @@
+/* Grants and claims. Only core/grant.c changes a grant: ready -> active -> used | expired | returned |
+ * revoked. A claim spends one use: conditional, idempotent by key, its leaf in the same transaction. */
+#ifndef CORE_GRANT_H
+#define CORE_GRANT_H
+
+#include "core/types.h"
+
+enum phi_grant_status {
+    PHI_GRANT_READY = 1,
+    PHI_GRANT_ACTIVE,
+    PHI_GRANT_USED,
+    PHI_GRANT_EXPIRED,
+    PHI_GRANT_RETURNED,
+    PHI_GRANT_REVOKED
+};
+const char *phi_grant_status_name(enum phi_grant_status s); /* "ready", … */
+
+struct phi_grant {
+    struct phi_view id, request, code, digest, act;
+    struct phi_ref principal;
+    struct phi_view principal_name, target, summary;
+    enum phi_grant_status status;
+    int64_t uses, used, remaining_ms; /* uses 0: any number until it ends */
+    struct phi_view scope;            /* JSON of docs/formats.md, "" for an exact payload */
+};
+
+enum phi_rc phi_grant_get(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
+                          struct phi_grant *ret, struct phi_err *err);
+/* `all` needs an admin; gateways see those of their targets. Ended ones too, newest first. */
+enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all,
+                           int64_t limit, struct phi_grant **ret, size_t *ret_n, struct phi_err *err);
+
+struct phi_claim_ask {
+    struct phi_view grant, key; /* key: a UUID of the gateway's choosing */
+    struct phi_view principal, credential, session, target; /* person id, credential id, session id, name */
+    struct phi_view digest, act; /* hex, for an exact payload: both must match where given, one must be */
+    const struct phi_act *actions; /* what will run; for an exact payload what it resolves to now */
+    size_t n_actions;
+    struct phi_view entities, context; /* as in phi_ask */
+};
+struct phi_claim {
+    struct phi_view id;
+    int64_t remaining_ms; /* until the work must be gone */
+    bool again;           /* the same key was claimed before: this is that answer */
+};
+/* Errors by phi_core_why: grant.ended (EEXPIRED), grant.mismatch, policy.denied (EDENIED), grant.used
+ * (ECONFLICT). */
+enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struct phi_actor *gateway,
+                            const struct phi_claim_ask *ask, struct phi_claim *ret, struct phi_err *err);
+
+enum phi_outcome { PHI_OUTCOME_DONE = 1, PHI_OUTCOME_FAILED, PHI_OUTCOME_UNSENT, PHI_OUTCOME_UNKNOWN };
+/* Once a claim; the same again is fine, another is PHI_ECONFLICT. UNSENT gives the use back. */
+enum phi_rc phi_claim_outcome(struct phi_core *c, const struct phi_actor *gateway, struct phi_view claim,
+                              enum phi_outcome outcome, struct phi_view tag, int64_t rows, struct phi_err *err);
+
+struct phi_revoked {
+    struct phi_grant grant;
+    const struct phi_view *acknowledged; /* gateway names */
+    size_t n_acknowledged;
+    const struct phi_view *waiting; /* leased and not yet confirmed */
+    size_t n_waiting;
+};
+/* By one who may approve it, the requester or an admin. `which`: grant id, request id or code. Again on a
+ * revoked grant: only reads who has acknowledged. */
+enum phi_rc phi_grant_revoke(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             struct phi_view which, struct phi_view why, struct phi_revoked *ret,
+                             struct phi_err *err);
+/* By its principal. */
+enum phi_rc phi_grant_return(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             struct phi_view which, struct phi_grant *ret, struct phi_err *err);
+
+#endif
