@@ -69,7 +69,7 @@
     X(VOTE, "vote", JSON, "the vote itself (docs/formats.md)")
 
 #define X(id, name, kind, text) PHI_F_##id,
-enum phi_field { PHI_EVENT_FIELDS(X) PHI_F_COUNT };
+enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
 #undef X
 #define PHI_FB(id) (1ULL << PHI_F_##id)
 
@@ -147,7 +147,7 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_F_COUNT };
       "Texts kept apart from the log were erased; their hashes stay.")
 
 #define X(id, name, must, may, text) PHI_EV_##id,
-enum phi_ev { PHI_EVENTS(X) PHI_EV_COUNT };
+enum phi_ev { PHI_EVENTS(X) PHI_EVS_N };
 #undef X
 
 enum phi_field_kind { /* JSON form: */
@@ -175,7 +175,7 @@ struct phi_entry { /* views are borrowed */
     enum phi_ev ev;
     uint64_t has; /* bit for each field set */
     bool bad;     /* a setter of the wrong kind was used */
-    union phi_field_value f[PHI_F_COUNT];
+    union phi_field_value f[PHI_FIELDS_N];
 };
 
 /* Begins an entry; `n` is its index in the log and is usually known last: see phi_entry_place. */
