@@ -4,7 +4,7 @@
 
 #include "core/types.h"
 
-struct phi_bundle {
+struct phi_bundle_view {
     struct phi_view hash; /* hex; "" before the first */
     int64_t version;
     struct phi_view schema, policies, requirements; /* texts */
@@ -14,7 +14,7 @@ struct phi_bundle {
  * same texts again answer the live version. */
 enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                            struct phi_view schema, struct phi_view policies, struct phi_view requirements,
-                           struct phi_bundle *ret, struct phi_err *err);
-enum phi_rc phi_bundle_get(struct phi_core *c, struct phi_arena *a, struct phi_bundle *ret, struct phi_err *err);
+                           struct phi_bundle_view *ret, struct phi_err *err);
+enum phi_rc phi_bundle_get(struct phi_core *c, struct phi_arena *a, struct phi_bundle_view *ret, struct phi_err *err);
 
 #endif

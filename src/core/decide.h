@@ -13,17 +13,17 @@ struct phi_need {
     const struct phi_view *from; /* Group::"dba" */
     size_t n_from;
 };
-struct phi_alternative { /* all of these needs together */
+struct phi_need_set { /* all of these needs together */
     const struct phi_need *needs;
     size_t n;
 };
 
-struct phi_decision {
+struct phi_evaluation {
     enum phi_verdict verdict;
     struct phi_view reason; /* deny: one sentence for people */
-    const struct phi_policy_note *policies;
+    const struct phi_decider *policies;
     size_t n_policies;
-    const struct phi_alternative *needs; /* verdict PHI_NEEDS */
+    const struct phi_need_set *needs; /* verdict PHI_NEEDS */
     size_t n_needs;
 };
 
@@ -36,6 +36,6 @@ struct phi_question {
     struct phi_view entities; /* Cedar entity JSON array, gateways only */
 };
 enum phi_rc phi_evaluate(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                         const struct phi_question *q, struct phi_decision *ret, struct phi_err *err);
+                         const struct phi_question *q, struct phi_evaluation *ret, struct phi_err *err);
 
 #endif

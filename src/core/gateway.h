@@ -40,7 +40,7 @@ struct phi_snapshot_credential {
 };
 struct phi_snapshot {
     int64_t seq, lease_ms;
-    struct phi_bundle bundle;
+    struct phi_bundle_view bundle;
     const struct phi_view *targets;
     size_t n_targets;
     const struct phi_snapshot_person *people; /* those with a live credential for one of its targets */
@@ -61,7 +61,7 @@ enum phi_rc phi_gateway_lease(struct phi_core *c, const struct phi_actor *gatewa
 struct phi_record { /* a plain allow that the gateway decided alone */
     int64_t ms_ago;
     struct phi_view principal, target, session, act, bundle;
-    const struct phi_act *actions;
+    const struct phi_pair *actions;
     size_t n_actions;
 };
 /* One leaf a batch. A number at or below the last is acknowledged again and ignored; PHI_EINPUT when

@@ -15,7 +15,7 @@ enum phi_grant_status {
 };
 const char *phi_grant_status_name(enum phi_grant_status s); /* "ready", … */
 
-struct phi_grant {
+struct phi_grant_view {
     struct phi_view id, request, code, digest, act;
     struct phi_ref principal;
     struct phi_view principal_name, target, summary;
@@ -25,18 +25,18 @@ struct phi_grant {
 };
 
 enum phi_rc phi_grant_get(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
-                          struct phi_grant *ret, struct phi_err *err);
+                          struct phi_grant_view *ret, struct phi_err *err);
 /* `all` needs an admin; gateways see those of their targets. Ended ones too, newest first. */
 enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all,
-                           int64_t limit, struct phi_grant **ret, size_t *ret_n, struct phi_err *err);
+                           int64_t limit, struct phi_grant_view **ret, size_t *ret_n, struct phi_err *err);
 
 struct phi_claim_ask {
     struct phi_view grant, key; /* key: a UUID of the gateway's choosing */
     struct phi_view principal, credential, session, target; /* person id, credential id, session id, name */
     struct phi_view digest, act; /* hex, for an exact payload: both must match where given, one must be */
-    const struct phi_act *actions; /* what will run; for an exact payload what it resolves to now */
+    const struct phi_pair *actions; /* what will run; for an exact payload what it resolves to now */
     size_t n_actions;
-    struct phi_view entities, context; /* as in phi_ask */
+    struct phi_view entities, context; /* as in phi_request_ask */
 };
 struct phi_claim {
     struct phi_view id;
@@ -54,7 +54,7 @@ enum phi_rc phi_claim_outcome(struct phi_core *c, const struct phi_actor *gatewa
                               enum phi_outcome outcome, struct phi_view tag, int64_t rows, struct phi_err *err);
 
 struct phi_revoked {
-    struct phi_grant grant;
+    struct phi_grant_view grant;
     const struct phi_view *acknowledged; /* gateway names */
     size_t n_acknowledged;
     const struct phi_view *waiting; /* leased and not yet confirmed */
@@ -67,6 +67,6 @@ enum phi_rc phi_grant_revoke(struct phi_core *c, struct phi_arena *a, const stru
                              struct phi_err *err);
 /* By its principal. */
 enum phi_rc phi_grant_return(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                             struct phi_view which, struct phi_grant *ret, struct phi_err *err);
+                             struct phi_view which, struct phi_grant_view *ret, struct phi_err *err);
 
 #endif

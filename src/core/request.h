@@ -18,11 +18,11 @@ const char *phi_request_status_name(enum phi_request_status s); /* "pending", â€
 
 /* What is asked: by a person a scope, by a gateway the exact payload for a principal with a live
  * credential there. */
-struct phi_ask {
+struct phi_request_ask {
     struct phi_view target; /* name */
     /* gateways only */
     struct phi_view principal, credential, session; /* person id, credential id, the gateway's session id */
-    const struct phi_act *actions;
+    const struct phi_pair *actions;
     size_t n_actions;
     struct phi_view payload;  /* JSON object of docs/formats.md; "" with a scope */
     struct phi_view settings; /* JSON object of strings, "" is {} */
@@ -39,7 +39,7 @@ struct phi_ask {
     struct phi_view why, ticket;
 };
 
-struct phi_vote_view {
+struct phi_request_vote {
     struct phi_view person, name, requirement, reason; /* reason: "" once erased */
     bool approve;
     int64_t at_ms; /* wall clock */
@@ -51,29 +51,29 @@ struct phi_request {
     int64_t version;
     struct phi_ref requester;
     struct phi_view requester_name, target, gateway, summary;
-    const struct phi_act *actions;
+    const struct phi_pair *actions;
     size_t n_actions;
     struct phi_view body; /* canonical JSON (docs/formats.md): payload, scope, settings, bounds; "" once erased */
     struct phi_view why, ticket, from_addr, from_application;
     int64_t for_ms, uses, created_ms, expires_in_ms;
-    const struct phi_alternative *needs; /* with who may vote and what is there */
+    const struct phi_need_set *needs; /* with who may vote and what is there */
     size_t n_needs;
-    const struct phi_policy_note *policies;
+    const struct phi_decider *policies;
     size_t n_policies;
-    const struct phi_vote_view *votes;
+    const struct phi_request_vote *votes;
     size_t n_votes;
-    const struct phi_grant *grant; /* NULL: none */
+    const struct phi_grant_view *grant; /* NULL: none */
     struct phi_view denied_by, reason; /* name; the deny's reason */
     bool can_vote, can_cancel;         /* what the asking actor may do now */
     struct phi_view why_not;           /* why it may not vote */
 };
 
-struct phi_answer {
+struct phi_request_answer {
     enum phi_answer_kind { PHI_ANSWER_DENY = 0, PHI_ANSWER_ALLOW, PHI_ANSWER_GRANT, PHI_ANSWER_PENDING } kind;
     struct phi_view reason; /* DENY: one sentence */
-    const struct phi_policy_note *policies;
+    const struct phi_decider *policies;
     size_t n_policies;
-    struct phi_grant grant;     /* GRANT: ready and fitting: claim it */
+    struct phi_grant_view grant;     /* GRANT: ready and fitting: claim it */
     struct phi_request request; /* PENDING: new or joined */
     bool joined;
 };
@@ -81,7 +81,7 @@ struct phi_answer {
 /* Decides, and files a request where the answer is "needs". A policy's deny is an answer (PHI_OK,
  * PHI_ANSWER_DENY), not an error. */
 enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                             const struct phi_ask *ask, struct phi_answer *ret, struct phi_err *err);
+                             const struct phi_request_ask *ask, struct phi_request_answer *ret, struct phi_err *err);
 /* `which` is an id or a code as people type it. PHI_ENOTFOUND also for those who may not see it. */
 enum phi_rc phi_request_get(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                             struct phi_view which, struct phi_request *ret, struct phi_err *err);
@@ -90,7 +90,7 @@ enum phi_rc phi_request_list(struct phi_core *c, struct phi_arena *a, const stru
                              bool pending_only, int64_t limit, struct phi_request **ret, size_t *ret_n,
                              struct phi_err *err);
 
-struct phi_vote {
+struct phi_ballot {
     bool approve; /* false: deny */
     struct phi_view digest; /* hex: what the voter saw */
     int64_t version;
@@ -101,11 +101,11 @@ struct phi_vote {
 /* Errors by phi_core_why: request.changed (ECONFLICT), request.ended (ECONFLICT), request.not-approver,
  * request.self (EDENIED), vote.twice (ECONFLICT), vote.wider (EINPUT). */
 enum phi_rc phi_request_vote(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                             struct phi_view which, const struct phi_vote *vote, struct phi_request *ret,
+                             struct phi_view which, const struct phi_ballot *vote, struct phi_request *ret,
                              struct phi_err *err);
 /* The requester edits a scope request that is pending: version + 1, votes void. */
 enum phi_rc phi_request_edit(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                             struct phi_view which, const struct phi_ask *ask, struct phi_request *ret,
+                             struct phi_view which, const struct phi_request_ask *ask, struct phi_request *ret,
                              struct phi_err *err);
 enum phi_rc phi_request_cancel(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                struct phi_view which, struct phi_request *ret, struct phi_err *err);
