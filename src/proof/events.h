@@ -56,6 +56,7 @@
     X(ROWS, "rows", INT, "rows that the target reported")                                          \
     X(SESSION, "session", STR, "id of the session at the gateway or console")                      \
     X(SIGNATURE, "signature", STR, "signature over the vote's digest, base64url")                  \
+    X(STATE, "state", HASH, "SHA-256 of the stored row after this change")                         \
     X(T, "t", INT, "wall clock of phid, milliseconds since 1970")                                  \
     X(TAG, "tag", STR, "the target's command tag")                                                 \
     X(TARGET, "target", REF, "the target")                                                         \
@@ -105,39 +106,39 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(REQUEST_CREATED, "request.created",                                                           \
       PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION) | PHI_FB(REQUESTER) | PHI_FB(TARGET) | PHI_FB(BUNDLE), \
       PHI_FB(CODE) | PHI_FB(ACT) | PHI_FB(FACTS_HASH) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(UNTIL_MS) | \
-          PHI_FB(CREDENTIAL) | PHI_FB(POLICY),                                                      \
+          PHI_FB(CREDENTIAL) | PHI_FB(POLICY) | PHI_FB(STATE),                                                      \
       "Somebody asks to act.")                                                                      \
-    X(REQUEST_EDITED, "request.edited", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION), PHI_FB(ACT), \
+    X(REQUEST_EDITED, "request.edited", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION), PHI_FB(ACT) | PHI_FB(STATE), \
       "The requester changed the request; its votes are void.")                                     \
-    X(REQUEST_JOINED, "request.joined", PHI_FB(REQ) | PHI_FB(SESSION), PHI_FB(GATEWAY) | PHI_FB(COUNT), \
+    X(REQUEST_JOINED, "request.joined", PHI_FB(REQ) | PHI_FB(SESSION), PHI_FB(GATEWAY) | PHI_FB(COUNT) | PHI_FB(STATE), \
       "An equal attempt waits on the same request.")                                                \
     X(REQUEST_VOTED, "request.voted", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(VOTE),                  \
-      PHI_FB(SIGNATURE) | PHI_FB(BUNDLE) | PHI_FB(SESSION), "A person approved or denied.")         \
+      PHI_FB(SIGNATURE) | PHI_FB(BUNDLE) | PHI_FB(SESSION) | PHI_FB(STATE), "A person approved or denied.")         \
     X(REQUEST_NARROWED, "request.narrowed", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(NARROWING), 0,    \
       "An approver narrowed what was asked.")                                                       \
-    X(REQUEST_APPROVED, "request.approved", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(BUNDLE), PHI_FB(FACTS_HASH), \
+    X(REQUEST_APPROVED, "request.approved", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(BUNDLE), PHI_FB(FACTS_HASH) | PHI_FB(STATE), \
       "Its requirements were met and the policy allowed it.")                                       \
     X(REQUEST_DENIED, "request.denied", PHI_FB(REQ),                                                \
-      PHI_FB(PERSON) | PHI_FB(REASON_HASH) | PHI_FB(POLICY) | PHI_FB(BUNDLE) | PHI_FB(CAUSE),       \
+      PHI_FB(PERSON) | PHI_FB(REASON_HASH) | PHI_FB(POLICY) | PHI_FB(BUNDLE) | PHI_FB(CAUSE) | PHI_FB(STATE),       \
       "A person or a policy denied it.")                                                            \
-    X(REQUEST_EXPIRED, "request.expired", PHI_FB(REQ), 0, "Nobody answered in time.")               \
-    X(REQUEST_CANCELLED, "request.cancelled", PHI_FB(REQ), PHI_FB(CAUSE) | PHI_FB(SESSION),         \
+    X(REQUEST_EXPIRED, "request.expired", PHI_FB(REQ), PHI_FB(STATE), "Nobody answered in time.")               \
+    X(REQUEST_CANCELLED, "request.cancelled", PHI_FB(REQ), PHI_FB(CAUSE) | PHI_FB(SESSION) | PHI_FB(STATE),         \
       "The requester withdrew it, or left while waiting.")                                          \
     X(ACTION_DENIED, "action.denied", PHI_FB(PRINCIPAL) | PHI_FB(TARGET) | PHI_FB(BUNDLE),          \
       PHI_FB(ACT) | PHI_FB(POLICY) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(CAUSE),             \
       "An attempt was denied and became no request.")                                               \
-    X(GRANT_MADE, "grant.made", PHI_FB(REQ) | PHI_FB(GRANT) | PHI_FB(GRANT_HASH) | PHI_FB(TERMS), 0, \
+    X(GRANT_MADE, "grant.made", PHI_FB(REQ) | PHI_FB(GRANT) | PHI_FB(GRANT_HASH) | PHI_FB(TERMS), PHI_FB(STATE), \
       "An approved request gave a right.")                                                          \
     X(GRANT_CLAIMED, "grant.claimed", PHI_FB(GRANT) | PHI_FB(CLAIM) | PHI_FB(USED),                 \
       PHI_FB(REQ) | PHI_FB(ACT) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(BUNDLE) | PHI_FB(REMAINING_MS) | \
-          PHI_FB(FACTS_HASH),                                                                       \
+          PHI_FB(FACTS_HASH) | PHI_FB(STATE),                                                                       \
       "One use was spent, before any byte was sent.")                                               \
     X(GRANT_OUTCOME, "grant.outcome", PHI_FB(GRANT) | PHI_FB(CLAIM) | PHI_FB(OUTCOME),              \
-      PHI_FB(REQ) | PHI_FB(TAG) | PHI_FB(ROWS) | PHI_FB(GATEWAY), "How the claimed use ended.")     \
-    X(GRANT_USED, "grant.used", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(USED), "Its last use is spent.") \
-    X(GRANT_EXPIRED, "grant.expired", PHI_FB(GRANT), PHI_FB(REQ), "Its time is over.")              \
-    X(GRANT_RETURNED, "grant.returned", PHI_FB(GRANT), PHI_FB(REQ), "Its holder gave it back.")     \
-    X(GRANT_REVOKED, "grant.revoked", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(REASON_HASH) | PHI_FB(CAUSE), \
+      PHI_FB(REQ) | PHI_FB(TAG) | PHI_FB(ROWS) | PHI_FB(GATEWAY) | PHI_FB(STATE), "How the claimed use ended.")     \
+    X(GRANT_USED, "grant.used", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(USED) | PHI_FB(STATE), "Its last use is spent.") \
+    X(GRANT_EXPIRED, "grant.expired", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE), "Its time is over.")              \
+    X(GRANT_RETURNED, "grant.returned", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE), "Its holder gave it back.")     \
+    X(GRANT_REVOKED, "grant.revoked", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(REASON_HASH) | PHI_FB(CAUSE) | PHI_FB(STATE), \
       "It was taken away.")                                                                         \
     X(GRANT_REVOKE_ACKNOWLEDGED, "grant.revoke-acknowledged", PHI_FB(GRANT) | PHI_FB(GATEWAY),      \
       PHI_FB(REQ) | PHI_FB(CAUSE), "A gateway confirmed that the right and its work are gone, or its lease ended.") \
