@@ -8,18 +8,19 @@
 #include "base/buf.h"
 #include "wire/frame.h"
 
-#define PG_PROTOCOL_3 196608U /* 3.0 */
-#define PG_MAX_STARTUP 10000  /* PostgreSQL's own MAX_STARTUP_PACKET_LENGTH */
-#define PG_HEAD 5             /* type byte and length word */
+#define PG_PROTOCOL_3  196608U /* 3.0 */
+#define PG_MAX_STARTUP 10000   /* PostgreSQL's own MAX_STARTUP_PACKET_LENGTH */
+#define PG_HEAD        5       /* type byte and length word */
 
 /* --- before the first typed message --- */
 enum pg_hello_kind { PG_HELLO_STARTUP, PG_HELLO_SSL, PG_HELLO_GSS, PG_HELLO_CANCEL };
 
 struct pg_hello {
     enum pg_hello_kind kind;
-    uint16_t minor;         /* STARTUP: minor version asked for; the major one is 3 */
-    struct phi_view params; /* STARTUP: walk with pg_param_next; every name and value is terminated */
-    uint32_t pid, key;      /* CANCEL */
+    uint16_t minor; /* STARTUP: minor version asked for; the major one is 3 */
+    struct phi_view
+        params;        /* STARTUP: walk with pg_param_next; every name and value is terminated */
+    uint32_t pid, key; /* CANCEL */
 };
 
 /* Reads one untyped message at the front of `in` and consumes it. BAD: length out of bounds, another
@@ -84,8 +85,8 @@ bool pg_field_next(struct phi_view *fields, uint8_t *code, struct phi_view *valu
 struct phi_view pg_field(struct phi_view fields, uint8_t code);
 
 /* --- building --- */
-size_t pg_begin(struct phi_buf *b, uint8_t type); /* answers where the message began */
-void pg_end(struct phi_buf *b, size_t at);        /* fills in its length */
+size_t pg_begin(struct phi_buf *b, uint8_t type);      /* answers where the message began */
+void pg_end(struct phi_buf *b, size_t at);             /* fills in its length */
 void pg_add_str(struct phi_buf *b, struct phi_view s); /* and a NUL; bad when it holds one itself */
 void pg_add_empty(struct phi_buf *b, uint8_t type);    /* Sync, Flush, Terminate, CopyDone, … */
 void pg_add_body(struct phi_buf *b, uint8_t type, struct phi_view body);
@@ -100,7 +101,7 @@ void pg_add_ssl_request(struct phi_buf *b);
 /* `pairs`: name, value, name, value, …, `n` pairs. */
 void pg_add_startup(struct phi_buf *b, const struct phi_view *pairs, size_t n);
 
-struct pg_report { /* of an ErrorResponse or NoticeResponse; empty fields are left out */
+struct pg_report {        /* of an ErrorResponse or NoticeResponse; empty fields are left out */
     const char *severity; /* "ERROR", "FATAL", "NOTICE" */
     const char *sqlstate; /* five characters */
     struct phi_view message, detail, hint;

@@ -6,10 +6,10 @@
 
 #include "base/hash.h"
 
-#define SCRAM_MECHANISM "SCRAM-SHA-256"
-#define SCRAM_MAX_SALT 64
-#define SCRAM_NONCE_RAW 18 /* random bytes that a nonce is made from */
-#define SCRAM_ITERATIONS 4096
+#define SCRAM_MECHANISM      "SCRAM-SHA-256"
+#define SCRAM_MAX_SALT       64
+#define SCRAM_NONCE_RAW      18 /* random bytes that a nonce is made from */
+#define SCRAM_ITERATIONS     4096
 #define SCRAM_MAX_ITERATIONS 1000000
 
 struct scram_verifier {
