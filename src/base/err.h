@@ -40,7 +40,7 @@ struct phi_err {
 enum phi_rc phi_fail_at(struct phi_err *err, enum phi_rc rc, const char *file, int line,
                         const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-/* Stable lower-case name ("einput") and one sentence for each code; static strings. */
+/* Stable name ("EINPUT") and one sentence for each code; static strings. */
 const char *phi_rc_name(enum phi_rc rc);
 const char *phi_rc_text(enum phi_rc rc);
 

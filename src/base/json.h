@@ -29,6 +29,7 @@ struct phi_json { /* read it freely, change nothing */
     const struct phi_json *items;  /* ARR and OBJ: n values */
     const struct phi_view *keys;   /* OBJ: n keys, in the order of the text */
     size_t n;
+    uint32_t line; /* from YAML: the line it stands in, from 1; 0 otherwise */
 };
 
 enum phi_json_flags {

@@ -1,0 +1,120 @@
+#include "base/hash.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* A digest that cannot be computed is no digest: the process ends rather than go on with zeroes. */
+struct phi_digest phi_sha256_parts(const struct phi_view *parts, size_t n)
+{
+    struct phi_digest d;
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    if (!c || !EVP_DigestInit_ex(c, EVP_sha256(), NULL))
+        abort();
+    for (size_t i = 0; i < n; i++) {
+        if (parts[i].n && !EVP_DigestUpdate(c, parts[i].p, parts[i].n))
+            abort();
+    }
+    if (!EVP_DigestFinal_ex(c, d.b, NULL))
+        abort();
+    EVP_MD_CTX_free(c);
+    return d;
+}
+
+struct phi_digest phi_sha256(struct phi_view v)
+{
+    return phi_sha256_parts(&v, 1);
+}
+
+struct phi_digest phi_hmac_sha256(struct phi_view key, struct phi_view v)
+{
+    struct phi_digest d;
+    unsigned n = sizeof(d.b);
+    const uint8_t *k = key.p ? key.p : (const uint8_t *)"", *p = v.p ? v.p : (const uint8_t *)"";
+    if (!HMAC(EVP_sha256(), k, (int)key.n, p, v.n, d.b, &n) || n != sizeof(d.b))
+        abort();
+    return d;
+}
+
+struct phi_view phi_digest_view(const struct phi_digest *d)
+{
+    return phi_view_mem(d->b, sizeof(d->b));
+}
+
+bool phi_digest_eq(const struct phi_digest *a, const struct phi_digest *b)
+{
+    return CRYPTO_memcmp(a->b, b->b, sizeof(a->b)) == 0;
+}
+
+bool phi_secret_eq(struct phi_view a, struct phi_view b)
+{
+    return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
+}
+
+void phi_wipe(void *p, size_t n)
+{
+    OPENSSL_cleanse(p, n);
+}
+
+void phi_random(void *p, size_t n)
+{
+    uint8_t *at = p;
+    while (n) {
+        ssize_t got = getrandom(at, n, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            abort();
+        at += got;
+        n -= (size_t)got;
+    }
+}
+
+void phi_hex_add(struct phi_buf *b, struct phi_view v)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < v.n; i++) {
+        phi_buf_addc(b, (uint8_t)digits[v.p[i] >> 4]);
+        phi_buf_addc(b, (uint8_t)digits[v.p[i] & 15]);
+    }
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool phi_hex_read(struct phi_view text, void *ret, size_t n)
+{
+    uint8_t *out = ret;
+    if (text.n != 2 * n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        int hi = hex_digit(text.p[2 * i]), lo = hex_digit(text.p[2 * i + 1]);
+        if (hi < 0 || lo < 0)
+            return false;
+        out[i] = (uint8_t)(hi << 4 | lo);
+    }
+    return true;
+}
+
+void phi_digest_hex(const struct phi_digest *d, char ret[PHI_HEX_LEN + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof(d->b); i++) {
+        ret[2 * i] = digits[d->b[i] >> 4];
+        ret[2 * i + 1] = digits[d->b[i] & 15];
+    }
+    ret[PHI_HEX_LEN] = 0;
+}
+
+bool phi_digest_from_hex(struct phi_view text, struct phi_digest *ret)
+{
+    return phi_hex_read(text, ret->b, sizeof(ret->b));
+}
