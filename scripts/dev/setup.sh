@@ -51,25 +51,47 @@ missing() {
     done < <(grep -v '^#' scripts/setup/packages.txt)
 }
 
-wanted=()
-for group in "${groups[@]}"; do
-    [[ $group == bench ]] && continue
-    while read -r name; do wanted+=("$name"); done < <(missing "$group")
-done
-if ! deps_ready 2>/dev/null && ! deps_in_system; then
-    have apt-get || die "set-up knows Debian and Ubuntu only; scripts/setup/packages.txt lists what is needed"
+# env: what sudo would drop. NEEDRESTART_MODE: list, restart no service.
+APT=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -o DPkg::Lock::Timeout=300)
+INSTALL=("${APT[@]}" install -y --no-install-recommends)
+
+have_lists() { compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; }
+
+need_apt() { have apt-get || die "set-up knows Debian and Ubuntu only; scripts/setup/packages.txt lists what is needed"; }
+
+# Without root and sudo: the line to run, and the end.
+need_root() {
+    if ((EUID == 0)) || have sudo; then return 0; fi
+    say "Installing needs root, and there is no sudo here. Run this as root, then repeat the command:" >&2
+    say "    mkdir -p ${CREATE_CONF%/*} && echo 'create_main_cluster = false' > $CREATE_CONF && apt-get update &&" \
+        "apt-get install -y --no-install-recommends $*; rm -f $CREATE_CONF" >&2
+    exit 1
+}
+
+# What is missing, in $wanted. Which packages there are is only known once apt has its lists.
+collect() {
+    local group name
+    wanted=()
+    for group in "${groups[@]}"; do
+        [[ $group == bench ]] && continue
+        while read -r name; do wanted+=("$name"); done < <(missing "$group")
+    done
+    if deps_ready 2>/dev/null || deps_in_system; then return 0; fi
     if deps_in_apt; then
         while read -r name; do wanted+=("$name"); done < <(missing deps)
-    elif [[ ! -f /usr/share/keyrings/debian-archive-keyring.gpg ]]; then
+    elif [[ ! -f $DEPS_KEYRING ]]; then
         wanted+=(debian-archive-keyring)
     fi
-fi
+}
 
-APT=(env DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -o DPkg::Lock::Timeout=300)
+update_lists() {
+    if ((EUID != 0)) && [[ -t 0 ]] && have sudo; then sudo -v; fi
+    step "apt-get update" as_root "${APT[@]}" update
+}
 
-apt_lists_fresh() {
+all_known() {
     local name
-    for name in "$@"; do known "$(choose "$name")" || return 1; done
+    for name in "${wanted[@]}"; do known "$(choose "$name")" || return 1; done
 }
 
 ask() {
@@ -79,33 +101,30 @@ ask() {
     case $answer in '' | y | Y | yes) ;; *) die "nothing installed" ;; esac
 }
 
+CREATE_CONF=/etc/postgresql-common/createcluster.d/phi-setup.conf
+
 # Debian's postgresql makes a cluster "main" and starts it, unless told not to while it is installed.
 without_main_cluster() {
-    local conf=/etc/postgresql-common/createcluster.d/phi-setup.conf rc=0
-    as_root mkdir -p "${conf%/*}"
-    as_root sh -c "echo 'create_main_cluster = false' > $conf"
+    local rc=0
+    as_root mkdir -p "${CREATE_CONF%/*}"
+    as_root sh -c "echo 'create_main_cluster = false' > $CREATE_CONF"
     "$@" || rc=$?
-    as_root rm -f "$conf"
+    as_root rm -f "$CREATE_CONF"
     return "$rc"
 }
 
 install_packages() {
     local names=() name
-    have apt-get || die "set-up knows Debian and Ubuntu only; install these yourself: ${wanted[*]}"
-    if ! apt_lists_fresh "${wanted[@]}"; then
-        step "apt-get update" as_root "${APT[@]}" update
-    fi
     for name in "${wanted[@]}"; do names+=("$(choose "$name")"); done
     mapfile -t names < <(printf '%s\n' "${names[@]}" | awk '!seen[$0]++')
     say "To install (apt, without recommended packages):"
     printf '%s\n' "${names[*]}" | fold -s -w 100 | sed 's/^/    /'
     LC_ALL=C apt-get -o Debug::NoLocking=1 --assume-no --no-install-recommends install "${names[@]}" 2>/dev/null |
         grep -E '^(Need to get|After this operation)' | sed 's/^/    /' || true
-    if ((EUID != 0)) && ! have sudo; then
-        as_root "${APT[@]}" install -y --no-install-recommends "${names[@]}"
-    fi
+    need_root "${names[@]}"
     ask
-    step "install ${#names[@]} packages" without_main_cluster as_root "${APT[@]}" install -y --no-install-recommends "${names[@]}"
+    if ((EUID != 0)) && [[ -t 0 ]]; then sudo -v; fi
+    step "install ${#names[@]} packages" without_main_cluster as_root "${INSTALL[@]}" "${names[@]}"
 }
 
 # The two daemons that bench compares with, unpacked with what they need and the system lacks.
@@ -122,8 +141,17 @@ unpack_bench() {
     [[ -z $(missing bench) ]]
 }
 
-if ((${#wanted[@]})); then install_packages; fi
-if ! deps_ready; then step "llhttp, yyjson, libpg_query in build/deps" deps_make; fi
+collect
+if ((${#wanted[@]})) || ! { deps_ready 2>/dev/null || deps_in_system; }; then need_apt; fi
+if ((${#wanted[@]})); then
+    # Lists that are absent or too old to know a package.
+    if ! have_lists || ! all_known; then
+        if ((EUID == 0)) || have sudo; then update_lists; fi
+        collect
+    fi
+    install_packages
+fi
+if ! deps_ready 2>/dev/null; then step "llhttp, yyjson, libpg_query in build/deps" deps_make; fi
 case " ${groups[*]} " in *" bench "*)
     if [[ -n $(missing bench) ]]; then step "pgbouncer, haproxy in build/bench" unpack_bench; fi
     ;;

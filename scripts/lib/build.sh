@@ -12,7 +12,7 @@ build_dir() {
         flock 8
         if [[ ! -f $dir/build.ninja || $(cat "$dir/.configured" 2>/dev/null) != "$want" ]]; then
             rm -rf "$dir"
-            meson setup "$dir" "$@"
+            meson setup "$dir" "$@" || exit 1
             printf '%s\n' "$want" >"$dir/.configured"
         fi
         nice ninja -C "$dir" -j "${PHI_JOBS:-$(nproc)}"

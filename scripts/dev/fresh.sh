@@ -1,0 +1,101 @@
+# help: fresh 12|13 [COMMAND]   the tree in a bare Debian 12 or 13 under build/: ./dev up --check && ./dev test, or COMMAND
+# shellcheck shell=bash
+#
+# debootstrap makes the bare system once (build/fresh-12.tar keeps it); each run unpacks it anew, so that set-up starts from
+# nothing. The committed tree is cloned in; proxy variables, extra CAs and the machine's mirror go with it.
+set -euo pipefail
+. scripts/lib/common.sh
+. scripts/setup/deps.sh
+
+case ${1:-} in
+12) suite=bookworm ;;
+13) suite=trixie ;;
+*) die "usage: ./dev fresh 12|13 [COMMAND]" ;;
+esac
+release=$1
+shift
+command=${*:-./dev up -y --check && ./dev test -y}
+((EUID == 0)) || die "fresh needs root for chroot: sudo ./dev fresh $release"
+have debootstrap || die "debootstrap is not installed (package debootstrap)"
+
+root=$BUILD/fresh-$release
+kept=$BUILD/fresh-$release.tar
+mirror=$(deps_mirrors | head -n 1)
+mounts=()
+
+finish() {
+    local rc=$? i
+    # What a run left behind inside, by the root folder of each process: only those are ours to end.
+    for pid in /proc/[0-9]*; do
+        if [[ $(readlink "$pid/root" 2>/dev/null) == "$root" ]]; then kill -9 "${pid#/proc/}" 2>/dev/null || true; fi
+    done
+    for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do umount -l "${mounts[i]}" 2>/dev/null || true; done
+    exit "$rc"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+bare() {
+    rm -rf "$root"
+    debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+        --include=ca-certificates "$suite" "$root" "$mirror" || return 1
+    rm -rf "$root"/var/cache/apt/archives/*.deb
+    tar -C "$root" -cf "$kept.new" . && mv "$kept.new" "$kept"
+}
+
+unpack() {
+    if mountpoint -q "$root/proc" 2>/dev/null; then return 1; fi
+    rm -rf "$root"
+    mkdir -p "$root"
+    tar -C "$root" -xf "$kept"
+}
+
+# The machine's way out: mirrors, proxies, certificates, resolver.
+carry() {
+    local name
+    printf 'deb %s %s main\n' "$mirror" "$suite" >"$root/etc/apt/sources.list"
+    apt-config dump | grep -E '^Acquire::(http|https|ftp|Check|Retries|ForceIPv)' >"$root/etc/apt/apt.conf.d/90machine" || true
+    if [[ -d /etc/apt/auth.conf.d ]]; then cp -a /etc/apt/auth.conf.d/. "$root/etc/apt/auth.conf.d/"; fi
+    cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
+    mkdir -p "$root/usr/local/share/ca-certificates"
+    cp -a /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/" 2>/dev/null || true
+    for name in SSL_CERT_FILE NODE_EXTRA_CA_CERTS CURL_CA_BUNDLE REQUESTS_CA_BUNDLE; do
+        if [[ -f ${!name:-} ]]; then cp -L "${!name}" "$root/usr/local/share/ca-certificates/carried-${name,,}.crt"; fi
+    done
+    chroot "$root" update-ca-certificates
+    if [[ -f $HOME/.npmrc ]]; then install -m 600 "$HOME/.npmrc" "$root/root/.npmrc"; fi
+}
+
+inside() {
+    local pass=() name
+    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY npm_config_registry PHI_DEBIAN_MIRROR; do
+        if [[ -n ${!name:-} ]]; then pass+=("$name=${!name}"); fi
+    done
+    if [[ -n ${NODE_EXTRA_CA_CERTS:-} ]]; then pass+=("NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"); fi
+    chroot "$root" env -i HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" PATH=/usr/sbin:/usr/bin:/sbin:/bin "${pass[@]}" \
+        bash -c "$1" </dev/null
+}
+
+mount_all() {
+    local at
+    mount -t proc proc "$root/proc" && mounts+=("$root/proc")
+    mount -t sysfs -o ro sysfs "$root/sys" && mounts+=("$root/sys")
+    for at in dev dev/pts dev/shm; do
+        mkdir -p "$root/$at"
+        mount --bind "/$at" "$root/$at" && mounts+=("$root/$at")
+    done
+}
+
+bring_tree() {
+    rm -rf "$root/src/phi"
+    git clone -q --no-hardlinks "$TOP" "$root/src/phi"
+}
+
+mkdir -p "$BUILD"
+if [[ ! -f $kept ]]; then step "debootstrap of Debian $release" bare; fi
+step "unpack Debian $release" unpack
+mount_all
+step "carry proxies, certificates, mirror" carry
+step "clone the tree in" bring_tree
+# A bare Debian has no list of packages yet, and no git that set-up's clone would need.
+inside "cd /src/phi && $command"
