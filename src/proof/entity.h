@@ -7,8 +7,8 @@
  *     Column ["shop","public","orders","id"]     shop/public.orders.id
  *     Function ["shop","public","f"]             shop/public.f()
  *
- * A part that is not [a-z_][a-z0-9_$]* is written in double quotes, as SQL does ("" for a quote). A
- * label reads back to the same reference; any other entity is shown as Cedar writes it. */
+ * A part that is not [a-z_][a-z0-9_$]* (a target: [a-z0-9_-]+) is written in double quotes, as SQL does
+ * ("" for a quote); nothing is folded. A label reads back to the same reference; any other entity is shown as Cedar writes it. */
 #ifndef PROOF_ENTITY_H
 #define PROOF_ENTITY_H
 
