@@ -2,7 +2,7 @@
 """Starts and stops the demo, or one like it for a test.
 
   demo.py up [--state DIR] [--build DIR] [--auto-ports] [--cluster-only] [--quiet]
-  demo.py down|status|env [--state DIR]
+  demo.py down|status|env|tour|as NAME [--state DIR]
 """
 import argparse
 import os
@@ -48,6 +48,7 @@ def start_house(place, cluster, step):
     step("the gateway's certificate", house.enroll)
     step("phi-gateway", house.start, house.gateway, ["gateway"])
     step("alice, bob, mallory signed in", house.sign_everybody_in)
+    house.console_link()
     return house
 
 
@@ -93,6 +94,25 @@ def shell_env(place):
     print(f"PHI_URL='{place.url()}'\nPHI_BIN='{os.path.join(place.build, 'src/bin')}'")
 
 
+TOUR = """\
+  1  ./dev as alice        then: phi connect shop            and in it: SELECT * FROM orders LIMIT 3;
+  2  in alice's psql:      DELETE FROM orders WHERE id = 7;  waits, and says for whom
+  3  ./dev as bob          then: phi inbox, phi show CODE, phi approve CODE; or {url}
+  4  in alice's psql:      the same DELETE waits again; WHERE id = 8 waits for an approval of its own
+  5  as alice:             phi request pg:write shop/public.orders --for 10m -m "repair"; bob approves, then: phi revoke CODE
+  6  as bob:               phi log, phi log verify; then ./dev tamper shows what a changed log looks like
+  7  now try to cheat:     ./dev as mallory, phi approve CODE; alice approves herself; a DO block; two statements in one"""
+
+
+def tour(place):
+    place.load_ports()
+    print(TOUR.format(url=place.url()))
+    link = place.path("run", "console-link")
+    if os.path.exists(link):
+        with open(link, encoding="utf-8") as f:
+            print(f"\n  the console as bob: {f.read().strip()} (works once; ./dev up prints another)")
+
+
 def as_person(place, name):
     """A shell with that person's prompt and credentials."""
     place.load_ports()
@@ -109,7 +129,7 @@ def as_person(place, name):
 
 def main():
     args = argparse.ArgumentParser()
-    args.add_argument("verb", choices=["up", "down", "status", "env", "as"])
+    args.add_argument("verb", choices=["up", "down", "status", "env", "as", "tour"])
     args.add_argument("name", nargs="?")
     args.add_argument("--state")
     args.add_argument("--build")
@@ -126,7 +146,7 @@ def main():
     elif opts.verb == "as":
         as_person(place, opts.name or "")
     else:
-        {"status": status, "env": shell_env}[opts.verb](place)
+        {"status": status, "env": shell_env, "tour": tour}[opts.verb](place)
     return 0
 
 

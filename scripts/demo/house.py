@@ -170,6 +170,10 @@ class House:
             if not self.signed_in(name):
                 self.sign_in(name, self.admin().call("POST", "/v1/links", {"person": name})["link"])
 
+    def console_link(self):
+        """A fresh one-time link to the console for bob, for the tour to print."""
+        write(self.place.path("run", "console-link"), self.admin().call("POST", "/v1/links", {"person": "bob"})["link"])
+
     def start(self, daemon, key_ports):
         """Starts it, or starts it anew where its program or configuration changed. Answers whether it did."""
         if daemon.current():
