@@ -78,7 +78,7 @@ enum phi_frame pg_frame_head(struct phi_view in, size_t max, uint8_t *type, size
     if (in.n < PG_HEAD)
         return PHI_FRAME_MORE;
     uint32_t len = be32(in.p + 1);
-    if (len < 4 || len - 4 > max)
+    if (len < 4 || len > INT32_MAX || len - 4 > max) /* the server reads it as signed */
         return PHI_FRAME_BAD;
     *type = in.p[0];
     *body_len = len - 4;
