@@ -9,7 +9,7 @@
 
 struct phi_core_config {
     const char *origin;  /* the log's origin line; copied */
-    const char *zone;    /* reserved for local time; "" is UTC */
+    const char *key;     /* its verifier key line (C2SP note format): the first leaf names it; copied */
     struct phi_store *store; /* borrowed, closed by the caller after phi_core_close */
     const struct phi_clock *clock;
     const struct phi_rng *rng;

@@ -6,9 +6,8 @@
 #ifndef CORE_PORTS_H
 #define CORE_PORTS_H
 
+#include "core/rows.h"
 #include "core/types.h"
-
-enum core_table; /* core/rows.h */
 
 struct core_span { /* which rows of an index a list wants */
     size_t prefix;     /* the first `prefix` columns of the index must equal the key row's */
@@ -39,10 +38,10 @@ struct phi_store_ops {
     /* An array of rows in the order of index `ix`, in the arena. */
     enum phi_rc (*list)(void *self, enum core_table t, int ix, const void *key, const struct core_span *span,
                         struct phi_arena *a, void *ret_rows, size_t *ret_n, struct phi_err *err);
-    /* The claim: UPDATE grant SET used = used + 1, rev = rev + 1, status = … WHERE id = ? AND rev = ? AND status IN
-     * ('ready', 'active') AND (uses = 0 OR used < uses) RETURNING used. One conditional step in every
-     * driver. PHI_ECONFLICT when no row met the condition. */
-    enum phi_rc (*spend)(void *self, struct phi_view grant, int64_t rev, int64_t *ret_used, struct phi_err *err);
+    /* The claim, one conditional step in every driver: UPDATE grants SET <columns of next> WHERE id = next.id AND
+     * rev = next.rev - 1 AND live = 1 AND used = next.used - 1 AND (uses = 0 OR used < uses) RETURNING used.
+     * `next` is a struct core_grant_row. PHI_ECONFLICT when no row met the condition. */
+    enum phi_rc (*spend)(void *self, const void *next, struct phi_err *err);
     void (*close)(void *self);
 };
 

@@ -124,6 +124,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(REQUEST_EXPIRED, "request.expired", PHI_FB(REQ), PHI_FB(STATE), "Nobody answered in time.")               \
     X(REQUEST_CANCELLED, "request.cancelled", PHI_FB(REQ), PHI_FB(CAUSE) | PHI_FB(SESSION) | PHI_FB(STATE),         \
       "The requester withdrew it, or left while waiting.")                                          \
+    X(REQUEST_SETTLED, "request.settled", PHI_FB(REQ), PHI_FB(STATE) | PHI_FB(REMAINING_MS),        \
+      "The machine was restarted; the request's deadline was counted anew, never later.")           \
     X(ACTION_DENIED, "action.denied", PHI_FB(PRINCIPAL) | PHI_FB(TARGET) | PHI_FB(BUNDLE),          \
       PHI_FB(ACT) | PHI_FB(POLICY) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(CAUSE),             \
       "An attempt was denied and became no request.")                                               \
@@ -140,6 +142,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(GRANT_RETURNED, "grant.returned", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE), "Its holder gave it back.")     \
     X(GRANT_REVOKED, "grant.revoked", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(REASON_HASH) | PHI_FB(CAUSE) | PHI_FB(STATE), \
       "It was taken away.")                                                                         \
+    X(GRANT_SETTLED, "grant.settled", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE) | PHI_FB(REMAINING_MS), \
+      "The machine was restarted; the grant's deadline was counted anew, never later.")             \
     X(GRANT_REVOKE_ACKNOWLEDGED, "grant.revoke-acknowledged", PHI_FB(GRANT) | PHI_FB(GATEWAY),      \
       PHI_FB(REQ) | PHI_FB(CAUSE), "A gateway confirmed that the right and its work are gone, or its lease ended.") \
     X(RECORDS_BATCH, "records.batch", PHI_FB(GATEWAY) | PHI_FB(BATCH) | PHI_FB(COUNT) | PHI_FB(RECORDS_HASH), 0, \

@@ -1,0 +1,111 @@
+/* What core's files share among themselves; no other room includes this. */
+#ifndef CORE_INNER_H
+#define CORE_INNER_H
+
+#include "core/core.h"
+#include "core/rows.h"
+#include "proof/events.h"
+#include "proof/tree.h"
+
+#define CORE_MAX_EVENTS 4096 /* said by one batch; more collapse into one snapshot event */
+#define CORE_TICK_MS 10000   /* the anchor is committed at least this often */
+
+struct phi_core {
+    struct phi_store *store;
+    const struct phi_clock *clock;
+    const struct phi_rng *rng;
+    const struct phi_signer *signer;
+    const struct phi_notifier *notifier;
+    char *origin;
+
+    bool in_batch;
+    const char *why; /* stable error code of the last failure */
+
+    /* The head row, as of now in this transaction. Texts of it live in `state_arena`. */
+    struct core_state_row st;
+    struct phi_tree tree;
+    bool st_dirty;
+    char boot_id[64];
+    char *note;
+
+    struct phi_bundle *bundle; /* of bundle_loaded */
+    int64_t bundle_loaded;
+    struct phi_view bundle_hash; /* hex, into bundle_hex */
+    char bundle_hex[PHI_HEX_LEN + 1];
+    struct phi_entities *world; /* people, groups, targets of world_loaded */
+    int64_t world_loaded;
+
+    struct phi_arena said_arena; /* events of this batch */
+    struct phi_event *said;
+    size_t n_said;
+};
+
+/* ---- errors and checks */
+#define core_no(c, code, err, rc, ...) ((c)->why = (code), phi_fail(err, rc, __VA_ARGS__))
+enum phi_rc core_batched(struct phi_core *c, struct phi_err *err); /* a verb outside a batch: PHI_EIO */
+enum phi_rc core_need_admin(struct phi_core *c, const struct phi_actor *by, struct phi_err *err);
+bool core_is_admin(struct phi_core *c, const struct phi_actor *by);
+struct phi_ref core_actor_ref(const struct phi_actor *by);
+bool core_name_ok(struct phi_view v); /* 1 to PHI_MAX_NAME bytes of UTF-8, no controls, no '~' */
+bool core_slug_ok(struct phi_view v); /* [a-z0-9_-], 1 to 63 */
+
+/* ---- store, short */
+enum phi_rc core_add(struct phi_core *c, enum core_table t, const void *row, struct phi_err *err);
+enum phi_rc core_set(struct phi_core *c, enum core_table t, const void *row, struct phi_err *err);
+enum phi_rc core_del(struct phi_core *c, enum core_table t, const void *key, struct phi_err *err);
+enum phi_rc core_get(struct phi_core *c, enum core_table t, int ix, const void *key, struct phi_arena *a, void *ret,
+                     struct phi_err *err);
+enum phi_rc core_list(struct phi_core *c, enum core_table t, int ix, const void *key, struct core_span span,
+                      struct phi_arena *a, void *ret_rows, size_t *ret_n, struct phi_err *err);
+
+/* ---- time */
+int64_t core_wall(struct phi_core *c);
+struct core_due core_due_in(struct phi_core *c, int64_t ms);
+int64_t core_left(struct phi_core *c, const struct core_due *due); /* never negative; 0: ended */
+enum phi_rc core_time_settle(struct phi_core *c, struct phi_err *err); /* at opening */
+
+/* ---- random things, through the port */
+struct phi_view core_new_id(struct phi_core *c, struct phi_arena *a);
+struct phi_view core_random(struct phi_core *c, struct phi_arena *a, size_t n);
+void core_new_token(struct phi_core *c, char ret[PHI_TOKEN_LEN + 1]);
+struct phi_digest core_secret_hash(struct phi_view secret);
+struct phi_digest core_salted(struct phi_view salt, struct phi_view text);
+struct phi_view core_hex(struct phi_arena *a, const struct phi_digest *d);
+struct phi_view core_bytes(struct phi_arena *a, const struct phi_digest *d);
+struct phi_digest core_unhex(struct phi_view hex); /* all zero when it is none */
+
+/* ---- log */
+void core_entry(struct phi_core *c, struct phi_entry *e, enum phi_ev ev, const struct phi_actor *by);
+enum phi_rc core_leaf(struct phi_core *c, struct phi_entry *e, int64_t *ret_index, struct phi_digest *ret_hash,
+                      struct phi_err *err);
+/* Sets the row's hash as the entry's state, appends it and keeps index and hash in the row. */
+enum phi_rc core_leaf_of(struct phi_core *c, struct phi_arena *a, struct phi_entry *e, enum core_table t, void *row,
+                         int64_t *row_leaf, struct phi_view *row_leaf_hash, struct phi_err *err);
+/* The row is what its last leaf says: else PHI_ECORRUPT. */
+enum phi_rc core_row_check(struct phi_core *c, enum core_table t, const void *row, int64_t leaf,
+                           struct phi_view leaf_hash, struct phi_err *err);
+
+/* ---- events out */
+void core_say(struct phi_core *c, const struct phi_event *event); /* copied; seq is set */
+int64_t core_next_seq(struct phi_core *c);
+void core_snapshot_changed(struct phi_core *c, struct phi_view target);
+void core_world_changed(struct phi_core *c);
+
+/* ---- people */
+enum phi_rc core_person_find(struct phi_core *c, struct phi_arena *a, struct phi_view name_or_id,
+                             struct core_person_row *ret, struct phi_err *err);
+struct phi_view core_root(struct phi_core *c, struct phi_arena *a, struct phi_view person); /* who they are */
+struct phi_view core_person_name(struct phi_core *c, struct phi_arena *a, struct phi_view person);
+bool core_same_person(struct phi_core *c, struct phi_view a, struct phi_view b);
+enum phi_rc core_text_put(struct phi_core *c, struct phi_view owner, const char *kind, struct phi_view salt,
+                          struct phi_view text, struct phi_err *err);
+struct phi_view core_text_get(struct phi_core *c, struct phi_arena *a, struct phi_view owner, const char *kind);
+
+/* ---- world and bundle */
+enum phi_rc core_bundle_load(struct phi_core *c, struct phi_err *err); /* c->bundle is live or PHI_ENOTFOUND */
+enum phi_rc core_world(struct phi_core *c, const struct phi_entities **ret, struct phi_err *err);
+bool core_gateway_serves(struct phi_core *c, struct phi_view gateway, struct phi_view target);
+enum phi_rc core_credential_live(struct phi_core *c, struct phi_view id, struct phi_view person,
+                                 struct phi_view target, struct phi_err *err);
+
+#endif

@@ -1,0 +1,178 @@
+#include "core/rows.h"
+
+#include "base/buf.h"
+
+#define I(f) { #f, CORE_INT, offsetof(R, f) }
+#define T(f) { #f, CORE_TEXT, offsetof(R, f) }
+#define B(f) { #f, CORE_BLOB, offsetof(R, f) }
+#define DUE(p, f) { #p "wall", CORE_INT, offsetof(R, f.wall) }, { #p "boot_ms", CORE_INT, offsetof(R, f.boot_ms) }, { #p "boot", CORE_INT, offsetof(R, f.boot) }
+#define AS(name, kind, f) { #name, CORE_##kind, offsetof(R, f) }
+#define COUNT(x) (int)(sizeof(x) / sizeof(x)[0])
+
+#define R struct core_state_row
+static const struct core_column state_cols[] = { I(id), I(size), I(seq), I(world), I(snapshot_seq), I(bundle_version), I(boot), I(anchor_wall), I(anchor_boot), T(boot_id), B(peaks), I(note_size), T(note) };
+#undef R
+static const struct core_index state_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_person_row
+static const struct core_column person_cols[] = { T(id), T(name), B(salt), T(same_as), I(created_ms) };
+#undef R
+static const struct core_index person_index[] = { { true, 1, { 0 } }, { true, 1, { 1 } } };
+
+#define R struct core_account_row
+static const struct core_column account_cols[] = { T(name), T(person), B(salt) };
+#undef R
+static const struct core_index account_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } } };
+
+#define R struct core_member_row
+static const struct core_column member_cols[] = { T(grp), T(person), I(since_ms) };
+#undef R
+static const struct core_index member_index[] = { { true, 2, { 0, 1 } }, { false, 2, { 1, 0 } } };
+
+#define R struct core_link_row
+static const struct core_column link_cols[] = { B(hash), T(id), T(person), DUE(, due) };
+#undef R
+static const struct core_index link_index[] = { { true, 1, { 0 } }, { false, 1, { 3 } } };
+
+#define R struct core_session_row
+static const struct core_column session_cols[] = { B(hash), T(id), T(person), DUE(, due) };
+#undef R
+static const struct core_index session_index[] = { { true, 1, { 0 } }, { false, 1, { 3 } }, { false, 1, { 2 } } };
+
+#define R struct core_target_row
+static const struct core_column target_cols[] = { T(name), T(kind), T(address), AS(dbname, TEXT, database) };
+#undef R
+static const struct core_index target_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_gateway_row
+static const struct core_column gateway_cols[] = { T(name), B(code_hash), AS(pubkey, BLOB, key), T(version), DUE(code_, code_due), DUE(lease_, lease_due), I(last_seen), I(last_batch) };
+#undef R
+static const struct core_index gateway_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 1, { 2 } } };
+
+#define R struct core_gateway_target_row
+static const struct core_column gateway_target_cols[] = { T(gateway), T(target) };
+#undef R
+static const struct core_index gateway_target_index[] = { { true, 2, { 0, 1 } }, { false, 2, { 1, 0 } } };
+
+#define R struct core_credential_row
+static const struct core_column credential_cols[] = { T(id), T(person), T(target), T(verifier), DUE(, due) };
+#undef R
+static const struct core_index credential_index[] = { { true, 1, { 0 } }, { false, 2, { 2, 0 } }, { false, 2, { 1, 0 } } };
+
+#define R struct core_bundle_row
+static const struct core_column bundle_cols[] = { I(version), T(hash), T(schema), T(policies), T(requirements), I(at_ms) };
+#undef R
+static const struct core_index bundle_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_request_row
+static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index request_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } }, { false, 3, { 7, 3, 0 } }, { false, 2, { 6, 3 } }, { false, 2, { 3, 0 } }, { false, 2, { 3, 23 } }, { false, 3, { 3, 25, 24 } } };
+
+#define R struct core_eligible_row
+static const struct core_column eligible_cols[] = { T(request), I(version), T(requirement), T(person) };
+#undef R
+static const struct core_index eligible_index[] = { { true, 4, { 0, 1, 2, 3 } }, { false, 2, { 3, 0 } } };
+
+#define R struct core_waiter_row
+static const struct core_column waiter_cols[] = { T(request), T(session), T(gateway) };
+#undef R
+static const struct core_index waiter_index[] = { { true, 2, { 0, 1 } } };
+
+#define R struct core_vote_row
+static const struct core_column vote_cols[] = { T(request), T(root), T(person), T(id), T(requirement), T(vote), T(bundle), I(version), I(approve), I(narrow_for_ms), I(narrow_uses), I(at_ms), I(leaf), B(leaf_hash) };
+#undef R
+static const struct core_index vote_index[] = { { true, 2, { 0, 1 } } };
+
+#define R struct core_grant_row
+static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 17 } }, { false, 3, { 11, 19, 18 } } };
+
+#define R struct core_claim_row
+static const struct core_column claim_cols[] = { T(id), AS(grant_id, TEXT, grant), T(ckey), T(session), T(gateway), I(at_ms), I(outcome), T(tag), I(nrows), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index claim_index[] = { { true, 1, { 0 } }, { true, 2, { 1, 2 } }, { false, 2, { 1, 0 } } };
+
+#define R struct core_end_row
+static const struct core_column ends_cols[] = { I(seq), AS(grant_id, TEXT, grant), T(principal), T(target), T(reason), I(at_ms) };
+#undef R
+static const struct core_index ends_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_ack_row
+static const struct core_column ack_cols[] = { T(gateway), I(seq), AS(grant_id, TEXT, grant), I(done) };
+#undef R
+static const struct core_index ack_index[] = { { true, 2, { 0, 1 } }, { false, 2, { 2, 0 } } };
+
+#define R struct core_text_row
+static const struct core_column texts_cols[] = { T(owner), T(kind), B(salt), B(text) };
+#undef R
+static const struct core_index texts_index[] = { { true, 2, { 0, 1 } } };
+
+#define R struct core_leaf_row
+static const struct core_column leaf_cols[] = { I(idx), T(entry), B(hash) };
+#undef R
+static const struct core_index leaf_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_node_row
+static const struct core_column node_cols[] = { I(level), I(idx), B(hash) };
+#undef R
+static const struct core_index node_index[] = { { true, 2, { 0, 1 } } };
+
+static const struct core_table_def tables[CORE_TABLES] = {
+    [CORE_STATE] = { "state", sizeof(struct core_state_row), state_cols, COUNT(state_cols), state_index, COUNT(state_index), -1 },
+    [CORE_PERSON] = { "person", sizeof(struct core_person_row), person_cols, COUNT(person_cols), person_index, COUNT(person_index), -1 },
+    [CORE_ACCOUNT] = { "account", sizeof(struct core_account_row), account_cols, COUNT(account_cols), account_index, COUNT(account_index), -1 },
+    [CORE_MEMBER] = { "member", sizeof(struct core_member_row), member_cols, COUNT(member_cols), member_index, COUNT(member_index), -1 },
+    [CORE_LINK] = { "link", sizeof(struct core_link_row), link_cols, COUNT(link_cols), link_index, COUNT(link_index), -1 },
+    [CORE_SESSION] = { "session", sizeof(struct core_session_row), session_cols, COUNT(session_cols), session_index, COUNT(session_index), -1 },
+    [CORE_TARGET] = { "target", sizeof(struct core_target_row), target_cols, COUNT(target_cols), target_index, COUNT(target_index), -1 },
+    [CORE_GATEWAY] = { "gateway", sizeof(struct core_gateway_row), gateway_cols, COUNT(gateway_cols), gateway_index, COUNT(gateway_index), -1 },
+    [CORE_GATEWAY_TARGET] = { "gateway_target", sizeof(struct core_gateway_target_row), gateway_target_cols, COUNT(gateway_target_cols), gateway_target_index, COUNT(gateway_target_index), -1 },
+    [CORE_CREDENTIAL] = { "credential", sizeof(struct core_credential_row), credential_cols, COUNT(credential_cols), credential_index, COUNT(credential_index), -1 },
+    [CORE_BUNDLE] = { "bundle", sizeof(struct core_bundle_row), bundle_cols, COUNT(bundle_cols), bundle_index, COUNT(bundle_index), -1 },
+    [CORE_REQUEST] = { "request", sizeof(struct core_request_row), request_cols, COUNT(request_cols), request_index, COUNT(request_index), 28 },
+    [CORE_ELIGIBLE] = { "eligible", sizeof(struct core_eligible_row), eligible_cols, COUNT(eligible_cols), eligible_index, COUNT(eligible_index), -1 },
+    [CORE_WAITER] = { "waiter", sizeof(struct core_waiter_row), waiter_cols, COUNT(waiter_cols), waiter_index, COUNT(waiter_index), -1 },
+    [CORE_VOTE] = { "vote", sizeof(struct core_vote_row), vote_cols, COUNT(vote_cols), vote_index, COUNT(vote_index), -1 },
+    [CORE_GRANT] = { "grants", sizeof(struct core_grant_row), grants_cols, COUNT(grants_cols), grants_index, COUNT(grants_index), 23 },
+    [CORE_CLAIM] = { "claim", sizeof(struct core_claim_row), claim_cols, COUNT(claim_cols), claim_index, COUNT(claim_index), 11 },
+    [CORE_END] = { "ends", sizeof(struct core_end_row), ends_cols, COUNT(ends_cols), ends_index, COUNT(ends_index), -1 },
+    [CORE_ACK] = { "ack", sizeof(struct core_ack_row), ack_cols, COUNT(ack_cols), ack_index, COUNT(ack_index), -1 },
+    [CORE_TEXT_OF] = { "texts", sizeof(struct core_text_row), texts_cols, COUNT(texts_cols), texts_index, COUNT(texts_index), -1 },
+    [CORE_LEAF] = { "leaf", sizeof(struct core_leaf_row), leaf_cols, COUNT(leaf_cols), leaf_index, COUNT(leaf_index), -1 },
+    [CORE_NODE] = { "node", sizeof(struct core_node_row), node_cols, COUNT(node_cols), node_index, COUNT(node_index), -1 },
+};
+
+const struct core_table_def *core_table_of(enum core_table t)
+{
+    return &tables[t];
+}
+
+static bool is_leaf_column(const struct core_column *c)
+{
+    struct phi_view name = phi_view_of(c->name);
+    return phi_view_is(name, "leaf") || phi_view_is(name, "leaf_hash");
+}
+
+struct phi_digest core_row_hash(enum core_table t, const void *row)
+{
+    const struct core_table_def *d = core_table_of(t);
+    struct phi_view part[2 * CORE_MAX_COLUMNS];
+    uint8_t num[CORE_MAX_COLUMNS][8];
+    size_t n = 0;
+    for (int i = 0; i < d->n_cols; i++) {
+        const struct core_column *c = &d->cols[i];
+        if (is_leaf_column(c))
+            continue;
+        bool text = c->kind != CORE_INT;
+        struct phi_view v = text ? core_row_text(row, c) : (struct phi_view){ 0 };
+        uint64_t x = text ? v.n : (uint64_t)core_row_int(row, c);
+        for (int b = 0; b < 8; b++)
+            num[i][b] = (uint8_t)(x >> (56 - 8 * b));
+        part[n++] = phi_view_mem(num[i], 8);
+        if (text && v.n > 0)
+            part[n++] = v;
+    }
+    return phi_sha256_parts(part, n);
+}

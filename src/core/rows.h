@@ -1,0 +1,222 @@
+/* The rows that core keeps, one struct a table, and their description: what a store driver needs to
+ * know and all it needs to know. Texts and blobs are views: borrowed on the way in, in the caller's
+ * arena on the way out. The SQL of each driver declares the same tables; the contract suite holds the
+ * two together. */
+#ifndef CORE_ROWS_H
+#define CORE_ROWS_H
+
+#include "base/hash.h"
+
+enum core_table {
+    CORE_STATE,
+    CORE_PERSON,
+    CORE_ACCOUNT,
+    CORE_MEMBER,
+    CORE_LINK,
+    CORE_SESSION,
+    CORE_TARGET,
+    CORE_GATEWAY,
+    CORE_GATEWAY_TARGET,
+    CORE_CREDENTIAL,
+    CORE_BUNDLE,
+    CORE_REQUEST,
+    CORE_ELIGIBLE,
+    CORE_WAITER,
+    CORE_VOTE,
+    CORE_GRANT,
+    CORE_CLAIM,
+    CORE_END,
+    CORE_ACK,
+    CORE_TEXT_OF,
+    CORE_LEAF,
+    CORE_NODE,
+    CORE_TABLES
+};
+
+/* When a right ends: at `wall` by the wall clock or at `boot_ms` of boot number `boot` by the clock
+ * that nobody sets, whichever comes first; in any other boot it is over. */
+struct core_due {
+    int64_t wall, boot_ms, boot;
+};
+
+struct core_state_row { /* one row, id 0: the log's head, locked first by every batch */
+    int64_t id, size, seq, world, snapshot_seq, bundle_version;
+    int64_t boot, anchor_wall, anchor_boot; /* number of this boot; clocks when last committed */
+    struct phi_view boot_id, peaks;
+    int64_t note_size;
+    struct phi_view note;
+};
+struct core_person_row {
+    struct phi_view id, name, salt, same_as; /* same_as: id of the person they are, "" themselves */
+    int64_t created_ms;
+};
+struct core_account_row {
+    struct phi_view name, person, salt;
+};
+struct core_member_row {
+    struct phi_view grp, person;
+    int64_t since_ms;
+};
+struct core_link_row {
+    struct phi_view hash, id, person;
+    struct core_due due;
+};
+struct core_session_row {
+    struct phi_view hash, id, person;
+    struct core_due due;
+};
+struct core_target_row {
+    struct phi_view name, kind, address, database;
+};
+struct core_gateway_row {
+    struct phi_view name, code_hash, key, version; /* hash and key: "" when there is none */
+    struct core_due code_due, lease_due;
+    int64_t last_seen, last_batch;
+};
+struct core_gateway_target_row {
+    struct phi_view gateway, target;
+};
+struct core_credential_row {
+    struct phi_view id, person, target, verifier;
+    struct core_due due;
+};
+struct core_bundle_row {
+    int64_t version;
+    struct phi_view hash, schema, policies, requirements;
+    int64_t at_ms;
+};
+struct core_request_row {
+    struct phi_view id, code;
+    int64_t status, live, version;
+    struct phi_view digest, act, requester, root, target, gateway, credential, session, summary;
+    int64_t scoped, for_ms, uses, created_ms;
+    struct phi_view bundle, needs, policies; /* needs: [["dba"],…]; policies: [{"id","why"},…] */
+    struct phi_view denied_by, reason_salt;
+    struct core_due due;
+    int64_t leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_eligible_row { /* who might approve when this version was made */
+    struct phi_view request;
+    int64_t version;
+    struct phi_view requirement, person;
+};
+struct core_waiter_row {
+    struct phi_view request, session, gateway;
+};
+struct core_vote_row {
+    struct phi_view request, root, person, id, requirement, vote, bundle;
+    int64_t version, approve, narrow_for_ms, narrow_uses, at_ms;
+    int64_t leaf;
+    struct phi_view leaf_hash;
+};
+struct core_grant_row {
+    struct phi_view id, request, code, digest, act, principal, root, target, session, summary;
+    int64_t status, live, uses, used;
+    struct phi_view terms, bundle, met; /* met: ["dba",…] */
+    struct core_due due;
+    int64_t end_seq;
+    int64_t leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_claim_row {
+    struct phi_view id, grant, ckey, session, gateway;
+    int64_t at_ms, outcome;
+    struct phi_view tag;
+    int64_t nrows, leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_end_row {
+    int64_t seq;
+    struct phi_view grant, principal, target, reason;
+    int64_t at_ms;
+};
+struct core_ack_row { /* one for each gateway that had a lease when the right ended */
+    struct phi_view gateway;
+    int64_t seq;
+    struct phi_view grant;
+    int64_t done; /* 0 waits, 1 confirmed, 2 its lease ended */
+};
+struct core_text_row { /* personal or secret texts, apart from the log, erasable */
+    struct phi_view owner, kind, salt, text;
+};
+struct core_leaf_row {
+    int64_t idx;
+    struct phi_view entry, hash;
+};
+struct core_node_row { /* level 1 and up; level 0 is the leaf's hash */
+    int64_t level, idx;
+    struct phi_view hash;
+};
+
+enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };
+struct core_column {
+    const char *name;
+    enum core_kind kind;
+    size_t at; /* offset in the row */
+};
+#define CORE_INDEX_COLS 4
+struct core_index { /* index 0 is the primary key */
+    bool unique;
+    int n;
+    int cols[CORE_INDEX_COLS];
+};
+#define CORE_MAX_COLUMNS 32
+struct core_table_def {
+    const char *name;
+    size_t size; /* of the row struct */
+    const struct core_column *cols;
+    int n_cols;
+    const struct core_index *index;
+    int n_index;
+    int rev; /* column number of `rev`, -1: none */
+};
+const struct core_table_def *core_table_of(enum core_table t);
+
+/* Secondary indexes by name, so that callers read well. */
+enum {
+    CORE_BY_KEY = 0,
+    CORE_PERSON_BY_NAME = 1,
+    CORE_ACCOUNT_BY_PERSON = 1,
+    CORE_MEMBER_BY_PERSON = 1,
+    CORE_LINK_BY_DUE = 1,
+    CORE_SESSION_BY_DUE = 1,
+    CORE_SESSION_BY_PERSON = 2,
+    CORE_GATEWAY_BY_CODE = 1,
+    CORE_GATEWAY_BY_PUBKEY = 2,
+    CORE_GATEWAY_TARGET_BY_TARGET = 1,
+    CORE_CREDENTIAL_BY_TARGET = 1,
+    CORE_CREDENTIAL_BY_PERSON = 2,
+    CORE_REQUEST_BY_CODE = 1,
+    CORE_REQUEST_BY_REQUESTER = 2, /* requester, live, id */
+    CORE_REQUEST_BY_ACT = 3,       /* act, live */
+    CORE_REQUEST_BY_LIVE = 4,      /* live, id */
+    CORE_REQUEST_BY_WALL = 5,      /* live, wall */
+    CORE_REQUEST_BY_BOOT = 6,      /* live, boot, boot_ms */
+    CORE_ELIGIBLE_BY_PERSON = 1,   /* person, request */
+    CORE_GRANT_BY_REQUEST = 1,
+    CORE_GRANT_BY_PRINCIPAL = 2, /* principal, live, id */
+    CORE_GRANT_BY_LIVE = 3,      /* live, id */
+    CORE_GRANT_BY_WALL = 4,
+    CORE_GRANT_BY_BOOT = 5,
+    CORE_CLAIM_BY_CKEY = 1, /* grant, ckey: unique */
+    CORE_CLAIM_BY_GRANT = 2,
+    CORE_ACK_BY_GRANT = 1
+};
+
+/* SHA-256 over every column but leaf and leaf_hash, each with its length: what a leaf says of a row. */
+struct phi_digest core_row_hash(enum core_table t, const void *row);
+
+static inline struct phi_view core_row_text(const void *row, const struct core_column *c)
+{
+    return *(const struct phi_view *)((const char *)row + c->at);
+}
+static inline int64_t core_row_int(const void *row, const struct core_column *c)
+{
+    return *(const int64_t *)((const char *)row + c->at);
+}
+
+#endif
