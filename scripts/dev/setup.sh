@@ -124,7 +124,10 @@ install_packages() {
     need_root "${names[@]}"
     ask
     if ((EUID != 0)) && [[ -t 0 ]]; then sudo -v; fi
-    step "install ${#names[@]} packages" without_main_cluster as_root "${INSTALL[@]}" "${names[@]}"
+    if step "install ${#names[@]} packages" without_main_cluster as_root "${INSTALL[@]}" "${names[@]}"; then return 0; fi
+    # Old lists name versions that the mirror no longer has.
+    update_lists
+    step "install ${#names[@]} packages, again" without_main_cluster as_root "${INSTALL[@]}" "${names[@]}"
 }
 
 # The two daemons that bench compares with, unpacked with what they need and the system lacks.
