@@ -42,7 +42,7 @@ void phi_audit_earlier(struct phi_audit *a, const struct phi_checkpoint *earlier
  * number is phi_audit_size - c->size. */
 void phi_audit_finish(struct phi_audit *a, const struct phi_checkpoint *c, struct phi_finding *ret);
 
-/* After PHI_FOUND_ROOT: names the entry, by inclusion proofs in the signed tree (from the server's
+/* After PHI_FOUND_ROOT: names the first false entry, by inclusion proofs in the signed tree (from the server's
  * stored nodes, or from tiles). Each proof is checked against the signed root before it is believed;
  * asks for at most a few dozen. Leaves `f` at PHI_FOUND_ROOT when the proofs cannot name one. */
 typedef enum phi_rc (*phi_audit_proof)(void *ctx, uint64_t index, uint64_t size, struct phi_digest *leaf,
