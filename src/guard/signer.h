@@ -1,0 +1,50 @@
+/* The signer: a process of its own that alone holds the log's key and signs only heads that continue
+ * the last one it signed. A phid that was taken over can ask it for nothing else.
+ *
+ * It is forked before phid starts any thread, over a socket pair; closes every other descriptor,
+ * changes to its own uid where phid starts as root, and then may only read and write those two
+ * (seccomp, rlimits). It ends when phid does.
+ *
+ * Files: `key_path` is a PKCS#8 PEM (0600), made at the first start. `state_path` (0600) keeps the
+ * last signed checkpoint in two slots, fsynced before the answer leaves; it belongs to the key. Where
+ * one is there without the other after the log has begun, the signer refuses to start. */
+#ifndef GUARD_SIGNER_H
+#define GUARD_SIGNER_H
+
+#include <sys/types.h>
+
+#include "proof/note.h"
+
+struct phi_signer_conf {
+    const char *key_path, *state_path;
+    const char *origin; /* origin of the log, and the key's name: no blanks, no '+' */
+    bool change_uid;    /* only when started as root */
+    uid_t uid;
+    gid_t gid;
+};
+
+struct phi_signer; /* the parent's end */
+
+/* Forks and waits until the signer is ready. PHI_EIO or PHI_EINPUT with the reason when it is not. */
+enum phi_rc phi_signer_spawn(const struct phi_signer_conf *conf, struct phi_signer **ret, struct phi_err *err);
+void phi_signer_close(struct phi_signer *s); /* ends the process and waits for it; NULL is fine */
+pid_t phi_signer_pid(const struct phi_signer *s);
+
+/* The public half and the name, as the log's verifier key; borrowed from s. */
+struct phi_vkey phi_signer_key(const struct phi_signer *s);
+
+/* The last head it signed, as of its last answer: what the next proof must start from. At the first
+ * start the size is 0. The origin borrows from s. */
+struct phi_checkpoint phi_signer_head(const struct phi_signer *s);
+
+/* Asks for a signature over the head (size, root). `proof` is the consistency proof from
+ * phi_signer_head to it (empty from 0, or for the same head again). Blocks at most timeout_ms; one
+ * caller at a time. Appends the signed note to ret.
+ * PHI_EDENIED: the head is inconsistent with what was signed: somebody rewrote the log.
+ * PHI_ECONFLICT: `old_size` is not the size last signed; phi_signer_head is now up to date.
+ * PHI_EIO: no answer in time, the disk failed, or the process is gone (then it stays gone). */
+enum phi_rc phi_signer_sign(struct phi_signer *s, uint64_t old_size, uint64_t size, const struct phi_digest *root,
+                            const struct phi_tree_proof *proof, int timeout_ms, struct phi_buf *ret,
+                            struct phi_err *err);
+
+#endif
