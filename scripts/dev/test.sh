@@ -24,6 +24,7 @@ if [[ $fast == no ]]; then
     step "build with clang, ASan and UBSan" build_asan
     parts+=(unit:asan fuzz:asan)
 fi
+step "client drivers for node" npm_packages test/node
 if [[ -f web/package.json ]]; then
     step "build the console" web_build
     parts+=("check:console's own tests:cd web && npm run --silent --if-present test")

@@ -29,22 +29,23 @@ build_asan() {
         -Dbuildtype=debug -Doptimization=1
 }
 
-# The console, where its source is there: web/dist. Needs node and the packages of web/package-lock.json.
-web_install() {
-    local stamp=$BUILD/.web-packages
-    if [[ -d web/node_modules && -f $stamp ]] && cmp -s "$stamp" web/package-lock.json; then return 0; fi
+# npm_packages DIR: what DIR/package-lock.json names, once.
+npm_packages() {
+    local stamp=$BUILD/.npm-${1//\//-}
+    if [[ -d $1/node_modules && -f $stamp ]] && cmp -s "$stamp" "$1/package-lock.json"; then return 0; fi
     mkdir -p "$BUILD"
-    (cd web && npm ci --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000) || return 1
-    cp web/package-lock.json "$stamp"
+    (cd "$1" && npm ci --no-audit --no-fund --fetch-retries=1 --fetch-timeout=30000) || return 1
+    cp "$1/package-lock.json" "$stamp"
 }
 
+# The console: web/dist. Needs node and the packages of web/package-lock.json.
 web_stale() {
     [[ ! -f web/dist/.built ]] ||
         [[ -n $(find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -newer web/dist/.built -print -quit) ]]
 }
 
 web_build() {
-    web_install || return 1
+    npm_packages web || return 1
     web_stale || return 0
     (cd web && npm run --silent build) || return 1
     touch web/dist/.built
