@@ -2,12 +2,12 @@
 #ifndef CORE_INNER_H
 #define CORE_INNER_H
 
+#include "base/limits.h"
 #include "core/core.h"
 #include "core/rows.h"
 #include "proof/events.h"
 #include "proof/tree.h"
 
-#define CORE_MAX_EVENTS 4096 /* said by one batch; more collapse into one snapshot event */
 #define CORE_TICK_MS 10000   /* the anchor is committed at least this often */
 
 struct phi_core {
@@ -25,8 +25,6 @@ struct phi_core {
     struct core_state_row st;
     struct phi_tree tree;
     bool st_dirty;
-    char boot_id[64];
-    char *note;
 
     struct phi_bundle *bundle; /* of bundle_loaded */
     int64_t bundle_loaded;
@@ -63,6 +61,10 @@ int64_t core_wall(struct phi_core *c);
 struct core_due core_due_in(struct phi_core *c, int64_t ms);
 int64_t core_left(struct phi_core *c, const struct core_due *due); /* never negative; 0: ended */
 enum phi_rc core_time_settle(struct phi_core *c, struct phi_err *err); /* at opening */
+/* In a new boot: what is left of it, counted anew; false when it has ended. */
+bool core_reanchor(struct phi_core *c, struct core_due *due);
+enum phi_rc core_request_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
+enum phi_rc core_grant_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
 
 /* ---- random things, through the port */
 struct phi_view core_new_id(struct phi_core *c, struct phi_arena *a);
@@ -104,7 +106,17 @@ struct phi_view core_text_get(struct phi_core *c, struct phi_arena *a, struct ph
 /* ---- world and bundle */
 enum phi_rc core_bundle_load(struct phi_core *c, struct phi_err *err); /* c->bundle is live or PHI_ENOTFOUND */
 enum phi_rc core_world(struct phi_core *c, const struct phi_entities **ret, struct phi_err *err);
+enum phi_rc core_gateway_targets(struct phi_core *c, struct phi_arena *a, struct phi_view gateway,
+                                 const struct phi_view **ret, size_t *ret_n, struct phi_err *err);
+enum phi_rc core_gateway_renew(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                               struct phi_view version, struct core_gateway_row *ret, struct phi_err *err);
+enum phi_rc core_end_make(struct phi_core *c, const struct core_grant_row *g, const char *reason, int64_t *ret_seq,
+                          struct phi_err *err);
+enum phi_rc core_acks(struct phi_core *c, struct phi_arena *a, struct phi_view grant, const struct phi_view **done,
+                      size_t *n_done, const struct phi_view **waiting, size_t *n_waiting, struct phi_err *err);
 bool core_gateway_serves(struct phi_core *c, struct phi_view gateway, struct phi_view target);
+enum phi_rc core_credential_end(struct phi_core *c, const struct phi_actor *by, const struct core_credential_row *row,
+                                const char *cause, struct phi_err *err);
 enum phi_rc core_credential_live(struct phi_core *c, struct phi_view id, struct phi_view person,
                                  struct phi_view target, struct phi_err *err);
 

@@ -1,0 +1,94 @@
+#include "core/bundle.h"
+
+#include <string.h>
+
+#include "core/inner.h"
+
+static enum phi_rc bundle_row(struct phi_core *c, struct phi_arena *a, struct core_bundle_row *ret,
+                              struct phi_err *err)
+{
+    struct core_bundle_row key = { .version = c->st.bundle_version };
+    return core_get(c, CORE_BUNDLE, CORE_BY_KEY, &key, a, ret, err);
+}
+
+static void keep(struct phi_core *c, struct phi_bundle *b, int64_t version)
+{
+    struct phi_digest hash = phi_bundle_hash(b);
+    phi_bundle_close(c->bundle);
+    c->bundle = b;
+    c->bundle_loaded = version;
+    phi_digest_hex(&hash, c->bundle_hex);
+    c->bundle_hash = phi_view_mem(c->bundle_hex, PHI_HEX_LEN);
+}
+
+enum phi_rc core_bundle_load(struct phi_core *c, struct phi_err *err)
+{
+    PHI_ARENA(a, 4 * (size_t)PHI_MAX_BUNDLE);
+    struct core_bundle_row row;
+    struct phi_bundle *b;
+    if (c->st.bundle_version == 0)
+        return core_no(c, "policy.none", err, PHI_ENOTFOUND, "no policy is live, so everything is denied");
+    if (c->bundle_loaded == c->st.bundle_version)
+        return PHI_OK;
+    PHI_TRY(bundle_row(c, &a, &row, err));
+    struct phi_bundle_text text = { row.schema, row.policies, row.requirements, (uint64_t)row.version };
+    PHI_TRY(phi_bundle_load(&text, &b, err));
+    keep(c, b, row.version);
+    if (!phi_view_eq(c->bundle_hash, row.hash)) {
+        c->bundle_loaded = -1;
+        return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "the stored policy is not the one that went live");
+    }
+    return PHI_OK;
+}
+
+enum phi_rc phi_bundle_get(struct phi_core *c, struct phi_arena *a, struct phi_bundle_view *ret, struct phi_err *err)
+{
+    struct core_bundle_row row;
+    PHI_TRY(core_batched(c, err));
+    *ret = (struct phi_bundle_view){ 0 };
+    if (c->st.bundle_version == 0)
+        return PHI_OK;
+    PHI_TRY(bundle_row(c, a, &row, err));
+    *ret = (struct phi_bundle_view){ row.hash, row.version, row.schema, row.policies, row.requirements };
+    return PHI_OK;
+}
+
+static enum phi_rc go_live(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                           const struct phi_bundle_text *text, struct phi_bundle *b, struct phi_err *err)
+{
+    struct phi_digest hash = phi_bundle_hash(b);
+    struct core_bundle_row row = { (int64_t)text->version, core_hex(a, &hash), text->schema,
+                                   text->policies,         text->requirements, core_wall(c) };
+    enum phi_rc rc = core_add(c, CORE_BUNDLE, &row, err);
+    if (rc != PHI_OK) {
+        phi_bundle_close(b);
+        return rc;
+    }
+    c->st.bundle_version = row.version;
+    c->st_dirty = true;
+    keep(c, b, row.version);
+    core_snapshot_changed(c, (struct phi_view){ 0 });
+    struct phi_entry e;
+    core_entry(c, &e, PHI_EV_BUNDLE_LIVE, by);
+    phi_entry_hash(&e, PHI_F_BUNDLE, &hash);
+    phi_entry_int(&e, PHI_F_BUNDLE_VERSION, row.version);
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                           struct phi_view schema, struct phi_view policies, struct phi_view requirements,
+                           struct phi_bundle_view *ret, struct phi_err *err)
+{
+    struct phi_bundle *b;
+    PHI_TRY(core_need_admin(c, by, err));
+    if (schema.n + policies.n + requirements.n > PHI_MAX_BUNDLE)
+        return phi_fail(err, PHI_ELIMIT, "a bundle is at most %d bytes", PHI_MAX_BUNDLE);
+    struct phi_bundle_text text = { schema, policies, requirements, (uint64_t)c->st.bundle_version + 1 };
+    struct phi_digest hash = phi_bundle_text_hash(&text);
+    PHI_TRY(phi_bundle_get(c, a, ret, err));
+    if (phi_view_eq(ret->hash, core_hex(a, &hash)))
+        return PHI_OK;
+    PHI_TRY(phi_bundle_load(&text, &b, err));
+    PHI_TRY(go_live(c, a, by, &text, b, err));
+    return phi_bundle_get(c, a, ret, err);
+}

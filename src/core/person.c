@@ -1,0 +1,272 @@
+#include "core/person.h"
+
+#include <string.h>
+
+#include "core/inner.h"
+
+/* ---- finding */
+
+enum phi_rc core_person_find(struct phi_core *c, struct phi_arena *a, struct phi_view name_or_id,
+                             struct core_person_row *ret, struct phi_err *err)
+{
+    struct core_person_row key = { .id = name_or_id };
+    struct core_account_row account, akey = { .name = name_or_id };
+    if (core_get(c, CORE_PERSON, CORE_BY_KEY, &key, a, ret, NULL) == PHI_OK)
+        return PHI_OK;
+    if (core_get(c, CORE_ACCOUNT, CORE_BY_KEY, &akey, a, &account, NULL) == PHI_OK) {
+        key.id = account.person;
+        if (core_get(c, CORE_PERSON, CORE_BY_KEY, &key, a, ret, NULL) == PHI_OK)
+            return PHI_OK;
+    }
+    return core_no(c, "person.unknown", err, PHI_ENOTFOUND, "there is no such person");
+}
+
+struct phi_view core_root(struct phi_core *c, struct phi_arena *a, struct phi_view person)
+{
+    struct core_person_row row, key = { .id = person };
+    /* Links lead to somebody who is linked to nobody, so one step does; the bound is against bad rows. */
+    for (int i = 0; i < 8; i++) {
+        if (core_get(c, CORE_PERSON, CORE_BY_KEY, &key, a, &row, NULL) != PHI_OK || row.same_as.n == 0)
+            break;
+        key.id = row.same_as;
+    }
+    return key.id;
+}
+
+bool core_same_person(struct phi_core *c, struct phi_view x, struct phi_view y)
+{
+    PHI_ARENA(a, 1 << 16);
+    return phi_view_eq(core_root(c, &a, x), core_root(c, &a, y));
+}
+
+struct phi_view core_person_name(struct phi_core *c, struct phi_arena *a, struct phi_view person)
+{
+    struct core_person_row row, key = { .id = person };
+    if (core_get(c, CORE_PERSON, CORE_BY_KEY, &key, a, &row, NULL) != PHI_OK)
+        return PHI_LIT("somebody");
+    return row.name;
+}
+
+bool core_is_admin(struct phi_core *c, const struct phi_actor *by)
+{
+    if (by->kind == PHI_ACTOR_SYSTEM)
+        return true;
+    if (by->kind != PHI_ACTOR_PERSON)
+        return false;
+    PHI_ARENA(a, 1 << 16);
+    struct core_member_row row, key = { .grp = PHI_LIT(PHI_GROUP_ADMIN), .person = by->id };
+    return core_get(c, CORE_MEMBER, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK;
+}
+
+enum phi_rc core_need_admin(struct phi_core *c, const struct phi_actor *by, struct phi_err *err)
+{
+    PHI_TRY(core_batched(c, err));
+    if (core_is_admin(c, by))
+        return PHI_OK;
+    return core_no(c, "right.missing", err, PHI_EDENIED, "this needs the right \"admin\"");
+}
+
+/* ---- showing */
+
+static enum phi_rc names_of(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct phi_person *p,
+                            struct phi_err *err)
+{
+    struct core_member_row *m, mkey = { .person = person };
+    struct core_account_row *acc, akey = { .person = person };
+    struct core_span one = { .prefix = 1 };
+    PHI_TRY(core_list(c, CORE_MEMBER, CORE_MEMBER_BY_PERSON, &mkey, one, a, &m, &p->n_groups, err));
+    PHI_TRY(core_list(c, CORE_ACCOUNT, CORE_ACCOUNT_BY_PERSON, &akey, one, a, &acc, &p->n_accounts, err));
+    struct phi_view *groups = phi_arena_array(a, p->n_groups + 1, sizeof *groups);
+    struct phi_view *accounts = phi_arena_array(a, p->n_accounts + 1, sizeof *accounts);
+    if (!groups || !accounts)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < p->n_groups; i++)
+        groups[i] = m[i].grp;
+    for (size_t i = 0; i < p->n_accounts; i++)
+        accounts[i] = acc[i].name;
+    p->groups = groups;
+    p->accounts = accounts;
+    return PHI_OK;
+}
+
+static enum phi_rc person_out(struct phi_core *c, struct phi_arena *a, const struct core_person_row *row,
+                              struct phi_person *ret, struct phi_err *err)
+{
+    *ret = (struct phi_person){ .id = row->id, .name = row->name };
+    PHI_TRY(names_of(c, a, row->id, ret, err));
+    for (size_t i = 0; i < ret->n_groups; i++)
+        ret->admin |= phi_view_is(ret->groups[i], PHI_GROUP_ADMIN);
+    return PHI_OK;
+}
+
+enum phi_rc phi_person_get(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct phi_person *ret,
+                           struct phi_err *err)
+{
+    struct core_person_row row;
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(core_person_find(c, a, person, &row, err));
+    return person_out(c, a, &row, ret, err);
+}
+
+enum phi_rc phi_person_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                            struct phi_person **ret, size_t *ret_n, struct phi_err *err)
+{
+    struct core_person_row *rows;
+    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_list(c, CORE_PERSON, CORE_PERSON_BY_NAME, NULL, (struct core_span){ 0 }, a, &rows, ret_n, err));
+    *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
+    if (!*ret)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < *ret_n; i++)
+        PHI_TRY(person_out(c, a, &rows[i], &(*ret)[i], err));
+    return PHI_OK;
+}
+
+/* ---- changing */
+
+static enum phi_rc join(struct phi_core *c, const struct phi_actor *by, struct phi_view group, struct phi_view person,
+                        struct phi_err *err)
+{
+    if (!core_slug_ok(group))
+        return phi_fail(err, PHI_EINPUT, "a group's name is 1 to 63 of a-z, 0-9, _ and -");
+    struct core_member_row row = { group, person, core_wall(c) };
+    enum phi_rc rc = core_add(c, CORE_MEMBER, &row, err);
+    if (rc == PHI_ECONFLICT)
+        return PHI_OK; /* is in it already */
+    PHI_TRY(rc);
+    struct phi_entry e;
+    core_entry(c, &e, PHI_EV_GROUP_MEMBER_ADDED, by);
+    phi_entry_ref(&e, PHI_F_GROUP, phi_ref_of("Group", group));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", person));
+    core_world_changed(c);
+    core_snapshot_changed(c, (struct phi_view){ 0 });
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+static enum phi_rc account_add(struct phi_core *c, struct phi_arena *a, struct phi_view name, struct phi_view person,
+                               struct phi_view *ret_salt, struct phi_err *err)
+{
+    if (!core_name_ok(name))
+        return phi_fail(err, PHI_EINPUT, "a name is 1 to %d bytes without blanks, quotes, ~ and invisible characters",
+                        PHI_MAX_NAME);
+    *ret_salt = core_random(c, a, 16);
+    struct core_account_row row = { name, person, *ret_salt };
+    enum phi_rc rc = core_add(c, CORE_ACCOUNT, &row, err);
+    if (rc == PHI_ECONFLICT)
+        return core_no(c, "person.name-taken", err, rc, "this name is taken");
+    return rc;
+}
+
+static enum phi_rc person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                               struct phi_view name, const struct phi_view *groups, size_t n_groups,
+                               struct phi_person *ret, struct phi_err *err)
+{
+    struct core_person_row row = { .id = core_new_id(c, a), .name = name, .created_ms = core_wall(c) };
+    PHI_TRY(account_add(c, a, name, row.id, &row.salt, err));
+    PHI_TRY(core_add(c, CORE_PERSON, &row, err));
+    struct phi_digest hash = core_salted(row.salt, name);
+    struct phi_entry e;
+    core_entry(c, &e, PHI_EV_PERSON_ADDED, by);
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row.id));
+    phi_entry_hash(&e, PHI_F_NAME_HASH, &hash);
+    PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
+    for (size_t i = 0; i < n_groups; i++)
+        PHI_TRY(join(c, by, groups[i], row.id, err));
+    core_world_changed(c);
+    return person_out(c, a, &row, ret, err);
+}
+
+enum phi_rc phi_person_first(struct phi_core *c, struct phi_arena *a, struct phi_view name, struct phi_person *ret,
+                             struct phi_err *err)
+{
+    struct core_person_row *rows;
+    struct phi_view admin = PHI_LIT(PHI_GROUP_ADMIN);
+    size_t n;
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ .limit = 1 }, a, &rows, &n, err));
+    if (n)
+        return core_no(c, "person.not-first", err, PHI_ECONFLICT, "there is an administrator already; ask them for a link");
+    return person_make(c, a, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM }, name, &admin, 1, ret, err);
+}
+
+enum phi_rc phi_person_add(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view name,
+                           const struct phi_view *groups, size_t n_groups, struct phi_person *ret,
+                           struct phi_err *err)
+{
+    PHI_TRY(core_need_admin(c, by, err));
+    return person_make(c, a, by, name, groups, n_groups, ret, err);
+}
+
+enum phi_rc phi_group_add_member(struct phi_core *c, const struct phi_actor *by, struct phi_view group,
+                                 struct phi_view person, struct phi_err *err)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_person_row row;
+    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_person_find(c, &a, person, &row, err));
+    return join(c, by, group, row.id, err);
+}
+
+enum phi_rc phi_group_del_member(struct phi_core *c, const struct phi_actor *by, struct phi_view group,
+                                 struct phi_view person, struct phi_err *err)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_person_row row;
+    struct phi_entry e;
+    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_person_find(c, &a, person, &row, err));
+    struct core_member_row key = { .grp = group, .person = row.id };
+    enum phi_rc rc = core_del(c, CORE_MEMBER, &key, err);
+    if (rc == PHI_ENOTFOUND)
+        return core_no(c, "group.not-member", err, rc, "this person is not in that group");
+    PHI_TRY(rc);
+    core_entry(c, &e, PHI_EV_GROUP_MEMBER_REMOVED, by);
+    phi_entry_ref(&e, PHI_F_GROUP, phi_ref_of("Group", group));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row.id));
+    core_world_changed(c);
+    core_snapshot_changed(c, (struct phi_view){ 0 });
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+/* Whoever was linked to `from` is linked to `to` now: so links stay one step long. */
+static enum phi_rc move_links(struct phi_core *c, struct phi_arena *a, struct phi_view from, struct phi_view to,
+                              struct phi_err *err)
+{
+    struct core_person_row *rows;
+    size_t n;
+    PHI_TRY(core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (!phi_view_eq(rows[i].same_as, from) && !phi_view_eq(rows[i].id, from))
+            continue;
+        rows[i].same_as = to;
+        PHI_TRY(core_set(c, CORE_PERSON, &rows[i], err));
+    }
+    return PHI_OK;
+}
+
+enum phi_rc phi_account_link(struct phi_core *c, const struct phi_actor *by, struct phi_view name,
+                             struct phi_view person, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)64 << 20);
+    struct core_person_row row, other;
+    struct phi_view salt;
+    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_person_find(c, &a, person, &row, err));
+    struct phi_view root = core_root(c, &a, row.id);
+    if (core_person_find(c, &a, name, &other, NULL) == PHI_OK) {
+        struct phi_view theirs = core_root(c, &a, other.id);
+        salt = other.salt;
+        if (phi_view_eq(theirs, root))
+            return PHI_OK;
+        PHI_TRY(move_links(c, &a, theirs, root, err));
+    } else {
+        PHI_TRY(account_add(c, &a, name, root, &salt, err));
+    }
+    struct phi_digest hash = core_salted(salt, name);
+    struct phi_entry e;
+    core_entry(c, &e, PHI_EV_ACCOUNT_LINKED, by);
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", root));
+    phi_entry_hash(&e, PHI_F_ACCOUNT_HASH, &hash);
+    core_world_changed(c);
+    return core_leaf(c, &e, NULL, NULL, err);
+}

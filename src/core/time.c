@@ -1,0 +1,112 @@
+/* Deadlines by two clocks: a right ends when either says so. */
+#include "core/inner.h"
+
+int64_t core_wall(struct phi_core *c)
+{
+    return c->clock->wall_ms(c->clock->self);
+}
+
+static int64_t boot_now(struct phi_core *c)
+{
+    return c->clock->boot_ms(c->clock->self);
+}
+
+struct core_due core_due_in(struct phi_core *c, int64_t ms)
+{
+    if (ms < 0)
+        ms = 0;
+    if (ms > PHI_MAX_GRANT_MS)
+        ms = PHI_MAX_GRANT_MS;
+    return (struct core_due){ core_wall(c) + ms, boot_now(c) + ms, c->st.boot };
+}
+
+int64_t core_left(struct phi_core *c, const struct core_due *due)
+{
+    if (due->boot != c->st.boot || c->st.boot == 0)
+        return 0;
+    int64_t wall = due->wall - core_wall(c), boot = due->boot_ms - boot_now(c);
+    int64_t left = wall < boot ? wall : boot;
+    return left > 0 ? left : 0;
+}
+
+/* ---- a new boot: rights keep at most what the last committed anchor left them */
+
+bool core_reanchor(struct phi_core *c, struct core_due *due)
+{
+    int64_t wall = due->wall - core_wall(c), boot = due->boot_ms - c->st.anchor_boot;
+    int64_t left = wall < boot ? wall : boot;
+    if (due->boot != c->st.boot - 1 || left <= 0)
+        return false;
+    *due = core_due_in(c, left);
+    return true;
+}
+
+typedef enum phi_rc (*settle_row)(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
+
+static enum phi_rc settle_table(struct phi_core *c, enum core_table t, int ix, const void *key, size_t prefix,
+                                settle_row row, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)1 << 30);
+    char *rows;
+    size_t n;
+    PHI_TRY(core_list(c, t, ix, key, (struct core_span){ .prefix = prefix }, &a, &rows, &n, err));
+    for (size_t i = 0; i < n; i++)
+        PHI_TRY(row(c, &a, rows + i * core_table_of(t)->size, err));
+    return PHI_OK;
+}
+
+static enum phi_rc settle_session(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err)
+{
+    (void)a;
+    struct core_session_row *r = row;
+    return core_reanchor(c, &r->due) ? core_set(c, CORE_SESSION, r, err) : PHI_OK;
+}
+
+static enum phi_rc settle_link(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err)
+{
+    (void)a;
+    struct core_link_row *r = row;
+    return core_reanchor(c, &r->due) ? core_set(c, CORE_LINK, r, err) : PHI_OK;
+}
+
+static enum phi_rc settle_credential(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err)
+{
+    (void)a;
+    struct core_credential_row *r = row;
+    return core_reanchor(c, &r->due) ? core_set(c, CORE_CREDENTIAL, r, err) : PHI_OK;
+}
+
+static enum phi_rc settle_gateway(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err)
+{
+    (void)a;
+    struct core_gateway_row *r = row;
+    bool code = core_reanchor(c, &r->code_due), lease = core_reanchor(c, &r->lease_due);
+    return code || lease ? core_set(c, CORE_GATEWAY, r, err) : PHI_OK;
+}
+
+static enum phi_rc settle_rights(struct phi_core *c, struct phi_err *err)
+{
+    PHI_TRY(settle_table(c, CORE_SESSION, CORE_BY_KEY, NULL, 0, settle_session, err));
+    PHI_TRY(settle_table(c, CORE_LINK, CORE_BY_KEY, NULL, 0, settle_link, err));
+    PHI_TRY(settle_table(c, CORE_CREDENTIAL, CORE_BY_KEY, NULL, 0, settle_credential, err));
+    PHI_TRY(settle_table(c, CORE_GATEWAY, CORE_BY_KEY, NULL, 0, settle_gateway, err));
+    PHI_TRY(settle_table(c, CORE_REQUEST, CORE_REQUEST_BY_LIVE, &(struct core_request_row){ .live = 1 }, 1,
+                         core_request_settle, err));
+    return settle_table(c, CORE_GRANT, CORE_GRANT_BY_LIVE, &(struct core_grant_row){ .live = 1 }, 1,
+                        core_grant_settle, err);
+}
+
+enum phi_rc core_time_settle(struct phi_core *c, struct phi_err *err)
+{
+    struct phi_view boot_id = phi_view_of(c->clock->boot_id(c->clock->self));
+    bool same = phi_view_eq(c->st.boot_id, boot_id) && boot_now(c) >= c->st.anchor_boot;
+    if (c->st.boot > 0 && same)
+        return PHI_OK;
+    /* Where the wall stands before the last anchor nobody knows how long the machine was off: what is not
+     * re-anchored has ended. */
+    bool keep = c->st.boot > 0 && !phi_view_eq(c->st.boot_id, boot_id) && core_wall(c) >= c->st.anchor_wall;
+    c->st.boot++;
+    c->st.boot_id = boot_id;
+    c->st_dirty = true;
+    return keep ? settle_rights(c, err) : PHI_OK;
+}
