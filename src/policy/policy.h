@@ -157,6 +157,12 @@ const struct phi_requirement *phi_bundle_requirement(const struct phi_bundle *b,
 bool phi_bundle_has_action(const struct phi_bundle *b, struct phi_uid action);
 bool phi_bundle_action_in(const struct phi_bundle *b, struct phi_uid action, struct phi_uid group);
 bool phi_bundle_has_type(const struct phi_bundle *b, struct phi_view entity_type);
+/* The schema's actions, and whether one may be tried by that type on that type (appliesTo): for
+ * taking a scope's action group apart. Groups without appliesTo apply to nothing. */
+size_t phi_bundle_action_count(const struct phi_bundle *b);
+struct phi_uid phi_bundle_action_at(const struct phi_bundle *b, size_t i);
+bool phi_bundle_applies(const struct phi_bundle *b, struct phi_uid action, struct phi_view principal_type,
+                        struct phi_view resource_type);
 
 /* ---- deciding ---------------------------------------------------------------------------- */
 
