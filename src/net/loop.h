@@ -18,7 +18,8 @@ typedef void (*net_fn)(void *ctx);
 
 /* PHI_EIO when the system gives no more descriptors or memory. */
 enum phi_rc net_loop_open(struct net_loop **ret, struct phi_err *err);
-void net_loop_close(struct net_loop *loop); /* all handles must be closed; NULL is fine */
+/* All handles must be closed. Waits for connections given to net_conn_finish. NULL is fine. */
+void net_loop_close(struct net_loop *loop);
 void net_loop_run(struct net_loop *loop);   /* until net_loop_stop; may be run again */
 void net_loop_once(struct net_loop *loop);  /* waits for something to happen, handles it, returns */
 void net_loop_stop(struct net_loop *loop);  /* from any thread */
@@ -28,6 +29,16 @@ bool net_loop_stopped(const struct net_loop *loop); /* a stop that no run has ta
 bool net_post(struct net_loop *loop, net_fn fn, void *ctx);
 /* Runs `work` on a thread of a small pool, then `done` on the loop, always. For what blocks. */
 bool net_work(struct net_loop *loop, net_fn work, net_fn done, void *ctx);
+
+/* Calls `fn` from the loop, after the running callback; on the loop's thread only. Embedded in its
+ * owner, so it cannot fail; asking twice is asking once. */
+struct net_later {
+    net_fn fn;
+    void *ctx;
+    struct net_later *next, *prev; /* the loop's */
+};
+void net_later(struct net_loop *loop, struct net_later *d);
+void net_later_cancel(struct net_later *d);
 
 /* Timers (milliseconds, monotonic; they don't count a suspended machine: what must end compares
  * phi_now_boot_ms itself). NULL when out of memory. */

@@ -1,0 +1,67 @@
+/* What a connection is inside this room: shared by conn.c, connect.c and listen.c. */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "base/buf.h"
+#include "net/sock.h"
+
+#include <openssl/ssl.h>
+
+enum net_conn_state {
+    NET_CONN_CONNECTING, /* connect.c drives it */
+    NET_CONN_UPGRADING,  /* plain bytes must still go out before TLS */
+    NET_CONN_HANDSHAKE,
+    NET_CONN_OPEN
+};
+
+struct net_lookup; /* a name being resolved; connect.c */
+
+struct net_conn {
+    struct net_loop *loop;
+    int fd;
+    struct net_watch *watch;
+    enum net_conn_state state;
+    bool paused, eof, shut_wanted, shut_done, finishing;
+    bool ending; /* `why` is set, on_closed follows */
+    bool dead;   /* closed; freed by the loop */
+    bool read_wants_write, write_wants_read; /* TLS key updates */
+    int handshake_wants;
+
+    SSL *ssl;
+    struct net_tls *tls;
+    char *tls_name;
+
+    struct phi_view view; /* not yet taken; in `in` or the thread's scratch */
+    struct phi_buf in, out;
+    size_t out_sent, plain_left;
+    struct net_conn_limits limits;
+
+    const struct net_conn_events *ev;
+    void *ctx;
+    struct net_timer *deadline;
+    struct net_later soon;
+    struct phi_err why;
+
+    struct net_listener *listener; /* that accepted it, counted there; NULL */
+    struct net_lookup *lookup;
+    char host[64], peer[80];
+};
+
+struct net_conn *net_conn_new(struct net_loop *loop, const struct net_conn_limits *limits);
+void net_conn_end(struct net_conn *c, enum phi_rc rc, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+enum phi_rc net_conn_attach(struct net_conn *c, int fd, struct phi_err *err); /* takes fd, opens the watch */
+void net_conn_detach(struct net_conn *c);                                     /* closes fd and watch */
+void net_conn_begin(struct net_conn *c); /* connected: handshake if it has a tls, else open */
+void net_conn_set_peer(struct net_conn *c, const void *sockaddr);
+void net_conn_connected(struct net_conn *c, int events); /* connect.c, on events while CONNECTING */
+void net_lookup_drop(struct net_lookup *l);
+void net_listener_left(struct net_listener *l);
+
+/* tls.c */
+struct net_tls *net_tls_ref(struct net_tls *t);
+enum phi_rc net_tls_start(struct net_tls *t, int fd, const char *name, SSL **ret, struct phi_err *err);
+bool net_tls_is_server(const struct net_tls *t);
+/* The reason of the last failed TLS call, for people; empties OpenSSL's queue. */
+const char *net_tls_why(SSL *ssl, char *buf, size_t n);
+
+#endif
