@@ -23,19 +23,19 @@ struct phi_signer_conf {
     gid_t gid;
 };
 
-struct phi_signer; /* the parent's end */
+struct phi_signer_proc; /* the parent's end */
 
 /* Forks and waits until the signer is ready. PHI_EIO or PHI_EINPUT with the reason when it is not. */
-enum phi_rc phi_signer_spawn(const struct phi_signer_conf *conf, struct phi_signer **ret, struct phi_err *err);
-void phi_signer_close(struct phi_signer *s); /* ends the process and waits for it; NULL is fine */
-pid_t phi_signer_pid(const struct phi_signer *s);
+enum phi_rc phi_signer_spawn(const struct phi_signer_conf *conf, struct phi_signer_proc **ret, struct phi_err *err);
+void phi_signer_close(struct phi_signer_proc *s); /* ends the process and waits for it; NULL is fine */
+pid_t phi_signer_pid(const struct phi_signer_proc *s);
 
 /* The public half and the name, as the log's verifier key; borrowed from s. */
-struct phi_vkey phi_signer_key(const struct phi_signer *s);
+struct phi_vkey phi_signer_key(const struct phi_signer_proc *s);
 
 /* The last head it signed, as of its last answer: what the next proof must start from. At the first
  * start the size is 0. The origin borrows from s. */
-struct phi_checkpoint phi_signer_head(const struct phi_signer *s);
+struct phi_checkpoint phi_signer_head(const struct phi_signer_proc *s);
 
 /* Asks for a signature over the head (size, root). `proof` is the consistency proof from
  * phi_signer_head to it (empty from 0, or for the same head again). Blocks at most timeout_ms; one
@@ -43,7 +43,7 @@ struct phi_checkpoint phi_signer_head(const struct phi_signer *s);
  * PHI_EDENIED: the head is inconsistent with what was signed: somebody rewrote the log.
  * PHI_ECONFLICT: `old_size` is not the size last signed; phi_signer_head is now up to date.
  * PHI_EIO: no answer in time, the disk failed, or the process is gone (then it stays gone). */
-enum phi_rc phi_signer_sign(struct phi_signer *s, uint64_t old_size, uint64_t size, const struct phi_digest *root,
+enum phi_rc phi_signer_sign(struct phi_signer_proc *s, uint64_t old_size, uint64_t size, const struct phi_digest *root,
                             const struct phi_tree_proof *proof, int timeout_ms, struct phi_buf *ret,
                             struct phi_err *err);
 

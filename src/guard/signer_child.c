@@ -1,0 +1,259 @@
+/* The signer's own process. It reads asks from one socket and keeps one file of two slots. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "guard/signer_proto.h"
+
+struct signer {
+    int sock, state;
+    unsigned slot; /* the one to write next */
+    struct phi_key key;
+    struct phi_view origin;
+    struct phi_checkpoint last;
+};
+
+static enum phi_rc write_slot(struct signer *s, struct phi_view note, struct phi_err *err)
+{
+    uint8_t block[GUARD_SLOT] = { 0 };
+    if (note.n >= sizeof block)
+        return phi_fail(err, PHI_ELIMIT, "the checkpoint is too long");
+    memcpy(block, note.p, note.n);
+    /* The other slot keeps the head before, so a write cut short loses nothing that was answered. */
+    if (pwrite(s->state, block, sizeof block, (off_t)(s->slot * sizeof block)) != sizeof block || fsync(s->state))
+        return phi_fail(err, PHI_EIO, "the signer cannot keep its state: %s", strerror(errno));
+    s->slot ^= 1;
+    return PHI_OK;
+}
+
+/* ---- start ---- */
+
+static enum phi_rc make_files(struct signer *s, const struct phi_signer_conf *conf, struct phi_err *err)
+{
+    PHI_BUF(pem, 4096);
+    PHI_BUF(note, GUARD_SLOT);
+    PHI_TRY(phi_key_make(&s->key, err));
+    s->last = (struct phi_checkpoint){ s->origin, 0, phi_sha256((struct phi_view){ 0 }) };
+    PHI_TRY(phi_checkpoint_sign(&note, &s->last, &s->key, err));
+    s->state = open(conf->state_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s->state < 0 || ftruncate(s->state, 2 * GUARD_SLOT))
+        return phi_fail(err, PHI_EIO, "%s: %s", conf->state_path, strerror(errno));
+    PHI_TRY(write_slot(s, phi_buf_view(&note), err));
+    /* The key last: with it in place the signer has started, and a state must be there. */
+    PHI_TRY(phi_key_pem(&s->key, &pem, err));
+    enum phi_rc rc = phi_file_write(conf->key_path, phi_buf_view(&pem), 0600, err);
+    phi_buf_wipe(&pem);
+    return rc;
+}
+
+static enum phi_rc read_slots(struct signer *s, const char *path, struct phi_err *err)
+{
+    bool any = false;
+    struct phi_vkey vk = { s->origin, s->key.pub };
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t block[GUARD_SLOT];
+        struct phi_checkpoint c;
+        if (pread(s->state, block, sizeof block, (off_t)(i * sizeof block)) != sizeof block)
+            continue;
+        if (phi_checkpoint_open(phi_view_mem(block, strnlen((char *)block, sizeof block)), &vk, &c, NULL) != PHI_OK)
+            continue;
+        if (!any || c.size >= s->last.size) {
+            s->last = (struct phi_checkpoint){ s->origin, c.size, c.root };
+            s->slot = i ^ 1;
+        }
+        any = true;
+    }
+    return any ? PHI_OK : phi_fail(err, PHI_ECORRUPT, "%s holds no head that this key signed for %s", path, vk.name.p);
+}
+
+static bool missing(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) && errno == ENOENT;
+}
+
+/* A state without a key is what a first start that was cut short leaves, and only while it is empty. */
+static bool may_begin(const struct phi_signer_conf *conf)
+{
+    PHI_BUF(b, 4 * GUARD_SLOT);
+    struct phi_checkpoint c;
+    if (missing(conf->state_path))
+        return true;
+    if (phi_file_read(conf->state_path, 2 * GUARD_SLOT, &b, NULL) != PHI_OK)
+        return false;
+    for (size_t at = 0; at < b.n; at += GUARD_SLOT) {
+        struct phi_view v = phi_view_upto(phi_view_from(phi_buf_view(&b), at), GUARD_SLOT);
+        if (v.n && v.p[0] && (phi_checkpoint_read(v, &c, NULL) != PHI_OK || c.size))
+            return false;
+    }
+    return true;
+}
+
+static enum phi_rc open_files(struct signer *s, const struct phi_signer_conf *conf, struct phi_err *err)
+{
+    PHI_BUF(pem, 4096);
+    s->origin = phi_view_of(conf->origin);
+    if (!phi_vkey_name_ok(s->origin))
+        return phi_fail(err, PHI_EINPUT, "the log's origin must have no blanks and no '+'");
+    if (missing(conf->key_path)) {
+        if (!may_begin(conf))
+            return phi_fail(err, PHI_ECORRUPT, "%s is gone, but %s says that the log has begun", conf->key_path,
+                            conf->state_path);
+        return make_files(s, conf, err);
+    }
+    PHI_TRY(phi_file_read_secret(conf->key_path, 4096, &pem, err));
+    enum phi_rc rc = phi_key_from_pem(phi_buf_view(&pem), &s->key, err);
+    phi_buf_wipe(&pem);
+    PHI_TRY(rc);
+    s->state = open(conf->state_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (s->state < 0)
+        return phi_fail(err, PHI_ECORRUPT, "%s: %s; without it the signer does not know what it signed", conf->state_path,
+                        strerror(errno));
+    return read_slots(s, conf->state_path, err);
+}
+
+static enum phi_rc change_uid(struct signer *s, const struct phi_signer_conf *conf, struct phi_err *err)
+{
+    if (!conf->change_uid)
+        return PHI_OK;
+    if (chown(conf->key_path, conf->uid, conf->gid) || fchown(s->state, conf->uid, conf->gid) || setgroups(0, NULL) ||
+        setresgid(conf->gid, conf->gid, conf->gid) || setresuid(conf->uid, conf->uid, conf->uid) || !setuid(0))
+        return phi_fail(err, PHI_EIO, "the signer cannot change its uid: %s", strerror(errno));
+    return PHI_OK;
+}
+
+/* ---- confinement ---- */
+
+static void limit(int what, rlim_t n)
+{
+    struct rlimit r = { n, n };
+    if (setrlimit((__rlimit_resource_t)what, &r))
+        _exit(3);
+}
+
+static bool allow_calls(scmp_filter_ctx f)
+{
+    static const int calls[] = {
+        SCMP_SYS(read),         SCMP_SYS(recvfrom),     SCMP_SYS(recvmsg), SCMP_SYS(sendto),        SCMP_SYS(sendmsg),
+        SCMP_SYS(pwrite64),     SCMP_SYS(fsync),        SCMP_SYS(close),   SCMP_SYS(exit),          SCMP_SYS(exit_group),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(munmap),       SCMP_SYS(brk),     SCMP_SYS(madvise),       SCMP_SYS(mremap),
+        SCMP_SYS(futex),        SCMP_SYS(clock_gettime), SCMP_SYS(getrandom), SCMP_SYS(restart_syscall),
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        if (seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0))
+            return false;
+    /* memory, but none that can be run */
+    return !seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) &&
+           !seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+}
+
+static enum phi_rc confine(struct phi_err *err)
+{
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_NPROC, 0);
+    limit(RLIMIT_FSIZE, 2 * GUARD_SLOT);
+    limit(RLIMIT_NOFILE, 0);
+    scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+    bool ok = f && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && allow_calls(f) && !seccomp_load(f);
+    seccomp_release(f);
+    return ok ? PHI_OK : phi_fail(err, PHI_EIO, "the signer cannot confine itself (seccomp)");
+}
+
+/* Nothing of phid's stays open: not its sockets, not its database. */
+static int keep_only(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+        _exit(3);
+    if (fd != 3 && dup2(fd, 3) < 0)
+        _exit(3);
+    if (close_range(4, ~0U, 0))
+        _exit(3);
+    return 3;
+}
+
+/* ---- serving ---- */
+
+static void reply(struct signer *s, uint64_t seq, enum phi_rc rc, struct phi_view text)
+{
+    PHI_BUF(b, GUARD_REPLY_MAX);
+    struct guard_reply r = { seq, (uint8_t)rc, s->last.size, s->last.root, text };
+    guard_reply_write(&b, &r);
+    if (!phi_buf_ok(&b) || send(s->sock, b.p, b.n, MSG_NOSIGNAL) != (ssize_t)b.n)
+        _exit(0); /* phid is gone */
+}
+
+static void answer(struct signer *s, const struct guard_ask *a)
+{
+    PHI_BUF(note, GUARD_SLOT);
+    struct phi_err err = { 0 };
+    struct phi_checkpoint next = { s->origin, a->size, a->root };
+    enum phi_rc rc = guard_judge(&s->last, a, &err);
+    if (rc == PHI_OK)
+        rc = phi_checkpoint_sign(&note, &next, &s->key, &err);
+    if (rc == PHI_OK && a->size != s->last.size)
+        rc = write_slot(s, phi_buf_view(&note), &err);
+    if (rc != PHI_OK) {
+        reply(s, a->seq, rc, phi_view_of(err.msg));
+        return;
+    }
+    s->last = next;
+    reply(s, a->seq, PHI_OK, phi_buf_view(&note));
+}
+
+static void serve(struct signer *s)
+{
+    for (;;) {
+        uint8_t packet[GUARD_ASK_MAX + 1];
+        struct guard_ask a;
+        ssize_t n = recv(s->sock, packet, sizeof packet, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || !guard_ask_read(phi_view_mem(packet, (size_t)n), &a))
+            _exit(0); /* phid ended, or speaks nonsense */
+        answer(s, &a);
+    }
+}
+
+void guard_signer_main(int fd, const struct phi_signer_conf *conf)
+{
+    static struct signer s;
+    struct phi_err err = { 0 };
+    PHI_BUF(line, 1024);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, "phi-signer");
+    signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the whole group: phid decides when to end */
+    signal(SIGTERM, SIG_IGN);
+    phi_no_core();
+    s.sock = keep_only(fd);
+    enum phi_rc rc = open_files(&s, conf, &err);
+    if (rc == PHI_OK)
+        rc = change_uid(&s, conf, &err);
+    /* Signing once loads what the library needs while files may still be opened. */
+    if (rc == PHI_OK) {
+        PHI_BUF(note, GUARD_SLOT);
+        rc = phi_checkpoint_sign(&note, &s.last, &s.key, &err);
+    }
+    if (rc == PHI_OK)
+        rc = confine(&err);
+    struct phi_vkey vk = { s.origin, s.key.pub };
+    phi_vkey_write(&line, &vk);
+    reply(&s, 0, rc, rc == PHI_OK ? phi_buf_view(&line) : phi_view_of(err.msg));
+    if (rc != PHI_OK)
+        _exit(1);
+    serve(&s);
+    _exit(0);
+}
