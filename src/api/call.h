@@ -1,0 +1,79 @@
+/* One HTTP request on its way: made on the loop's thread (server.c), run on the core thread inside a
+ * batch (engine.c), answered on the loop's thread after the commit. It owns copies of all it needs,
+ * because the client may leave meanwhile. */
+#ifndef API_CALL_H
+#define API_CALL_H
+
+#include "api/route.h"
+#include "core/person.h"
+#include "core/session.h"
+
+#define API_CALL_MEMORY (48u * 1024 * 1024)
+#define API_ANSWER_MAX (24u * 1024 * 1024)
+
+struct api_sub;
+struct api_server;
+
+/* What handlers need of the server; set once at the start, then only read. */
+struct api_env {
+    const char *origin;   /* "http://localhost:8470" */
+    bool secure;          /* the origin is https */
+    const char *cookie;   /* "phi_session" or "__Host-phi_session" */
+    struct phi_ca *ca;
+    struct phi_view log_key; /* verifier key line, with its newline */
+};
+
+struct api_call {
+    /* ---- set before it runs ---- */
+    const struct api_env *env;
+    struct api_server *server; /* for API_LOCAL handlers only */
+    const struct api_route *route;
+    bool from_loopback;
+    struct phi_arena arena;
+    struct phi_view params[API_PARAMS];
+    struct phi_view query;       /* raw, checked against the row */
+    const struct phi_json *body; /* checked against the row; NULL: the row has none */
+    struct phi_view token;       /* session secret, "" when none came */
+    struct phi_view csrf;        /* X-Phi-CSRF */
+    bool by_cookie;              /* the token came as a cookie: csrf must fit where the method changes things */
+    bool has_key;                /* a client certificate was verified: its key is `key` */
+    struct phi_digest key;
+    char request_id[PHI_ID_LEN + 1];
+
+    /* ---- while it runs ---- */
+    struct phi_core *core;
+    struct phi_actor actor; /* NOBODY, PERSON or GATEWAY */
+    struct phi_person person;
+    struct phi_session session;
+    enum api_problem problem; /* a handler's own, before it returns an error */
+
+    /* ---- the answer ---- */
+    int status;
+    const char *type; /* of out; NULL: no body */
+    struct phi_buf out;
+    struct phi_jw w; /* writes to out */
+    char cookie[256]; /* Set-Cookie, "" none */
+    const char *location;
+    struct api_sub *sub; /* API_STREAM: what the stream gets */
+};
+
+/* The named parameter of the query, "" when absent. */
+struct phi_view api_query(struct api_call *c, const char *name);
+/* A whole number of the query in [min, max]; `otherwise` when absent. */
+enum phi_rc api_query_int(struct api_call *c, const char *name, int64_t min, int64_t max, int64_t otherwise,
+                          int64_t *ret, struct phi_err *err);
+/* A member of the body as canonical JSON text in the arena; "" when absent. */
+enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *ret, struct phi_err *err);
+/* A list of strings of the body; empty when absent. */
+enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_view **ret, size_t *n,
+                          struct phi_err *err);
+
+/* Begins the JSON answer with `{`; handlers end it with phi_jw_end(&c->w). */
+struct phi_jw *api_answer(struct api_call *c, int status);
+/* Fails with a problem of the API's own: `return api_refuse(c, err, API_BAD_CSRF, "…");` */
+enum phi_rc api_refuse(struct api_call *c, struct phi_err *err, enum api_problem p, const char *detail);
+
+/* Who asks, and may they: fills actor, person, session. Runs on the core thread, before the handler. */
+enum phi_rc api_admit(struct api_call *c, struct phi_err *err);
+
+#endif

@@ -1,0 +1,86 @@
+/* Grants as persons see them, and AuthZEN's question. */
+#include "api/handlers.h"
+#include "api/json_out.h"
+
+enum phi_rc api_grant_list(struct api_call *c, struct phi_err *err)
+{
+    struct phi_view box = api_query(c, "box"), status = api_query(c, "status");
+    struct phi_grant_view *g;
+    size_t n;
+    int64_t limit;
+    if (box.n && !phi_view_is(box, "mine") && !phi_view_is(box, "all"))
+        return phi_fail(err, PHI_EINPUT, "\"box\" is mine or all");
+    if (status.n && !phi_view_is(status, "live") && !phi_view_is(status, "all"))
+        return phi_fail(err, PHI_EINPUT, "\"status\" is live or all");
+    PHI_TRY(api_query_int(c, "limit", 1, 500, 50, &limit, err));
+    PHI_TRY(phi_grant_list(c->core, &c->arena, &c->actor, phi_view_is(box, "all"), limit, &g, &n, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_key(w, "grants");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < n; i++)
+        if (!phi_view_is(status, "live") || g[i].status == PHI_GRANT_READY || g[i].status == PHI_GRANT_ACTIVE)
+            api_w_grant(w, &c->arena, &g[i]);
+    phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_grant_revoke(struct api_call *c, struct phi_err *err)
+{
+    struct phi_revoked r;
+    PHI_TRY(phi_grant_revoke(c->core, &c->arena, &c->actor, c->params[0], phi_json_text(c->body, "why"), &r, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_key(w, "grant");
+    api_w_grant(w, &c->arena, &r.grant);
+    api_w_strs(w, "acknowledged", r.acknowledged, r.n_acknowledged);
+    api_w_strs(w, "waiting", r.waiting, r.n_waiting);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_grant_return(struct api_call *c, struct phi_err *err)
+{
+    struct phi_grant_view g;
+    PHI_TRY(phi_grant_return(c->core, &c->arena, &c->actor, c->params[0], &g, err));
+    c->status = 200;
+    c->type = "application/json";
+    phi_jw_init(&c->w, &c->out);
+    api_w_grant(&c->w, &c->arena, &g);
+    return PHI_OK;
+}
+
+/* AuthZEN's entities may carry `properties`; a caller may not assert any, so they are not looked at. */
+static enum phi_rc party_read(struct api_call *c, const char *key, struct phi_ref *ret, struct phi_err *err)
+{
+    const struct phi_json *v = phi_json_get(c->body, key);
+    PHI_TRY(phi_json_need_str(v, "type", &ret->type, err));
+    PHI_TRY(phi_json_need_str(v, "id", &ret->id, err));
+    if (!ret->type.n || !ret->id.n)
+        return phi_fail(err, PHI_EINPUT, "\"%s\" has a type and an id", key);
+    return PHI_OK;
+}
+
+enum phi_rc api_authzen_evaluate(struct api_call *c, struct phi_err *err)
+{
+    struct phi_question q = { 0 };
+    struct phi_evaluation e;
+    PHI_TRY(party_read(c, "subject", &q.subject, err));
+    PHI_TRY(party_read(c, "resource", &q.resource, err));
+    PHI_TRY(phi_json_need_str(phi_json_get(c->body, "action"), "name", &q.action, err));
+    PHI_TRY(api_body_text(c, "context", &q.context, err));
+    PHI_TRY(phi_evaluate(c->core, &c->arena, &c->actor, &q, &e, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_kb(w, "decision", e.verdict == PHI_ALLOW);
+    phi_jw_key(w, "context");
+    phi_jw_obj(w);
+    if (e.verdict != PHI_ALLOW)
+        phi_jw_kv(w, "reason", e.reason);
+    if (e.verdict == PHI_NEEDS) {
+        phi_jw_key(w, "needs");
+        api_w_needs(w, e.needs, e.n_needs);
+    }
+    api_w_policies(w, e.policies, e.n_policies);
+    phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}

@@ -1,0 +1,156 @@
+/* People, groups, accounts, links; targets and credentials; the bundle. */
+#include "api/handlers.h"
+#include "api/json_out.h"
+#include "core/bundle.h"
+#include "core/target.h"
+
+static struct phi_view member(struct api_call *c, const char *key) { return phi_json_text(c->body, key); }
+
+enum phi_rc api_person_add(struct api_call *c, struct phi_err *err)
+{
+    const struct phi_view *groups;
+    size_t n;
+    struct phi_person p;
+    PHI_TRY(api_body_strs(c, "groups", &groups, &n, err));
+    PHI_TRY(phi_person_add(c->core, &c->arena, &c->actor, member(c, "name"), groups, n, &p, err));
+    struct phi_jw *w = api_answer(c, 201);
+    phi_jw_kv(w, "id", p.id);
+    phi_jw_kv(w, "name", p.name);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_person_list(struct api_call *c, struct phi_err *err)
+{
+    struct phi_person *p;
+    size_t n;
+    PHI_TRY(phi_person_list(c->core, &c->arena, &c->actor, &p, &n, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_key(w, "people");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        phi_jw_obj(w);
+        phi_jw_kv(w, "id", p[i].id);
+        phi_jw_kv(w, "name", p[i].name);
+        api_w_strs(w, "groups", p[i].groups, p[i].n_groups);
+        api_w_strs(w, "accounts", p[i].accounts, p[i].n_accounts);
+        phi_jw_end(w);
+    }
+    phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+static enum phi_rc done(struct api_call *c)
+{
+    c->status = 204;
+    return PHI_OK;
+}
+
+enum phi_rc api_member_add(struct api_call *c, struct phi_err *err)
+{
+    PHI_TRY(phi_group_add_member(c->core, &c->actor, c->params[0], member(c, "person"), err));
+    return done(c);
+}
+
+enum phi_rc api_member_del(struct api_call *c, struct phi_err *err)
+{
+    PHI_TRY(phi_group_del_member(c->core, &c->actor, c->params[0], c->params[1], err));
+    return done(c);
+}
+
+enum phi_rc api_account_add(struct api_call *c, struct phi_err *err)
+{
+    PHI_TRY(phi_account_link(c->core, &c->actor, member(c, "name"), member(c, "person"), err));
+    return done(c);
+}
+
+enum phi_rc api_link_make(struct api_call *c, struct phi_err *err)
+{
+    struct phi_link l;
+    PHI_TRY(phi_link_make(c->core, &c->actor, member(c, "person"), &l, err));
+    struct phi_view url = phi_arena_printf(&c->arena, "%s/login/%s", c->env->origin, l.secret);
+    struct phi_jw *w = api_answer(c, 201);
+    phi_jw_kv(w, "link", url);
+    phi_jw_kc(w, "secret", l.secret);
+    phi_jw_ki(w, "expires_in_ms", l.expires_in_ms);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+static void target_write(struct phi_jw *w, const struct phi_target *t)
+{
+    phi_jw_obj(w);
+    phi_jw_kv(w, "name", t->name);
+    phi_jw_kv(w, "kind", t->kind);
+    phi_jw_kv(w, "address", t->address);
+    phi_jw_kv(w, "database", t->database);
+    phi_jw_end(w);
+}
+
+enum phi_rc api_target_add(struct api_call *c, struct phi_err *err)
+{
+    struct phi_target t = { .name = member(c, "name"), .kind = member(c, "kind"),
+                            .address = member(c, "address"), .database = member(c, "database") };
+    PHI_TRY(phi_target_put(c->core, &c->actor, &t, err));
+    struct phi_jw *w = api_answer(c, 201);
+    phi_jw_kv(w, "name", t.name);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_target_list(struct api_call *c, struct phi_err *err)
+{
+    struct phi_target *t;
+    size_t n;
+    PHI_TRY(phi_target_list(c->core, &c->arena, &t, &n, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_key(w, "targets");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < n; i++)
+        target_write(w, &t[i]);
+    phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_credential_make(struct api_call *c, struct phi_err *err)
+{
+    struct phi_credential k;
+    PHI_TRY(phi_credential_make(c->core, &c->arena, &c->actor, member(c, "target"), &k, err));
+    struct phi_jw *w = api_answer(c, 201);
+    phi_jw_kv(w, "id", k.id);
+    phi_jw_kv(w, "user", k.user);
+    phi_jw_kc(w, "password", k.password);
+    phi_jw_key(w, "target");
+    target_write(w, &k.target);
+    phi_jw_ki(w, "expires_in_ms", k.expires_in_ms);
+    phi_jw_end(w);
+    phi_wipe(&k.password, sizeof(k.password));
+    return PHI_OK;
+}
+
+enum phi_rc api_bundle_put(struct api_call *c, struct phi_err *err)
+{
+    struct phi_bundle_view b;
+    enum phi_rc rc = phi_bundle_put(c->core, &c->arena, &c->actor, member(c, "schema"), member(c, "policies"),
+                                    member(c, "requirements"), &b, err);
+    if (rc == PHI_EINPUT)
+        c->problem = API_BUNDLE_INVALID;
+    PHI_TRY(rc);
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_kv(w, "hash", b.hash);
+    phi_jw_ki(w, "version", b.version);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_bundle_get(struct api_call *c, struct phi_err *err)
+{
+    struct phi_bundle_view b;
+    PHI_TRY(phi_bundle_get(c->core, &c->arena, &b, err));
+    struct phi_jw *w = api_answer(c, 200);
+    api_w_bundle(w, &b);
+    phi_jw_end(w);
+    return PHI_OK;
+}

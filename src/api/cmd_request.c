@@ -1,0 +1,176 @@
+/* Requests and votes of persons. */
+#include "api/handlers.h"
+#include "api/json_out.h"
+#include "base/limits.h"
+
+static enum phi_rc request_answer(struct api_call *c, int status, const struct phi_request *r)
+{
+    c->status = status;
+    c->type = "application/json";
+    phi_jw_init(&c->w, &c->out);
+    api_w_request(&c->w, &c->arena, r);
+    return PHI_OK;
+}
+
+/* "shop/public.orders" or an entity object, for `target`. */
+static enum phi_rc resource_read(struct api_call *c, const struct phi_json *v, struct phi_view target,
+                                 struct phi_ref *ret, struct phi_err *err)
+{
+    if (v->kind == PHI_JSON_STR)
+        return phi_ref_from_label(&c->arena, v->str, target, ret, err);
+    return phi_ref_read(v, "resources", ret, err);
+}
+
+static enum phi_rc scope_read(struct api_call *c, struct phi_request_ask *ask, struct phi_err *err)
+{
+    static const char *const keys[] = { "actions", "resources", NULL };
+    const struct phi_json *scope = phi_json_get(c->body, "scope");
+    const struct phi_json *actions = phi_json_get(scope, "actions"), *resources = phi_json_get(scope, "resources");
+    PHI_TRY(phi_json_only(scope, keys, err));
+    if (!actions || actions->kind != PHI_JSON_ARR || !resources || resources->kind != PHI_JSON_ARR)
+        return phi_fail(err, PHI_EINPUT, "\"scope\" has two lists, \"actions\" and \"resources\"");
+    if (!actions->n || !resources->n || actions->n > PHI_MAX_ACTIONS || resources->n > PHI_MAX_ACTIONS)
+        return phi_fail(err, PHI_EINPUT, "the lists of \"scope\" have 1 to %d members", PHI_MAX_ACTIONS);
+    struct phi_view *a = phi_arena_array(&c->arena, actions->n, sizeof(*a));
+    struct phi_ref *r = phi_arena_array(&c->arena, resources->n, sizeof(*r));
+    if (!a || !r)
+        return phi_fail(err, PHI_ELIMIT, "\"scope\" is too large");
+    for (size_t i = 0; i < actions->n; i++)
+        if (!phi_json_str(&actions->items[i], &a[i]))
+            return phi_fail(err, PHI_EINPUT, "\"actions\" of \"scope\" are names such as \"pg:write\"");
+    for (size_t i = 0; i < resources->n; i++)
+        PHI_TRY(resource_read(c, &resources->items[i], ask->target, &r[i], err));
+    ask->scope_actions = a;
+    ask->n_scope_actions = phi_names_sort(a, actions->n);
+    ask->scope_resources = r;
+    ask->n_scope_resources = phi_refs_sort(r, resources->n);
+    return PHI_OK;
+}
+
+static void denied_answer(struct api_call *c, struct phi_view reason, const struct phi_decider *p, size_t n)
+{
+    c->status = 403;
+    c->type = "application/problem+json";
+    phi_jw_init(&c->w, &c->out);
+    api_problem_begin(&c->w, API_POLICY_DENIED, reason, phi_view_of(c->request_id));
+    api_w_policies(&c->w, p, n);
+    phi_jw_end(&c->w);
+}
+
+static enum phi_rc made_answer(struct api_call *c, const struct phi_request_answer *r, struct phi_err *err)
+{
+    switch (r->kind) {
+    case PHI_ANSWER_DENY: denied_answer(c, r->reason, r->policies, r->n_policies); return PHI_OK;
+    case PHI_ANSWER_ALLOW:
+        phi_jw_kc(api_answer(c, 200), "verdict", "allow");
+        phi_jw_end(&c->w);
+        return PHI_OK;
+    case PHI_ANSWER_GRANT:
+        phi_jw_kc(api_answer(c, 200), "verdict", "grant");
+        phi_jw_key(&c->w, "grant");
+        api_w_grant(&c->w, &c->arena, &r->grant);
+        phi_jw_end(&c->w);
+        return PHI_OK;
+    case PHI_ANSWER_PENDING: return request_answer(c, r->joined ? 200 : 201, &r->request);
+    }
+    return api_refuse(c, err, API_INTERNAL, "no answer");
+}
+
+enum phi_rc api_request_make(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request_answer r;
+    struct phi_request_ask ask = {
+        .target = phi_json_text(c->body, "target"),
+        .for_ms = phi_json_num(c->body, "for_ms", 0),
+        .uses = phi_json_num(c->body, "uses", 0),
+        .why = phi_json_text(c->body, "why"),
+        .ticket = phi_json_text(c->body, "ticket"),
+    };
+    if (ask.for_ms < 1 || ask.for_ms > PHI_MAX_GRANT_MS || ask.uses < 0 || ask.uses > PHI_MAX_USES)
+        return phi_fail(err, PHI_EINPUT, "\"for_ms\" is 1 to %lld, \"uses\" 0 to %d", (long long)PHI_MAX_GRANT_MS,
+                        PHI_MAX_USES);
+    PHI_TRY(scope_read(c, &ask, err));
+    PHI_TRY(phi_request_make(c->core, &c->arena, &c->actor, &ask, &r, err));
+    return made_answer(c, &r, err);
+}
+
+enum phi_rc api_request_get(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    PHI_TRY(phi_request_get(c->core, &c->arena, &c->actor, c->params[0], &r, err));
+    return request_answer(c, 200, &r);
+}
+
+static enum phi_rc box_read(struct api_call *c, enum phi_box *ret, struct phi_err *err)
+{
+    struct phi_view box = api_query(c, "box");
+    if (!box.n || phi_view_is(box, "inbox"))
+        *ret = PHI_BOX_INBOX;
+    else if (phi_view_is(box, "mine"))
+        *ret = PHI_BOX_MINE;
+    else if (phi_view_is(box, "all"))
+        *ret = PHI_BOX_ALL;
+    else
+        return phi_fail(err, PHI_EINPUT, "\"box\" is inbox, mine or all");
+    return PHI_OK;
+}
+
+enum phi_rc api_request_list(struct api_call *c, struct phi_err *err)
+{
+    enum phi_box box;
+    int64_t limit;
+    struct phi_request *r;
+    size_t n;
+    struct phi_view status = api_query(c, "status");
+    PHI_TRY(box_read(c, &box, err));
+    PHI_TRY(api_query_int(c, "limit", 1, 500, 50, &limit, err));
+    if (status.n && !phi_view_is(status, "pending") && !phi_view_is(status, "all"))
+        return phi_fail(err, PHI_EINPUT, "\"status\" is pending or all");
+    PHI_TRY(phi_request_list(c->core, &c->arena, &c->actor, box, phi_view_is(status, "pending"), limit, &r, &n, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_key(w, "requests");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < n; i++)
+        api_w_request(w, &c->arena, &r[i]);
+    phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+static enum phi_rc narrowing_read(const struct phi_json *v, struct phi_ballot *b, struct phi_err *err)
+{
+    static const char *const keys[] = { "for_ms", "uses", NULL };
+    if (!v)
+        return PHI_OK;
+    PHI_TRY(phi_json_only(v, keys, err));
+    if (phi_json_get(v, "for_ms"))
+        PHI_TRY(phi_json_need_int(v, "for_ms", 1, PHI_MAX_GRANT_MS, &b->narrow_for_ms, err));
+    if (phi_json_get(v, "uses"))
+        PHI_TRY(phi_json_need_int(v, "uses", 1, PHI_MAX_USES, &b->narrow_uses, err));
+    return PHI_OK;
+}
+
+enum phi_rc api_vote(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    struct phi_view decision = phi_json_text(c->body, "decision");
+    struct phi_ballot b = {
+        .digest = phi_json_text(c->body, "digest"),
+        .version = phi_json_num(c->body, "version", 0),
+        .requirement = phi_json_text(c->body, "requirement"),
+        .reason = phi_json_text(c->body, "reason"),
+    };
+    b.approve = phi_view_is(decision, "approve");
+    if (!b.approve && !phi_view_is(decision, "deny"))
+        return phi_fail(err, PHI_EINPUT, "\"decision\" is approve or deny");
+    PHI_TRY(narrowing_read(phi_json_get(c->body, "narrowing"), &b, err));
+    PHI_TRY(phi_request_vote(c->core, &c->arena, &c->actor, c->params[0], &b, &r, err));
+    return request_answer(c, 200, &r);
+}
+
+enum phi_rc api_request_cancel(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    PHI_TRY(phi_request_cancel(c->core, &c->arena, &c->actor, c->params[0], &r, err));
+    return request_answer(c, 200, &r);
+}

@@ -1,0 +1,59 @@
+/* The core thread. Everything that touches core runs here, one batch after another: jobs that wait
+ * together commit together, and no job's `done` is called before that commit. It also ticks core at
+ * its next deadline and has new log heads signed, one at a time, so that heads coalesce under load. */
+#ifndef API_ENGINE_H
+#define API_ENGINE_H
+
+#include "base/buf.h"
+#include "core/core.h"
+#include "net/loop.h"
+#include "proof/tree.h"
+
+struct api_engine;
+
+struct api_job {
+    enum phi_rc (*run)(struct phi_core *c, void *arg, struct phi_err *err); /* core thread, in a batch */
+    void (*committed)(struct api_job *j); /* core thread, after the commit, only when rc is PHI_OK; or NULL */
+    void (*done)(struct api_job *j);      /* loop's thread, always and last: frees it */
+    void *arg;
+    bool changes; /* it may change deadlines: tick soon after */
+    enum phi_rc rc;
+    const char *why; /* core's stable error code, "" when none */
+    struct phi_err err;
+    struct api_job *next;
+};
+
+struct api_engine_opts {
+    struct net_loop *loop;
+    struct phi_store *store;
+    const char *origin; /* of the log */
+    const struct phi_clock *clock;
+    const struct phi_rng *rng;
+    const struct phi_notifier *notifier;
+    /* Signs the head of `size` leaves, given the consistency proof from the head signed before it (of
+     * *from leaves). PHI_ECONFLICT: another was signed last; *from then says which. Blocks; called on a
+     * thread of its own, never twice at once. NULL: nothing is signed. */
+    enum phi_rc (*sign)(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
+                        const struct phi_tree_proof *proof, struct phi_buf *ret_note, struct phi_err *err);
+    int64_t signed_size; /* of the head that the signer signed last, 0: none */
+    void *sign_self;
+};
+
+/* Opens core on the caller's thread; nothing runs before api_engine_start. */
+enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine **ret, struct phi_err *err);
+enum phi_rc api_engine_start(struct api_engine *e, struct phi_err *err);
+/* From any thread. False: too much waits, or it stops; the job is the caller's again. */
+bool api_engine_submit(struct api_engine *e, struct api_job *j);
+/* Before all others, however many wait: for what follows from a commit. */
+void api_engine_follow(struct api_engine *e, struct api_job *j);
+/* Runs what waits, joins the threads, closes core. Jobs' `done` are all called before it returns
+ * (it must be the loop's thread; the loop turns once more to free it). The store may be closed then. */
+void api_engine_close(struct api_engine *e);
+
+struct api_engine_counts {
+    uint64_t batches, jobs, failed_batches, signed_heads;
+    int64_t signed_size;
+};
+struct api_engine_counts api_engine_counts(struct api_engine *e);
+
+#endif

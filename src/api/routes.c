@@ -1,0 +1,82 @@
+#include "api/handlers.h"
+
+#define NONE API_RIGHT_NONE
+#define PERSON API_RIGHT_PERSON
+#define ADMIN API_RIGHT_ADMIN
+#define GATEWAY API_RIGHT_GATEWAY
+#define ENROL API_RIGHT_ENROL
+#define P API_PEOPLE
+#define G API_GATEWAYS
+
+/* method, pattern, right, listeners, handler, summary, body, query, flags */
+const struct api_route api_routes[] = {
+    /* ---- health and documents ---- */
+    { "GET", "/healthz", NONE, P | G, api_healthz, "Says ok when the server serves", NULL, NULL, API_LOCAL | API_RAW },
+    { "GET", "/metrics", NONE, P, api_metrics, "Counters for Prometheus (loopback only)", NULL, NULL, API_LOCAL | API_RAW },
+    { "GET", "/v1/openapi.json", NONE, P, api_openapi_get, "This API as OpenAPI 3.1", NULL, NULL, API_LOCAL | API_RAW },
+
+    /* ---- sign-in ---- */
+    { "GET", "/login.css", NONE, P, api_login_css, "The sign-in page's style", NULL, NULL, API_LOCAL | API_RAW },
+    { "GET", "/login/{secret}", NONE, P, api_login_page, "A page with one button; changes nothing", NULL, NULL, API_LOCAL | API_RAW },
+    { "POST", "/login/{secret}", NONE, P, api_login_use, "Uses a one-time link: sets the cookie", NULL, NULL, API_FORM | API_RAW },
+    { "POST", "/v1/sessions", NONE, P, api_session_make, "Uses a one-time link: gives a bearer token", "link:str!", NULL, 0 },
+    { "DELETE", "/v1/sessions/current", PERSON, P, api_session_end, "Signs out", NULL, NULL, 0 },
+    { "GET", "/v1/whoami", PERSON, P, api_whoami, "Who is signed in, and with which rights", NULL, NULL, 0 },
+
+    /* ---- people, groups, targets, gateways, policy ---- */
+    { "POST", "/v1/people", ADMIN, P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, 0 },
+    { "GET", "/v1/people", ADMIN, P, api_person_list, "Lists people with their groups", NULL, NULL, 0 },
+    { "POST", "/v1/groups/{group}/members", ADMIN, P, api_member_add, "Puts a person into a group", "person:str!", NULL, 0 },
+    { "DELETE", "/v1/groups/{group}/members/{person}", ADMIN, P, api_member_del, "Takes a person out of a group", NULL, NULL, 0 },
+    { "POST", "/v1/accounts", ADMIN, P, api_account_add, "Links a second account name to a person", "name:str! person:str!", NULL, 0 },
+    { "POST", "/v1/links", ADMIN, P, api_link_make, "Makes a one-time sign-in link for a person", "person:str!", NULL, 0 },
+    { "POST", "/v1/targets", ADMIN, P, api_target_add, "Adds a target", "name:str! kind:str! address:str! database:str", NULL, 0 },
+    { "GET", "/v1/targets", PERSON, P, api_target_list, "Lists targets", NULL, NULL, 0 },
+    { "POST", "/v1/gateways", ADMIN, P, api_gateway_add, "Adds a gateway and makes its enrolment code", "name:str! targets:strs!", NULL, 0 },
+    { "GET", "/v1/gateways", ADMIN, P, api_gateway_list, "Lists gateways", NULL, NULL, 0 },
+    { "PUT", "/v1/bundle", ADMIN, P, api_bundle_put, "Makes a policy bundle live", "schema:str! policies:str! requirements:str!", NULL, 0 },
+    { "GET", "/v1/bundle", PERSON, P, api_bundle_get, "The live policy bundle", NULL, NULL, 0 },
+    { "POST", "/v1/credentials", PERSON, P, api_credential_make, "Makes a short-lived credential for a target", "target:str!", NULL, 0 },
+
+    /* ---- requests, votes, grants ---- */
+    { "POST", "/v1/requests", PERSON, P, api_request_make, "Asks for a scope on a target for some time",
+      "target:str! scope:obj! for_ms:int! uses:int why:str! ticket:str", NULL, 0 },
+    { "GET", "/v1/requests", PERSON, P, api_request_list, "Lists requests", NULL, "box status limit", 0 },
+    { "GET", "/v1/requests/{id}", PERSON, P, api_request_get, "One request, by id or code", NULL, NULL, 0 },
+    { "POST", "/v1/requests/{id}/votes", PERSON, P, api_vote, "Approves or denies what was shown",
+      "decision:str! digest:str! version:int! requirement:str reason:str narrowing:obj", NULL, 0 },
+    { "POST", "/v1/requests/{id}/cancel", PERSON, P, api_request_cancel, "Cancels one's own request", NULL, NULL, 0 },
+    { "GET", "/v1/grants", PERSON, P, api_grant_list, "Lists grants", NULL, "box status limit", 0 },
+    { "POST", "/v1/grants/{id}/revoke", PERSON, P, api_grant_revoke, "Ends a grant and cuts what runs on it", "why:str!", NULL, 0 },
+    { "POST", "/v1/grants/{id}/return", PERSON, P, api_grant_return, "Gives one's own grant back", NULL, NULL, 0 },
+
+    /* ---- the log ---- */
+    { "GET", "/v1/log/checkpoint", NONE, P | G, api_log_checkpoint, "The newest signed checkpoint", NULL, NULL, API_RAW },
+    { "GET", "/v1/log/key", NONE, P | G, api_log_key, "The log's verifier key", NULL, NULL, API_RAW },
+    { "GET", "/v1/log/consistency", NONE, P | G, api_log_consistency, "Shows that one tree continues another", NULL, "from to", 0 },
+    { "GET", "/v1/log/proof", PERSON, P, api_log_proof, "Shows that an entry is in the tree", NULL, "index size", 0 },
+    { "GET", "/v1/log/entries", PERSON, P, api_log_entries, "Entries of the log", NULL, "from limit", 0 },
+
+    /* ---- events ---- */
+    { "GET", "/v1/events", PERSON, P, api_events_person, "What changes, as it changes", NULL, NULL, API_STREAM | API_RAW },
+    { "GET", "/v1/events", GATEWAY, G, api_events_gateway, "What a gateway must know, as it happens", NULL, NULL, API_STREAM | API_RAW },
+
+    /* ---- gateways ---- */
+    { "POST", "/v1/gateways/enroll", ENROL, G, api_gw_enroll, "Uses an enrolment code: signs the gateway's key", "code:str! public_key:str!", NULL, 0 },
+    { "GET", "/v1/gateway/snapshot", GATEWAY, G, api_gw_snapshot, "What the gateway decides from", NULL, "version", 0 },
+    { "GET", "/v1/gateway/lease", GATEWAY, G, api_gw_lease, "Renews the lease", NULL, NULL, 0 },
+    { "POST", "/v1/gateway/requests", GATEWAY, G, api_gw_request, "Decides, finds a grant, or files a request",
+      "principal:obj! credential:str! session:str! target:str! actions:arr! entities:arr! payload:obj! settings:obj! "
+      "context:obj! from:obj why:str hold_ms:int", NULL, 0 },
+    { "POST", "/v1/gateway/requests/{id}/leave", GATEWAY, G, api_gw_leave, "The waiter has left", "waiter:str!", NULL, 0 },
+    { "POST", "/v1/grants/{id}/claims", GATEWAY, G, api_gw_claim, "Spends one use of a grant",
+      "key:str! principal:obj! credential:str session:str! target:str! digest:str act:str actions:arr! entities:arr! context:obj!", NULL, 0 },
+    { "POST", "/v1/claims/{id}/outcome", GATEWAY, G, api_gw_outcome, "Says what became of a claim", "outcome:str! tag:str rows:int", NULL, 0 },
+    { "POST", "/v1/gateway/records", GATEWAY, G, api_gw_records, "Records plain allows", "batch:int! records:arr!", NULL, 0 },
+    { "POST", "/v1/gateway/acks", GATEWAY, G, api_gw_ack, "Confirms that work was cut", "seq:int!", NULL, 0 },
+
+    /* ---- AuthZEN ---- */
+    { "POST", "/access/v1/evaluation", PERSON, P, api_authzen_evaluate, "AuthZEN Access Evaluation; never consumes",
+      "subject:obj! action:obj! resource:obj! context:obj", NULL, 0 },
+};
+const size_t api_routes_n = sizeof(api_routes) / sizeof(api_routes[0]);

@@ -1,0 +1,426 @@
+#include "api/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/limits.h"
+#include "base/logline.h"
+#include "base/os.h"
+
+#define CSP                                                                                        \
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " \
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+struct api_server {
+    struct api_server_opts o;
+    struct net_http_server *people, *gateways;
+    net_fn drained;
+    void *drained_ctx;
+    int draining;
+    uint64_t by_class[6]; /* answers by status / 100 */
+};
+
+struct exchange { /* a call and the request that waits for it */
+    struct api_call call;
+    struct api_job job;
+    struct api_server *server;
+    struct net_http_req *req; /* NULL: the client has left */
+};
+
+/* ---- answering ---- */
+
+static void headers_set(struct net_http_req *r, bool cacheable)
+{
+    net_http_set(r, "Content-Security-Policy", CSP);
+    net_http_set(r, "X-Content-Type-Options", "nosniff");
+    net_http_set(r, "X-Frame-Options", "DENY");
+    net_http_set(r, "Referrer-Policy", "same-origin");
+    net_http_set(r, "Cross-Origin-Opener-Policy", "same-origin");
+    net_http_set(r, "Cross-Origin-Resource-Policy", "same-origin");
+    net_http_set(r, "Permissions-Policy", "camera=(), geolocation=(), microphone=()");
+    net_http_set(r, "Cache-Control", cacheable ? "no-cache" : "no-store");
+}
+
+static void answer_send(struct api_server *s, struct net_http_req *r, int status, const char *type, struct phi_view body)
+{
+    s->by_class[status >= 100 && status < 600 ? status / 100 : 0]++;
+    net_http_reply(r, status, type, body);
+}
+
+static void problem_send(struct api_server *s, struct net_http_req *r, enum api_problem p, const char *detail,
+                         const char *request_id)
+{
+    PHI_BUF(out, 64 * 1024);
+    struct phi_jw w;
+    phi_jw_init(&w, &out);
+    api_problem_begin(&w, p, phi_view_of(detail), phi_view_of(request_id));
+    phi_jw_end(&w);
+    if (p == API_NOT_SIGNED_IN)
+        net_http_set(r, "WWW-Authenticate", "Bearer realm=\"phi\"");
+    headers_set(r, false);
+    answer_send(s, r, api_problem_text(p)->status, "application/problem+json", phi_buf_view(&out));
+}
+
+/* People who follow a link see a page, not JSON. */
+static void problem_page(struct api_server *s, struct net_http_req *r, enum api_problem p)
+{
+    const struct api_problem_text *t = api_problem_text(p);
+    PHI_BUF(out, 4096);
+    phi_buf_printf(&out,
+                   "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+                   "content=\"width=device-width,initial-scale=1\"><title>phi</title><link rel=\"stylesheet\" "
+                   "href=\"/login.css\"></head><body><main><h1>%s</h1><p>%s</p></main></body></html>\n",
+                   t->title, t->next);
+    headers_set(r, false);
+    answer_send(s, r, t->status, "text/html; charset=utf-8", phi_buf_view(&out));
+}
+
+static void exchange_free(struct exchange *x)
+{
+    api_sub_free(x->call.sub);
+    phi_buf_wipe(&x->call.out);
+    phi_buf_done(&x->call.out);
+    phi_arena_done(&x->call.arena);
+    phi_wipe(x->call.cookie, sizeof(x->call.cookie));
+    free(x);
+}
+
+static void problem_answer(struct exchange *x)
+{
+    struct api_job *j = &x->job;
+    enum api_problem p = x->call.problem;
+    if (p == API_OK)
+        p = api_problem_by_code(j->why);
+    if (p == API_OK)
+        p = api_problem_of_rc(j->rc);
+    if (p == API_UNAVAILABLE || p == API_INTERNAL)
+        PHI_LOG(ERROR, "call failed", "why", "%s (%s)", j->err.msg, x->call.request_id);
+    if (x->call.route->flags & API_FORM)
+        problem_page(x->server, x->req, p);
+    else
+        problem_send(x->server, x->req, p, j->err.msg, x->call.request_id);
+}
+
+static void call_answer(struct exchange *x)
+{
+    struct api_call *c = &x->call;
+    if (!phi_buf_ok(&c->out)) {
+        PHI_LOG(ERROR, "answer too large", "route", "%s", c->route->pattern);
+        problem_send(x->server, x->req, API_INTERNAL, "the answer is too large", c->request_id);
+        return;
+    }
+    headers_set(x->req, false);
+    if (c->cookie[0])
+        net_http_set(x->req, "Set-Cookie", c->cookie);
+    if (c->location)
+        net_http_set(x->req, "Location", c->location);
+    net_http_set(x->req, "X-Request-Id", c->request_id);
+    answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
+}
+
+static void call_done(struct api_job *j)
+{
+    struct exchange *x = j->arg;
+    if (j->rc == PHI_OK && (x->call.route->flags & API_STREAM)) {
+        struct api_sub *sub = x->call.sub;
+        x->call.sub = NULL;
+        if (x->req)
+            headers_set(x->req, false);
+        api_sub_serve(x->server->o.hub, sub, x->req);
+    } else if (x->req && j->rc == PHI_OK) {
+        call_answer(x);
+    } else if (x->req) {
+        problem_answer(x);
+    }
+    exchange_free(x);
+}
+
+static void call_gone(struct net_http_req *r, void *ctx)
+{
+    (void)r;
+    ((struct exchange *)ctx)->req = NULL;
+}
+
+/* ---- running ---- */
+
+static enum phi_rc call_run(struct phi_core *core, void *arg, struct phi_err *err)
+{
+    struct api_call *c = &((struct exchange *)arg)->call;
+    c->core = core;
+    PHI_TRY(api_admit(c, err));
+    PHI_TRY(c->route->handler(c, err));
+    return phi_arena_ok(&c->arena) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "this takes too much memory");
+}
+
+static void call_committed(struct api_job *j)
+{
+    struct exchange *x = j->arg;
+    if (x->call.sub)
+        api_sub_join(x->server->o.hub, x->call.sub);
+}
+
+static void local_run(struct exchange *x)
+{
+    struct api_job *j = &x->job;
+    j->why = "";
+    j->rc = x->call.route->handler(&x->call, &j->err);
+    call_done(j);
+}
+
+static void core_run(struct exchange *x)
+{
+    bool stream = x->call.route->flags & API_STREAM;
+    x->job = (struct api_job){ .run = call_run, .committed = stream ? call_committed : NULL, .done = call_done, .arg = x,
+                               .changes = strcmp(x->call.route->method, "GET") != 0 };
+    if (api_engine_submit(x->server->o.engine, &x->job)) {
+        net_http_defer(x->req, call_gone, x);
+        return;
+    }
+    problem_send(x->server, x->req, API_BUSY, NULL, x->call.request_id);
+    exchange_free(x);
+}
+
+/* ---- taking a request apart ---- */
+
+static struct phi_view kept(struct api_call *c, struct phi_view v) { return phi_arena_copy(&c->arena, v); }
+
+/* A bearer token wins over a cookie; a request with a bearer token needs no proof against CSRF. */
+static void token_take(struct exchange *x)
+{
+    struct phi_view v;
+    struct api_call *c = &x->call;
+    if (net_http_header(x->req, "authorization", &v)) {
+        if (phi_view_starts(v, PHI_LIT("Bearer ")) || phi_view_starts(v, PHI_LIT("bearer ")))
+            c->token = kept(c, phi_view_trim(phi_view_from(v, 7)));
+    } else if (net_http_cookie(x->req, c->env->cookie, &v)) {
+        c->token = kept(c, v);
+        c->by_cookie = true;
+    }
+    if (net_http_header(x->req, "x-phi-csrf", &v))
+        c->csrf = kept(c, v);
+}
+
+/* What a browser sends with a cookie, or from the form, must come from our own pages. */
+static bool origin_ok(struct exchange *x)
+{
+    struct phi_view origin, site;
+    bool unsafe = strcmp(x->call.route->method, "GET") != 0, form = x->call.route->flags & API_FORM;
+    if (!unsafe || !(x->call.by_cookie || form))
+        return true;
+    if (net_http_header(x->req, "origin", &origin))
+        return phi_view_is(origin, x->call.env->origin);
+    if (net_http_header(x->req, "sec-fetch-site", &site))
+        return phi_view_is(site, "same-origin");
+    return form; /* a link's secret in a client that is no browser */
+}
+
+static bool type_is_json(struct net_http_req *r)
+{
+    struct phi_view v, type;
+    if (!net_http_header(r, "content-type", &v) || net_http_header_count(r, "content-type") != 1)
+        return false;
+    phi_view_split(&v, ';', &type);
+    return phi_view_is(phi_view_trim(type), "application/json");
+}
+
+static enum api_problem body_take(struct exchange *x, struct phi_err *err)
+{
+    struct api_call *c = &x->call;
+    struct phi_view body = net_http_body(x->req);
+    if (!c->route->body)
+        return API_OK;
+    if (!type_is_json(x->req))
+        return API_BAD_TYPE;
+    body = kept(c, body);
+    if (phi_json_read(&c->arena, body, PHI_JSON_STRICT, "body", &c->body, err) != PHI_OK)
+        return API_BAD_JSON;
+    return api_body_check(c->route, c->body, err) == PHI_OK ? API_OK : API_BAD_INPUT;
+}
+
+static enum api_problem call_fill(struct exchange *x, const struct api_match *m, struct phi_err *err)
+{
+    struct api_call *c = &x->call;
+    struct phi_view bad;
+    struct net_peer_cert cert;
+    memcpy(c->params, m->params, sizeof(c->params));
+    c->route = m->route;
+    c->query = kept(c, net_http_query(x->req));
+    if (c->query.n && !api_query_check(&c->arena, c->route, c->query, &bad)) {
+        phi_fail(err, PHI_EINPUT, "the query's \"" PHI_FMT "\" is not known here, stands twice, or is not well encoded",
+                 PHI_ARG(phi_view_upto(bad, 64)));
+        return API_BAD_INPUT;
+    }
+    token_take(x);
+    if (!origin_ok(x))
+        return API_BAD_CSRF;
+    if (net_http_peer_cert(x->req, &cert)) {
+        c->has_key = true;
+        c->key = cert.spki;
+    }
+    enum api_problem p = body_take(x, err);
+    return p == API_OK && !phi_arena_ok(&c->arena) ? API_TOO_LARGE : p;
+}
+
+static struct exchange *exchange_make(struct api_server *s, struct net_http_req *r)
+{
+    uint8_t bits[10];
+    struct exchange *x = calloc(1, sizeof(*x));
+    if (!x)
+        return NULL;
+    x->server = s;
+    x->req = r;
+    x->job.arg = x;
+    x->call.env = s->o.env;
+    x->call.server = s;
+    x->call.from_loopback = net_host_is_loopback(net_http_peer_host(r));
+    phi_arena_init(&x->call.arena, API_CALL_MEMORY);
+    phi_buf_init(&x->call.out, API_ANSWER_MAX);
+    phi_random(bits, sizeof(bits));
+    struct phi_id id = phi_id_make((uint64_t)phi_now_wall_ms(), bits);
+    memcpy(x->call.request_id, id.s, sizeof(x->call.request_id));
+    return x;
+}
+
+/* ---- the two listeners ---- */
+
+static bool file_serve(struct api_server *s, struct net_http_req *r)
+{
+    struct phi_view match, method = net_http_method(r);
+    if (!phi_view_is(method, "GET") && !phi_view_is(method, "HEAD"))
+        return false;
+    const struct api_file *f = api_files_find(s->o.files, net_http_path(r));
+    if (!f)
+        return false;
+    headers_set(r, true);
+    net_http_set(r, "ETag", f->etag);
+    if (net_http_header(r, "if-none-match", &match) && phi_view_is(match, f->etag))
+        answer_send(s, r, 304, NULL, (struct phi_view){ 0 });
+    else
+        answer_send(s, r, 200, f->type, f->body);
+    return true;
+}
+
+static void match_fail(struct exchange *x, const struct api_match *m)
+{
+    if (m->problem == API_NO_METHOD)
+        net_http_set(x->req, "Allow", m->allow);
+    problem_send(x->server, x->req, m->problem, NULL, x->call.request_id);
+    exchange_free(x);
+}
+
+static void request_take(struct api_server *s, struct net_http_req *r, enum api_listener listener)
+{
+    struct api_match m;
+    struct phi_err err = { 0 };
+    struct exchange *x = exchange_make(s, r);
+    if (!x) {
+        answer_send(s, r, 503, NULL, (struct phi_view){ 0 });
+        return;
+    }
+    api_match(&x->call.arena, listener, net_http_method(r), net_http_path(r), &m);
+    if (!m.route) {
+        match_fail(x, &m);
+        return;
+    }
+    enum api_problem p = call_fill(x, &m, &err);
+    if (p != API_OK) {
+        problem_send(s, r, p, err.msg, x->call.request_id);
+        exchange_free(x);
+    } else if (m.route->flags & API_LOCAL) {
+        local_run(x);
+    } else {
+        core_run(x);
+    }
+}
+
+static bool host_ok(const struct api_server *s, struct net_http_req *r)
+{
+    struct phi_view host;
+    if (!net_http_header(r, "host", &host))
+        return false;
+    for (size_t i = 0; i < s->o.n_hosts; i++)
+        if (phi_view_is(host, s->o.hosts[i]))
+            return true;
+    return false;
+}
+
+static void people_request(struct net_http_req *r, void *ctx)
+{
+    struct api_server *s = ctx;
+    if (!host_ok(s, r))
+        problem_send(s, r, API_BAD_HOST, NULL, NULL);
+    else if (!file_serve(s, r))
+        request_take(s, r, API_PEOPLE);
+}
+
+static void gateways_request(struct net_http_req *r, void *ctx) { request_take(ctx, r, API_GATEWAYS); }
+
+enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret, struct phi_err *err)
+{
+    struct api_server *s = calloc(1, sizeof(*s));
+    if (!s)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    s->o = *o;
+    struct net_http_opts people = { .address = o->people, .on_request = people_request, .ctx = s };
+    struct net_http_opts gateways = { .address = o->gateways, .tls = o->gateways_tls, .on_request = gateways_request,
+                                      .ctx = s };
+    enum phi_rc rc = net_http_listen(o->loop, &people, &s->people, err);
+    if (rc == PHI_OK)
+        rc = net_http_listen(o->loop, &gateways, &s->gateways, err);
+    if (rc != PHI_OK) {
+        api_server_close(s);
+        return rc;
+    }
+    *ret = s;
+    return PHI_OK;
+}
+
+int api_server_people_port(const struct api_server *s) { return net_http_port(s->people); }
+
+int api_server_gateways_port(const struct api_server *s) { return net_http_port(s->gateways); }
+
+static void one_drained(void *ctx)
+{
+    struct api_server *s = ctx;
+    if (--s->draining == 0 && s->drained)
+        s->drained(s->drained_ctx);
+}
+
+void api_server_drain(struct api_server *s, net_fn done, void *ctx)
+{
+    s->drained = done;
+    s->drained_ctx = ctx;
+    s->draining = 2;
+    net_http_drain(s->people, one_drained, s);
+    net_http_drain(s->gateways, one_drained, s);
+}
+
+void api_server_close(struct api_server *s)
+{
+    if (!s)
+        return;
+    if (s->people)
+        net_http_close(s->people);
+    if (s->gateways)
+        net_http_close(s->gateways);
+    free(s);
+}
+
+void api_server_metrics(struct api_server *s, struct phi_buf *out)
+{
+    struct api_engine_counts n = api_engine_counts(s->o.engine);
+    phi_buf_adds(out, "# TYPE phi_http_answers_total counter\n");
+    for (int i = 1; i < 6; i++)
+        phi_buf_printf(out, "phi_http_answers_total{class=\"%dxx\"} %llu\n", i, (unsigned long long)s->by_class[i]);
+    phi_buf_printf(out,
+                   "# TYPE phi_core_batches_total counter\nphi_core_batches_total %llu\n"
+                   "# TYPE phi_core_jobs_total counter\nphi_core_jobs_total %llu\n"
+                   "# TYPE phi_core_failed_batches_total counter\nphi_core_failed_batches_total %llu\n"
+                   "# TYPE phi_log_signed_heads_total counter\nphi_log_signed_heads_total %llu\n"
+                   "# TYPE phi_log_signed_size gauge\nphi_log_signed_size %lld\n"
+                   "# TYPE phi_event_streams gauge\nphi_event_streams %zu\n",
+                   (unsigned long long)n.batches, (unsigned long long)n.jobs, (unsigned long long)n.failed_batches,
+                   (unsigned long long)n.signed_heads, (long long)n.signed_size, api_hub_count(s->o.hub));
+}
