@@ -113,7 +113,7 @@ struct core_vote_row {
 };
 struct core_grant_row {
     struct phi_view id, request, code, digest, act, principal, root, target, session, summary;
-    int64_t status, live, uses, used;
+    int64_t status, live, uses, used, open_claims; /* open: claimed, outcome not yet known */
     struct phi_view terms, bundle, met; /* met: ["dba",…] */
     struct core_due due;
     int64_t end_seq;
@@ -190,6 +190,7 @@ enum {
     CORE_GATEWAY_TARGET_BY_TARGET = 1,
     CORE_CREDENTIAL_BY_TARGET = 1,
     CORE_CREDENTIAL_BY_PERSON = 2,
+    CORE_CREDENTIAL_BY_DUE = 3,
     CORE_REQUEST_BY_CODE = 1,
     CORE_REQUEST_BY_REQUESTER = 2, /* requester, live, id */
     CORE_REQUEST_BY_ACT = 3,       /* act, live */

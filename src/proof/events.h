@@ -137,6 +137,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "One use was spent, before any byte was sent.")                                               \
     X(GRANT_OUTCOME, "grant.outcome", PHI_FB(GRANT) | PHI_FB(CLAIM) | PHI_FB(OUTCOME),              \
       PHI_FB(REQ) | PHI_FB(TAG) | PHI_FB(ROWS) | PHI_FB(GATEWAY) | PHI_FB(STATE), "How the claimed use ended.")     \
+    X(GRANT_GIVEN_BACK, "grant.given-back", PHI_FB(GRANT) | PHI_FB(USED), PHI_FB(REQ) | PHI_FB(CLAIM) | PHI_FB(STATE), \
+      "A claimed use was given back: no byte was sent.")                                            \
     X(GRANT_USED, "grant.used", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(USED) | PHI_FB(STATE), "Its last use is spent.") \
     X(GRANT_EXPIRED, "grant.expired", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE), "Its time is over.")              \
     X(GRANT_RETURNED, "grant.returned", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE), "Its holder gave it back.")     \

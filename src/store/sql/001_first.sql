@@ -109,6 +109,7 @@ CREATE TABLE credential (
     PRIMARY KEY (id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX credential_1 ON credential (target, id);
+CREATE INDEX credential_3 ON credential (wall);
 CREATE INDEX credential_2 ON credential (person, id);
 
 CREATE TABLE bundle (
@@ -208,6 +209,7 @@ CREATE TABLE grants (
     live INTEGER NOT NULL,
     uses INTEGER NOT NULL,
     used INTEGER NOT NULL,
+    open_claims INTEGER NOT NULL,
     terms TEXT NOT NULL,
     bundle TEXT NOT NULL,
     met TEXT NOT NULL,
