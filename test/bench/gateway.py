@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""pgbench -S against the target itself, through PgBouncer (session), HAProxy (tcp) and phi-gateway, which decides each statement.
+
+  gateway.py [--seconds N] [--rounds N] [--clients 1,8,32] [--modes simple,prepared] [--quick]
+
+All in one run, rounds interleaved, medians printed with their ratio to PgBouncer; then approve-to-forward latency, and memory.
+Environment: PHI_BENCH_LIBS where PgBouncer's libraries were unpacked."""
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+
+import phiflow
+from house import Api
+from place import free_ports, port_free
+from session import Psql
+
+TICK = os.sysconf("SC_CLK_TCK")
+SCALE = 10
+
+
+def children(pid):
+    found = [pid]
+    for task in glob.glob(f"/proc/{pid}/task/*/children"):
+        with open(task, encoding="ascii") as f:
+            for child in f.read().split():
+                found += children(int(child))
+    return found
+
+
+def cpu_seconds(pid):
+    total = 0
+    for p in children(pid):
+        with open(f"/proc/{p}/stat", encoding="ascii", errors="replace") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def pss_kb(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
+        return int(re.search(r"^Pss:\s+(\d+)", f.read(), re.M).group(1))
+
+
+class Peers:
+    """What stands between pgbench and the target: name -> (environment for pgbench, pid whose CPU counts)."""
+
+    def __init__(self, flow):
+        self.flow, self.folder = flow, flow.place.path("bench")
+        os.makedirs(self.folder, exist_ok=True)
+        os.chmod(self.folder, 0o755)
+        cluster = flow.cluster
+        with open(cluster.password_file, encoding="utf-8") as f:
+            self.password = f.read().strip()
+        self.target = flow.place.ports["cluster"]
+        self.running = []
+
+    def start(self, cmd, port, env=None):
+        log = open(os.path.join(self.folder, os.path.basename(cmd[0]) + ".log"), "w", encoding="utf-8")
+        who = {"user": "nobody"} if os.geteuid() == 0 and "pgbouncer" in cmd[0] else {}
+        child = subprocess.Popen(cmd, stdout=log, stderr=log, env={**os.environ, **(env or {})}, **who)
+        self.running.append(child)
+        self.flow.until(lambda: child.poll() is not None or not port_free(port), 10, f"{cmd[0]} does not listen")
+        if child.poll() is not None:
+            with open(log.name, encoding="utf-8") as f:
+                raise phiflow.Failed(f"{cmd[0]} ended:\n{f.read()}")
+        return child.pid
+
+    def write(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(path, 0o644)
+        return path
+
+    def env(self, port, user="phi_gateway", password=None):
+        return {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": user, "PGPASSWORD": password or self.password,
+                "PGDATABASE": "shop", "PGSSLMODE": "disable"}
+
+    def pgbouncer(self):
+        exe, (port,) = shutil.which("pgbouncer"), free_ports(1)
+        if not exe:
+            return None
+        ini = self.write("pgbouncer.ini", f"""[databases]
+shop = host=127.0.0.1 port={self.target} dbname=shop user=phi_gateway password={self.password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {self.write("users.txt", f'"phi_gateway" "{self.password}"' + chr(10))}
+pool_mode = session
+max_client_conn = 200
+default_pool_size = 64
+ignore_startup_parameters = extra_float_digits
+""")
+        return self.env(port), self.start([exe, "-q", ini], port, {"LD_LIBRARY_PATH": os.environ.get("PHI_BENCH_LIBS", "")})
+
+    def haproxy(self):
+        exe, (port,) = shutil.which("haproxy"), free_ports(1)
+        if not exe:
+            return None
+        cfg = self.write("haproxy.cfg", f"""global
+    maxconn 500
+    nbthread 1
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 1h
+    timeout server 1h
+listen pg
+    bind 127.0.0.1:{port}
+    server target 127.0.0.1:{self.target}
+""")
+        return self.env(port), self.start([exe, "-db", "-q", "-f", cfg], port, {"LD_LIBRARY_PATH": os.environ.get("PHI_BENCH_LIBS", "")})
+
+    def phi(self):
+        c = json.loads(self.flow.phi("alice", "connect", "shop", "--print", "json"))
+        return self.env(c["port"], c["user"], c["password"]), self.flow.house.gateway.pid()
+
+    def all(self):
+        found = {"direct": (self.env(self.target), None), "PgBouncer": self.pgbouncer(), "HAProxy": self.haproxy(), "phi": self.phi()}
+        for name in [n for n, p in found.items() if p is None]:
+            print(f"  {name}: not here, left out (./dev setup bench)")
+            del found[name]
+        return found
+
+    def stop(self):
+        for child in self.running:
+            child.terminate()
+            child.wait(10)
+
+
+def pgbench(peer, folder, mode, clients, seconds):
+    env, pid = peer
+    prefix = os.path.join(folder, "lat")
+    for old in glob.glob(prefix + "*"):
+        os.unlink(old)
+    before = cpu_seconds(pid) if pid else 0
+    done = subprocess.run(["pgbench", "-n", "-S", "-M", mode, "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(seconds), "-l",
+                           "--log-prefix", prefix], env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          cwd=folder, check=False, timeout=seconds + 60)
+    m = re.search(r"tps = ([0-9.]+)", done.stdout)
+    if done.returncode or not m:
+        raise phiflow.Failed(f"pgbench failed:\n{done.stdout[-2000:]}")
+    cpu = (cpu_seconds(pid) - before) if pid else 0
+    times = []
+    for path in glob.glob(prefix + "*"):
+        with open(path, encoding="ascii") as f:
+            times += [int(line.split()[2]) for line in f]
+        os.unlink(path)
+    times.sort()
+    return {"tps": float(m.group(1)), "mean": statistics.fmean(times), "p99": times[int(len(times) * 0.99)], "cpu": cpu * 1e6 / max(len(times), 1)}
+
+
+def throughput(peers, opts):
+    print(f"\n{'':10}{'':10}{'clients':>8}{'TPS':>10}{'ratio':>7}{'mean µs':>9}{'p99 µs':>9}{'CPU µs/tx':>11}   (median of {opts.rounds} × {opts.seconds} s; ratio to PgBouncer)")
+    for mode in opts.modes.split(","):
+        for clients in (int(c) for c in opts.clients.split(",")):
+            runs = {name: [] for name in peers.found}
+            for _ in range(opts.rounds):
+                for name, peer in peers.found.items():
+                    runs[name].append(pgbench(peer, peers.folder, mode, clients, opts.seconds))
+            middle = {n: {k: statistics.median(r[k] for r in rs) for k in rs[0]} for n, rs in runs.items()}
+            base = middle.get("PgBouncer", middle["direct"])["tps"]
+            for name, m in middle.items():
+                print(f"{mode:10}{name:10}{clients:>8}{m['tps']:>10.0f}{m['tps'] / base:>7.2f}{m['mean']:>9.0f}{m['p99']:>9.0f}{m['cpu']:>11.1f}", flush=True)
+
+
+def approve_to_forward(flow, count):
+    """From the moment the approval's answer is on its way to the row's arrival at the waiting client."""
+    took = []
+    secret = flow.house.admin().call("POST", "/v1/links", {"person": "bob"})["link"].rpartition("/")[2]
+    bob = Api(flow.place.url(), Api(flow.place.url()).call("POST", "/v1/sessions", {"link": secret})["token"])
+    psql = Psql(flow.house, "alice")
+    try:
+        for n in range(count):
+            psql.say(f"DELETE FROM orders WHERE id = {5000 + n};")
+            psql.expect(r"NOTICE:  phi ([0-9A-Z-]{7})", 5)
+            r = flow.until(lambda: bob.call("GET", "/v1/requests?box=inbox")["requests"], 5)[0]
+            t0 = time.monotonic()
+            thread = threading.Thread(target=lambda: bob.call("POST", f"/v1/requests/{r['id']}/votes",
+                                                              {"decision": "approve", "digest": r["digest"], "version": r["version"]}))
+            thread.start()
+            psql.expect(r"^DELETE ", 5)
+            took.append((psql.at - t0) * 1000)
+            thread.join()
+    finally:
+        psql.close()
+    took.sort()
+    print(f"\napprove to DELETE on the client's screen, {count} times: median {statistics.median(took):.1f} ms, p99 {took[int(count * 0.99)]:.1f} ms "
+          "(the vote's HTTP call, commit, event, claim with its commit, and the statement itself)")
+
+
+def memory(flow):
+    print("\nmemory (PSS)")
+    for name, daemon in (("phid", flow.house.phid), ("phi-gateway", flow.house.gateway)):
+        for pid in children(daemon.pid()):
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                cmd = b" ".join(f.read().split(b"\0")[:3]).decode(errors="replace").split("/")[-1]
+            print(f"  {name:12} {cmd[:40]:40} {pss_kb(pid) / 1024:8.1f} MB")
+
+
+def main():
+    args = argparse.ArgumentParser()
+    args.add_argument("--seconds", type=int, default=4)
+    args.add_argument("--rounds", type=int, default=3)
+    args.add_argument("--clients", default="1,8,32")
+    args.add_argument("--modes", default="simple,prepared")
+    args.add_argument("--approvals", type=int, default=200)
+    args.add_argument("--quick", action="store_true")
+    opts = args.parse_args()
+    if opts.quick:
+        opts.seconds, opts.rounds, opts.clients, opts.approvals = 2, 1, "8", 20
+    with phiflow.Flow() as flow:
+        peers = Peers(flow)
+        memory(flow)
+        env = peers.env(peers.target)
+        subprocess.run(["pgbench", "-i", "-q", "-s", str(SCALE)], env={**os.environ, **env}, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            peers.found = peers.all()
+            throughput(peers, opts)
+            approve_to_forward(flow, opts.approvals)
+            memory(flow)
+        finally:
+            peers.stop()
+
+
+main()
