@@ -1,0 +1,36 @@
+/* Inside of a bundle. */
+#ifndef POLICY_BUNDLE_H
+#define POLICY_BUNDLE_H
+
+#include "policy/check.h"
+
+struct cedar_index { /* policies whose action scope fits one action */
+    const struct cedar_policy **p;
+    size_t n;
+};
+
+struct phi_bundle {
+    struct phi_arena arena;
+    struct phi_bundle_text text; /* own copies */
+    struct phi_digest hash;
+    struct cedar_schema schema;
+    struct cedar_policies policies;
+    struct phi_requirement *requirements;
+    struct phi_view *names; /* of the requirements */
+    size_t n_requirements;
+    struct cedar_index *by_action; /* parallel to schema.actions */
+};
+
+#define CEDAR_POLICIES_FILE     "policies.cedar"
+#define CEDAR_SCHEMA_FILE       "schema.cedarschema"
+#define CEDAR_REQUIREMENTS_FILE "requirements.yaml"
+
+/* "phi::Action" and what stands in a namespace below phi. */
+bool cedar_is_phi_type(struct phi_view type);
+/* What the action scope lets in; a permit reaches phi's own actions only where it names them. */
+bool cedar_policy_reaches(const struct cedar_policy *p, const struct cedar_action *a);
+
+/* require.c: fills requirements, names, n_requirements. */
+enum phi_rc cedar_requirements_read(struct phi_bundle *b, struct phi_err *err);
+
+#endif

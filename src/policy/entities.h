@@ -1,0 +1,28 @@
+/* Entities as the evaluator reads them. */
+#ifndef POLICY_ENTITIES_H
+#define POLICY_ENTITIES_H
+
+#include "policy/value.h"
+
+/* More ancestors than this of one entity are refused: asking then answers "cannot tell". */
+#define CEDAR_MAX_ANCESTORS 4096
+
+struct cedar_entity {
+    struct phi_uid uid;
+    const struct phi_uid *parents;
+    size_t n_parents;
+    const struct phi_value *attrs; /* record, never NULL */
+    const struct phi_value *tags;  /* record, never NULL */
+};
+
+const struct cedar_entity *cedar_entity_find(const struct phi_entities *es, struct phi_uid uid);
+enum phi_rc cedar_entities_add(struct phi_entities *es, struct phi_uid uid,
+                               const struct phi_uid *parents, size_t n,
+                               const struct phi_value *attrs, const struct phi_value *tags,
+                               struct phi_err *err);
+
+enum cedar_in { CEDAR_IN_NO, CEDAR_IN_YES, CEDAR_IN_UNCLEAR };
+enum cedar_in cedar_entity_in(const struct phi_entities *es, struct phi_uid uid,
+                              struct phi_uid ancestor);
+
+#endif

@@ -1,0 +1,153 @@
+#include "policy/request.h"
+
+static const char *const owned[] = { "met",    "can",     "risk",    "mfa_age", "local",      "now",
+                                     "ticket", "on_call", "country", "device",  "environment" };
+
+bool phi_context_is_owned(struct phi_view attribute)
+{
+    for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
+        if (phi_view_is(attribute, owned[i]))
+            return true;
+    return false;
+}
+
+/* Given by phi itself, never by a caller. */
+static bool is_phis(struct phi_view name)
+{
+    return phi_view_is(name, "met") || phi_view_is(name, "can");
+}
+
+const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct phi_bundle *b,
+                                             struct phi_uid action, const struct phi_value *seen)
+{
+    static const struct phi_value none = { .kind = PHI_VALUE_RECORD };
+    const struct cedar_action *act = cedar_schema_action(&b->schema, action);
+    const struct cedar_type *t = act ? act->context : NULL;
+    if (!seen)
+        seen = &none;
+    if (!t)
+        return seen;
+    size_t n = seen->u.record.n;
+    struct phi_attr *attrs = phi_arena_array(a, n + t->n + 1, sizeof *attrs);
+    if (!attrs)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        attrs[i] = seen->u.record.attrs[i];
+    for (size_t i = 0; i < t->n; i++)
+        if (phi_context_is_owned(t->attrs[i].name) && !is_phis(t->attrs[i].name) &&
+            !cedar_record_get(seen, t->attrs[i].name))
+            attrs[n++] = (struct phi_attr){ t->attrs[i].name, phi_value_unknown() };
+    return phi_value_record(a, attrs, n);
+}
+
+static bool fits(const struct phi_value *v, const struct cedar_type *t);
+
+static bool record_fits(const struct phi_value *v, const struct cedar_type *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const struct phi_value *part = cedar_record_get(v, t->attrs[i].name);
+        if (part ? !fits(part, t->attrs[i].type) : t->attrs[i].required)
+            return false;
+    }
+    for (size_t i = 0; i < v->u.record.n; i++)
+        if (!cedar_type_attr(t, v->u.record.attrs[i].name))
+            return false;
+    return true;
+}
+
+static bool set_fits(const struct phi_value *v, const struct cedar_type *elem)
+{
+    for (size_t i = 0; elem && i < v->u.set.n; i++)
+        if (!fits(v->u.set.items[i], elem))
+            return false;
+    return true;
+}
+
+static bool fits(const struct phi_value *v, const struct cedar_type *t)
+{
+    switch (v->kind) {
+    case PHI_VALUE_BOOL: return t->kind == TYPE_BOOL;
+    case PHI_VALUE_LONG: return t->kind == TYPE_LONG;
+    case PHI_VALUE_STRING: return t->kind == TYPE_STRING;
+    case PHI_VALUE_ENTITY: return t->kind == TYPE_ENTITY && phi_view_eq(t->name, v->u.uid.type);
+    case PHI_VALUE_EXT: return t->kind == TYPE_EXT && t->ext == v->u.ext.kind;
+    case PHI_VALUE_SET: return t->kind == TYPE_SET && set_fits(v, t->elem);
+    case PHI_VALUE_RECORD: return t->kind == TYPE_RECORD && record_fits(v, t);
+    case PHI_VALUE_UNKNOWN: return true;
+    }
+    return false;
+}
+
+static struct phi_view refuse_type(const struct phi_bundle *b, const struct cedar_action *act,
+                                   const struct phi_ask *ask, struct phi_arena *a)
+{
+    const struct {
+        const char *what;
+        struct phi_view type;
+        const struct cedar_list *list;
+    } sides[] = { { "principal", ask->principal.type, &act->principals },
+                  { "resource", ask->resource.type, &act->resources } };
+    for (int i = 0; i < 2; i++) {
+        if (!cedar_schema_has_type(&b->schema, sides[i].type))
+            return phi_arena_printf(a, "the schema has no entity type " PHI_FMT " (%s)",
+                                    PHI_ARG(phi_view_upto(sides[i].type, 80)), sides[i].what);
+        if (!cedar_types_have(sides[i].list, sides[i].type))
+            return phi_arena_printf(a, "action " PHI_FMT " does not apply to a %s of type " PHI_FMT,
+                                    PHI_ARG(act->uid.id), sides[i].what, PHI_ARG(sides[i].type));
+    }
+    return (struct phi_view){ 0 };
+}
+
+/* Keeps what the schema declares; `*reason` when a part is missing or of another type. */
+static const struct phi_value *make_context(const struct cedar_action *act,
+                                            const struct phi_value *given, struct phi_arena *a,
+                                            struct phi_view *reason)
+{
+    const struct cedar_type *t = act->context;
+    size_t n = 0, max = t ? t->n : 0;
+    struct phi_attr *attrs = phi_arena_array(a, max + 1, sizeof *attrs);
+    for (size_t i = 0; attrs && i < max; i++) {
+        const struct cedar_attr_type *want = &t->attrs[i];
+        const struct phi_value *v = given ? cedar_record_get(given, want->name) : NULL;
+        if (is_phis(want->name))
+            continue;
+        if (v && fits(v, want->type))
+            attrs[n++] = (struct phi_attr){ want->name, v };
+        else if (v || want->required)
+            *reason = phi_arena_printf(a, "the context is %s: `" PHI_FMT "` %s",
+                                       v ? "wrong" : "incomplete", PHI_ARG(want->name),
+                                       v ? "has another type than the schema says" : "is missing");
+    }
+    return attrs ? phi_value_record(a, attrs, n) : NULL;
+}
+
+static enum phi_rc full(struct phi_err *err)
+{
+    return phi_fail(err, PHI_ELIMIT, "the decision needs too much memory");
+}
+
+enum phi_rc cedar_request_make(const struct phi_bundle *b, const struct phi_entities *es,
+                               const struct phi_ask *ask, struct phi_arena *a,
+                               struct cedar_request *ret, struct phi_err *err)
+{
+    *ret = (struct cedar_request){ .env = { .entities = es, .schema = &b->schema, .arena = a } };
+    if (ask->context && ask->context->kind != PHI_VALUE_RECORD)
+        return phi_fail(err, PHI_EINPUT, "the context must be a record");
+    if (phi_value_get(ask->context, "met") || phi_value_get(ask->context, "can"))
+        return phi_fail(err, PHI_EINPUT, "the context may not carry `met` or `can`: phi gives them");
+    ret->action = cedar_schema_action(&b->schema, ask->action);
+    if (!ret->action) {
+        ret->reason = phi_arena_printf(a, "the schema has no action " PHI_FMT "::\"" PHI_FMT "\"",
+                                       PHI_ARG(phi_view_upto(ask->action.type, 80)),
+                                       PHI_ARG(phi_view_upto(ask->action.id, 80)));
+        return phi_arena_ok(a) ? PHI_OK : full(err);
+    }
+    ret->env.context_type = ret->action->context;
+    ret->env.vars[VAR_PRINCIPAL] = phi_value_entity(a, ask->principal);
+    ret->env.vars[VAR_ACTION] = phi_value_entity(a, ask->action);
+    ret->env.vars[VAR_RESOURCE] = phi_value_entity(a, ask->resource);
+    ret->reason = refuse_type(b, ret->action, ask, a);
+    if (ret->reason.n == 0)
+        ret->env.vars[VAR_CONTEXT] = make_context(ret->action, ask->context, a, &ret->reason);
+    return phi_arena_ok(a) ? PHI_OK : full(err);
+}

@@ -1,0 +1,212 @@
+/* Cedar's JSON of values and entities (cedar-docs, "Entities and context syntax"). */
+#include "policy/entities.h"
+#include "policy/ext.h"
+#include "policy/lex.h"
+
+#include "base/text.h"
+
+/* Enough for a large organisation's entities as a tree. */
+#define MAX_ENTITIES_TREE (512UL << 20)
+
+static enum phi_rc full(struct phi_err *err)
+{
+    return phi_fail(err, PHI_ELIMIT, "the value is too large");
+}
+
+/* Types are paths of identifiers: nothing else may stand where policies could not name it. */
+static bool is_type(struct phi_view v)
+{
+    bool start = true;
+    for (size_t i = 0; i < v.n; i++) {
+        uint8_t c = v.p[i], low = c | 0x20;
+        bool letter = c == '_' || (low >= 'a' && low <= 'z');
+        if (c == ':' && !start && i + 2 < v.n && v.p[i + 1] == ':') {
+            i++;
+            start = true;
+        } else if (letter || (!start && c >= '0' && c <= '9')) {
+            start = false;
+        } else {
+            return false;
+        }
+    }
+    return !start;
+}
+
+enum phi_rc phi_uid_from_json(const struct phi_json *v, struct phi_uid *ret, struct phi_err *err)
+{
+    const struct phi_json *inner = phi_json_get(v, "__entity");
+    if (inner)
+        v = inner;
+    struct phi_uid uid = { 0 };
+    if (!v || v->kind != PHI_JSON_OBJ || v->n != 2 || !phi_json_str(phi_json_get(v, "type"), &uid.type) ||
+        !phi_json_str(phi_json_get(v, "id"), &uid.id))
+        return phi_fail(err, PHI_EINPUT, "an entity must be {\"type\":\"…\",\"id\":\"…\"}");
+    if (!is_type(uid.type))
+        return phi_fail(err, PHI_EINPUT, "an entity's type must be a name such as Person or phi::Action");
+    *ret = uid;
+    return PHI_OK;
+}
+
+static enum phi_rc read_extn(struct phi_arena *a, const struct phi_json *v,
+                             const struct phi_value **ret, struct phi_err *err)
+{
+    enum cedar_fn fn = FN_DECIMAL;
+    struct phi_view name = phi_json_text(v, "fn"), arg = { 0 };
+    if (!cedar_fn_find(name, &fn) || cedar_fn_info(fn)->method ||
+        !phi_json_str(phi_json_get(v, "arg"), &arg))
+        return phi_fail(err, PHI_EINPUT, "__extn must be {\"fn\":\"ip\",\"arg\":\"…\"}; functions are "
+                                         "decimal, ip, datetime, duration");
+    const struct phi_value *text = phi_value_string(a, arg);
+    if (!text)
+        return full(err);
+    *ret = cedar_fn_call(a, fn, &text);
+    if (!*ret)
+        return phi_fail(err, PHI_EINPUT, "\"" PHI_FMT "\" is no " PHI_FMT,
+                        PHI_ARG(phi_view_upto(arg, 60)), PHI_ARG(name));
+    return PHI_OK;
+}
+
+static enum phi_rc read_set(struct phi_arena *a, const struct phi_json *v,
+                            const struct phi_value **ret, struct phi_err *err)
+{
+    const struct phi_value **items = phi_arena_array(a, v->n + 1, sizeof(const struct phi_value *));
+    if (!items)
+        return full(err);
+    for (size_t i = 0; i < v->n; i++)
+        PHI_TRY(phi_value_from_json(a, &v->items[i], &items[i], err));
+    *ret = phi_value_set(a, items, v->n);
+    return *ret ? PHI_OK : full(err);
+}
+
+static enum phi_rc read_record(struct phi_arena *a, const struct phi_json *v,
+                               const struct phi_value **ret, struct phi_err *err)
+{
+    struct phi_attr *attrs = phi_arena_array(a, v->n + 1, sizeof *attrs);
+    if (!attrs)
+        return full(err);
+    for (size_t i = 0; i < v->n; i++) {
+        attrs[i].name = v->keys[i];
+        PHI_TRY(phi_value_from_json(a, &v->items[i], &attrs[i].value, err));
+    }
+    *ret = phi_value_record(a, attrs, v->n);
+    return *ret ? PHI_OK : full(err);
+}
+
+static enum phi_rc read_object(struct phi_arena *a, const struct phi_json *v,
+                               const struct phi_value **ret, struct phi_err *err)
+{
+    struct phi_uid uid;
+    if (v->n == 1 && phi_json_get(v, "__extn"))
+        return read_extn(a, phi_json_get(v, "__extn"), ret, err);
+    if (v->n != 1 || !phi_json_get(v, "__entity"))
+        return read_record(a, v, ret, err);
+    PHI_TRY(phi_uid_from_json(v, &uid, err));
+    *ret = phi_value_entity(a, uid);
+    return *ret ? PHI_OK : full(err);
+}
+
+enum phi_rc phi_value_from_json(struct phi_arena *a, const struct phi_json *v,
+                                const struct phi_value **ret, struct phi_err *err)
+{
+    switch (v->kind) {
+    case PHI_JSON_BOOL: *ret = cedar_bool(v->b); return PHI_OK;
+    case PHI_JSON_INT: *ret = phi_value_long(a, v->i); break;
+    case PHI_JSON_STR: *ret = phi_value_string(a, v->str); break;
+    case PHI_JSON_ARR: return read_set(a, v, ret, err);
+    case PHI_JSON_OBJ: return read_object(a, v, ret, err);
+    case PHI_JSON_NULL: return phi_fail(err, PHI_EINPUT, "null is no value of Cedar");
+    case PHI_JSON_REAL: return phi_fail(err, PHI_EINPUT, "a number must be whole");
+    }
+    return *ret ? PHI_OK : full(err);
+}
+
+static enum phi_rc attrs_of(struct phi_arena *a, const struct phi_json *entity, const char *key,
+                            const struct phi_value **ret, struct phi_err *err)
+{
+    const struct phi_json *v = phi_json_get(entity, key);
+    *ret = NULL;
+    if (!v)
+        return PHI_OK;
+    if (v->kind != PHI_JSON_OBJ)
+        return phi_fail(err, PHI_EINPUT, "\"%s\" of an entity must be an object", key);
+    return read_record(a, v, ret, err);
+}
+
+static enum phi_rc add_one(struct phi_entities *es, const struct phi_json *v, struct phi_err *err)
+{
+    static const char *const keys[] = { "uid", "attrs", "parents", "tags", NULL };
+    PHI_ARENA(a, MAX_ENTITIES_TREE);
+    struct phi_uid uid;
+    const struct phi_value *attrs = NULL, *tags = NULL;
+    const struct phi_json *parents = phi_json_get(v, "parents");
+    size_t n = parents && parents->kind == PHI_JSON_ARR ? parents->n : 0;
+    if (v->kind != PHI_JSON_OBJ)
+        return phi_fail(err, PHI_EINPUT, "an entity must be an object with \"uid\", \"attrs\", \"parents\"");
+    PHI_TRY(phi_json_only(v, keys, err));
+    PHI_TRY(phi_uid_from_json(phi_json_get(v, "uid"), &uid, err));
+    if (parents && parents->kind != PHI_JSON_ARR)
+        return phi_fail(err, PHI_EINPUT, "\"parents\" must be a list of entities");
+    PHI_TRY(attrs_of(&a, v, "attrs", &attrs, err));
+    PHI_TRY(attrs_of(&a, v, "tags", &tags, err));
+    struct phi_uid *uids = phi_arena_array(&a, n + 1, sizeof *uids);
+    if (!uids)
+        return full(err);
+    for (size_t i = 0; i < n; i++)
+        PHI_TRY(phi_uid_from_json(&parents->items[i], &uids[i], err));
+    return cedar_entities_add(es, uid, uids, n, attrs, tags, err);
+}
+
+enum phi_rc phi_entities_add_json(struct phi_entities *es, const struct phi_json *array,
+                                  struct phi_err *err)
+{
+    if (!array || array->kind != PHI_JSON_ARR)
+        return phi_fail(err, PHI_EINPUT, "entities must be a JSON array");
+    for (size_t i = 0; i < array->n; i++)
+        PHI_TRY(add_one(es, &array->items[i], err));
+    return PHI_OK;
+}
+
+enum phi_rc phi_entities_add_text(struct phi_entities *es, struct phi_view json, struct phi_err *err)
+{
+    PHI_ARENA(a, MAX_ENTITIES_TREE);
+    const struct phi_json *v = NULL;
+    PHI_TRY(phi_json_read(&a, json, PHI_JSON_INT64 | PHI_JSON_NUL_OK, "entities", &v, err));
+    return phi_entities_add_json(es, v, err);
+}
+
+enum phi_rc phi_uid_read(struct phi_arena *a, struct phi_view text, struct phi_uid *ret,
+                         struct phi_err *err)
+{
+    struct cedar_lex l;
+    bool entity = false;
+    PHI_TRY(cedar_lex_init(&l, a, text, "entity", err));
+    PHI_TRY(cedar_lex_path(&l, &ret->type, &entity));
+    if (!entity)
+        return phi_fail(err, PHI_EINPUT, "expected an entity such as Group::\"dev\"");
+    PHI_TRY(cedar_unescape(&l, &l.tok, &ret->id, NULL));
+    PHI_TRY(cedar_lex_next(&l));
+    if (l.tok.kind != TOK_END)
+        return cedar_lex_unexpected(&l, "nothing more");
+    ret->type = phi_arena_copy(a, ret->type); /* the text may go before the arena */
+    ret->id = phi_arena_copy(a, ret->id);
+    return phi_arena_ok(a) ? PHI_OK : full(err);
+}
+
+void phi_uid_write(struct phi_buf *b, struct phi_uid uid)
+{
+    phi_buf_add(b, uid.type);
+    phi_buf_adds(b, "::\"");
+    for (struct phi_view v = uid.id; v.n > 0;) {
+        uint32_t c = 0;
+        size_t n = phi_utf8_next(v, &c);
+        bool plain = n > 0 && c >= ' ' && c != '"' && c != '\\' && (c < 0x7f || c > 0xa0);
+        if (plain)
+            phi_buf_add(b, phi_view_upto(v, n));
+        else if (c == '"' || c == '\\')
+            phi_buf_printf(b, "\\%c", (char)c);
+        else
+            phi_buf_printf(b, "\\u{%x}", n > 0 ? c : 0xfffdU);
+        v = phi_view_from(v, n > 0 ? n : 1);
+    }
+    phi_buf_addc(b, '"');
+}
