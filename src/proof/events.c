@@ -152,6 +152,8 @@ static enum phi_rc check_value(enum phi_field f, const union phi_field_value *v,
     case PHI_FK_INT:
         if (v->num < 0 || v->num > PROOF_MAX_MS)
             return phi_fail(err, PHI_EINPUT, "log entry: \"%s\" is out of range", name);
+        if (f == PHI_F_V && v->num != 1)
+            return phi_fail(err, PHI_EINPUT, "log entry: unknown version of the format");
         return PHI_OK;
     case PHI_FK_REF:
         return proof_ref(v->ref, name, err);
