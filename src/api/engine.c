@@ -38,7 +38,7 @@ struct api_engine {
     struct api_engine_opts o;
     struct phi_core *core;
     struct phi_signer signer;
-    char *origin;
+    char *origin, *key;
 
     pthread_mutex_t lock;
     pthread_cond_t work, sign_work;
@@ -359,6 +359,7 @@ static void engine_free(void *arg)
     pthread_cond_destroy(&e->sign_work);
     pthread_mutex_destroy(&e->lock);
     free(e->origin);
+    free(e->key);
     free(e);
 }
 
@@ -367,6 +368,7 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     pthread_condattr_t attr;
     e->o = *o;
     e->origin = strdup(o->origin);
+    e->key = strdup(o->key);
     e->signer = (struct phi_signer){ .self = e, .want = sign_want };
     pthread_mutex_init(&e->lock, NULL);
     pthread_condattr_init(&attr);
@@ -390,9 +392,9 @@ enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine *
     if (!e)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     engine_init(e, o);
-    struct phi_core_config config = { .origin = e->origin, .store = o->store, .clock = o->clock,
+    struct phi_core_config config = { .origin = e->origin, .key = e->key, .store = o->store, .clock = o->clock,
                                       .rng = o->rng, .signer = &e->signer, .notifier = o->notifier };
-    enum phi_rc rc = e->origin ? phi_core_open(&config, &e->core, err) : phi_fail(err, PHI_ELIMIT, "out of memory");
+    enum phi_rc rc = e->origin && e->key ? phi_core_open(&config, &e->core, err) : phi_fail(err, PHI_ELIMIT, "out of memory");
     if (rc == PHI_OK)
         rc = phi_core_do(e->core, head_load, e, err);
     if (rc != PHI_OK) {

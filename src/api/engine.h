@@ -26,7 +26,7 @@ struct api_job {
 struct api_engine_opts {
     struct net_loop *loop;
     struct phi_store *store;
-    const char *origin; /* of the log */
+    const char *origin, *key; /* of the log: its name, its verifier key line */
     const struct phi_clock *clock;
     const struct phi_rng *rng;
     const struct phi_notifier *notifier;

@@ -1,0 +1,33 @@
+/* The parts of phid that its commands share: core's ports, and the data folder with what is in it. */
+#ifndef BIN_PHID_H
+#define BIN_PHID_H
+
+#include "api/ca.h"
+#include "bin/phid_config.h"
+#include "core/core.h"
+#include "guard/signer.h"
+
+extern const struct phi_clock phid_clock;
+extern const struct phi_rng phid_rng;
+
+struct phid_data { /* the opened data folder */
+    char origin[160];
+    char key_line[400]; /* the log's verifier key, with its newline */
+    struct phi_signer *signer;
+    struct phi_store store;
+    struct phi_ca *ca;
+};
+
+/* Makes the folder at the first start (0700), forks the signer (so: before any thread), opens CA and
+ * store. Refuses a folder that others may enter. */
+enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err);
+void phid_data_close(struct phid_data *d); /* also after a failed open */
+
+/* `phid bootstrap`: the first administrator, the starter bundle, and a one-time link on standard output. */
+int phid_bootstrap(const struct phid_config *c, const char *admin);
+/* `phid`: serves until SIGTERM. */
+int phid_serve(const struct phid_config *c);
+
+int phid_fail(const struct phi_err *err); /* says why; 1 */
+
+#endif

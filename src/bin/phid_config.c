@@ -1,0 +1,161 @@
+#include "bin/phid_config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/os.h"
+#include "base/yaml.h"
+#include "net/sock.h"
+
+#define CONFIG_MAX (64 * 1024)
+
+enum kind { TEXT, NUMBER, LIST };
+
+static const struct key {
+    const char *name;
+    enum kind kind;
+    size_t at;
+    const char *otherwise; /* NULL: must be there */
+} keys[] = {
+    { "data", TEXT, offsetof(struct phid_config, data), NULL },
+    { "people", TEXT, offsetof(struct phid_config, people), "127.0.0.1:8470" },
+    { "gateways", TEXT, offsetof(struct phid_config, gateways), "127.0.0.1:8471" },
+    { "url", TEXT, offsetof(struct phid_config, url), "" },
+    { "console", TEXT, offsetof(struct phid_config, console), "" },
+    { "policy", TEXT, offsetof(struct phid_config, policy), "" },
+    { "log", TEXT, offsetof(struct phid_config, log), "" },
+    { "hosts", LIST, offsetof(struct phid_config, hosts), "" },
+    { "gateway_names", LIST, offsetof(struct phid_config, gateway_names), "" },
+    { "signer_uid", NUMBER, offsetof(struct phid_config, signer_uid), "61470" },
+};
+#define KEYS_N (sizeof(keys) / sizeof(keys[0]))
+
+static const struct key *key_find(struct phi_view name)
+{
+    for (size_t i = 0; i < KEYS_N; i++)
+        if (phi_view_is(name, keys[i].name))
+            return &keys[i];
+    return NULL;
+}
+
+static enum phi_rc list_read(struct phi_arena *a, const struct key *k, const struct phi_json *v, struct phid_list *ret,
+                             struct phi_err *err)
+{
+    if (v->kind != PHI_JSON_ARR || v->n > PHID_HOSTS_MAX)
+        return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"%s\" is a list of at most %d texts", v->line, k->name,
+                        PHID_HOSTS_MAX);
+    for (size_t i = 0; i < v->n; i++) {
+        if (v->items[i].kind != PHI_JSON_STR)
+            return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"%s\" holds texts", v->items[i].line, k->name);
+        ret->item[ret->n++] = phi_arena_str(a, v->items[i].str);
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc value_read(struct phi_arena *a, const struct key *k, const struct phi_json *v,
+                              struct phid_config *ret, struct phi_err *err)
+{
+    void *at = (char *)ret + k->at;
+    switch (k->kind) {
+    case TEXT:
+        if (v->kind != PHI_JSON_STR || !v->str.n)
+            return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"%s\" is a text", v->line, k->name);
+        *(const char **)at = phi_arena_str(a, v->str);
+        return PHI_OK;
+    case NUMBER:
+        if (v->kind != PHI_JSON_INT || v->i < 1 || v->i > INT32_MAX)
+            return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"%s\" is a whole number", v->line, k->name);
+        *(int64_t *)at = v->i;
+        return PHI_OK;
+    case LIST: return list_read(a, k, v, at, err);
+    }
+    return PHI_EINPUT;
+}
+
+static void defaults_set(struct phid_config *c)
+{
+    *c = (struct phid_config){ 0 };
+    for (size_t i = 0; i < KEYS_N; i++) {
+        void *at = (char *)c + keys[i].at;
+        if (keys[i].kind == TEXT)
+            *(const char **)at = keys[i].otherwise;
+        else if (keys[i].kind == NUMBER)
+            phi_view_int(phi_view_of(keys[i].otherwise), at);
+    }
+}
+
+static enum phi_rc list_add(struct phid_list *l, const char *item, struct phi_err *err)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (strcmp(l->item[i], item) == 0)
+            return PHI_OK;
+    if (l->n == PHID_HOSTS_MAX)
+        return phi_fail(err, PHI_ELIMIT, "phid.yaml: more than %d names", PHID_HOSTS_MAX);
+    l->item[l->n++] = item;
+    return PHI_OK;
+}
+
+/* "http://localhost:8470" gives "localhost:8470", what its Host header says. */
+static enum phi_rc url_check(struct phi_arena *a, struct phid_config *c, const struct net_hostport *people, struct phi_err *err)
+{
+    if (!c->url[0])
+        c->url = (const char *)phi_arena_printf(a, "http://localhost:%d", people->port).p;
+    size_t skip = strncmp(c->url, "http://", 7) == 0 ? 7 : strncmp(c->url, "https://", 8) == 0 ? 8 : 0;
+    if (!c->url || !skip || !c->url[skip] || strpbrk(c->url + skip, "/?#@ \"'<>\\"))
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: \"url\" is http:// or https://, a name, and a port where it is not the usual one");
+    return list_add(&c->all_hosts, c->url + skip, err);
+}
+
+static enum phi_rc names_fill(struct phi_arena *a, struct phid_config *c, struct phi_err *err)
+{
+    static const char *const loopback[] = { "localhost", "127.0.0.1", "[::1]" };
+    struct net_hostport people, gateways;
+    PHI_TRY(net_hostport_read(c->people, &people, err));
+    PHI_TRY(net_hostport_read(c->gateways, &gateways, err));
+    PHI_TRY(url_check(a, c, &people, err));
+    for (size_t i = 0; i < c->hosts.n; i++)
+        PHI_TRY(list_add(&c->all_hosts, c->hosts.item[i], err));
+    for (size_t i = 0; net_host_is_loopback(people.host) && i < 3; i++)
+        PHI_TRY(list_add(&c->all_hosts, (const char *)phi_arena_printf(a, "%s:%d", loopback[i], people.port).p, err));
+    PHI_TRY(list_add(&c->all_gateway_names, phi_arena_str(a, phi_view_of(gateways.host)), err));
+    PHI_TRY(list_add(&c->all_gateway_names, "localhost", err));
+    PHI_TRY(list_add(&c->all_gateway_names, "127.0.0.1", err));
+    for (size_t i = 0; i < c->gateway_names.n; i++)
+        PHI_TRY(list_add(&c->all_gateway_names, c->gateway_names.item[i], err));
+    return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+static enum phi_rc mode_check(const char *path, struct phi_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return phi_fail(err, PHI_EIO, "%s: %s", path, strerror(errno));
+    if (st.st_mode & 022)
+        return phi_fail(err, PHI_EDENIED, "%s: group or others may write it; chmod go-w it", path);
+    return PHI_OK;
+}
+
+enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_config *ret, struct phi_err *err)
+{
+    PHI_BUF(text, CONFIG_MAX);
+    const struct phi_json *v;
+    PHI_TRY(mode_check(path, err));
+    PHI_TRY(phi_file_read(path, CONFIG_MAX, &text, err));
+    PHI_TRY(phi_yaml_read(a, phi_buf_view(&text), "phid.yaml", &v, err));
+    if (v->kind != PHI_JSON_OBJ)
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: not a list of \"key: value\"");
+    defaults_set(ret);
+    for (size_t i = 0; i < v->n; i++) {
+        const struct key *k = key_find(v->keys[i]);
+        if (!k)
+            return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"" PHI_FMT "\" is not known", v->items[i].line,
+                            PHI_ARG(phi_view_upto(v->keys[i], 64)));
+        PHI_TRY(value_read(a, k, &v->items[i], ret, err));
+    }
+    for (size_t i = 0; i < KEYS_N; i++)
+        if (keys[i].kind == TEXT && !*(const char **)((char *)ret + keys[i].at))
+            return phi_fail(err, PHI_EINPUT, "phid.yaml: \"%s\" is missing", keys[i].name);
+    return names_fill(a, ret, err);
+}

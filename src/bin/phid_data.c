@@ -1,0 +1,136 @@
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/os.h"
+#include "bin/phid.h"
+#include "store/store.h"
+
+/* ---- core's ports ---- */
+
+static char boot_text[64];
+
+static int64_t wall(void *self)
+{
+    (void)self;
+    return phi_now_wall_ms();
+}
+
+static int64_t boot(void *self)
+{
+    (void)self;
+    return phi_now_boot_ms();
+}
+
+static const char *boot_id(void *self)
+{
+    (void)self;
+    return boot_text;
+}
+
+static void fill(void *self, void *p, size_t n)
+{
+    (void)self;
+    phi_random(p, n);
+}
+
+const struct phi_clock phid_clock = { .wall_ms = wall, .boot_ms = boot, .boot_id = boot_id };
+const struct phi_rng phid_rng = { .fill = fill };
+
+/* Without it a right could seem to live on over a restart of the machine. */
+static enum phi_rc boot_read(struct phi_err *err)
+{
+    PHI_BUF(text, sizeof(boot_text));
+    PHI_TRY(phi_file_read("/proc/sys/kernel/random/boot_id", sizeof(boot_text) - 1, &text, err));
+    struct phi_view id = phi_view_trim(phi_buf_view(&text));
+    if (!id.n)
+        return phi_fail(err, PHI_EIO, "the kernel gives no boot id");
+    snprintf(boot_text, sizeof(boot_text), PHI_FMT, PHI_ARG(id));
+    return PHI_OK;
+}
+
+/* ---- the folder ---- */
+
+static enum phi_rc path_in(const struct phid_config *c, const char *name, char ret[4096], struct phi_err *err)
+{
+    if (snprintf(ret, 4096, "%s/%s", c->data, name) >= 4096)
+        return phi_fail(err, PHI_ELIMIT, "the data folder's path is too long");
+    return PHI_OK;
+}
+
+static enum phi_rc folder_check(const char *path, struct phi_err *err)
+{
+    struct stat st;
+    PHI_TRY(phi_dir_make(path, 0700, err));
+    if (stat(path, &st) != 0)
+        return phi_fail(err, PHI_EIO, "%s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode) || (st.st_mode & 077))
+        return phi_fail(err, PHI_EDENIED, "%s: group or others may enter it; chmod 700 it", path);
+    if (st.st_uid != geteuid())
+        return phi_fail(err, PHI_EDENIED, "%s belongs to another user", path);
+    return PHI_OK;
+}
+
+/* The log's name must stay what it was at the first start, whatever phid.yaml says later. */
+static enum phi_rc origin_find(const struct phid_config *c, char ret[160], struct phi_err *err)
+{
+    char path[4096], hex[9];
+    uint8_t bits[4];
+    PHI_BUF(text, 160);
+    PHI_TRY(path_in(c, "origin", path, err));
+    if (access(path, F_OK) == 0) {
+        PHI_TRY(phi_file_read(path, 159, &text, err));
+        snprintf(ret, 160, PHI_FMT, PHI_ARG(phi_view_trim(phi_buf_view(&text))));
+        if (c->log[0] && strcmp(c->log, ret) != 0)
+            return phi_fail(err, PHI_EINPUT, "phid.yaml: \"log\" was \"%s\" at the first start and cannot change", ret);
+    } else {
+        phi_random(bits, sizeof(bits));
+        snprintf(hex, sizeof(hex), "%02x%02x%02x%02x", bits[0], bits[1], bits[2], bits[3]);
+        snprintf(ret, 160, "%s%s", c->log[0] ? c->log : "phi.local/", c->log[0] ? "" : hex);
+        PHI_TRY(phi_file_write(path, phi_view_of(ret), 0644, err));
+    }
+    if (!phi_vkey_name_ok(phi_view_of(ret)))
+        return phi_fail(err, PHI_EINPUT, "\"%s\" cannot name a log: no blanks, no '+'", ret);
+    return PHI_OK;
+}
+
+static enum phi_rc signer_start(const struct phid_config *c, struct phid_data *d, struct phi_err *err)
+{
+    char key[4096], state[4096];
+    PHI_TRY(path_in(c, "log.key", key, err));
+    PHI_TRY(path_in(c, "log.state", state, err));
+    struct phi_signer_conf conf = { .key_path = key, .state_path = state, .origin = d->origin,
+                                    .change_uid = geteuid() == 0, .uid = (uid_t)c->signer_uid,
+                                    .gid = (gid_t)c->signer_uid };
+    PHI_TRY(phi_signer_spawn(&conf, &d->signer, err));
+    PHI_BUF(line, sizeof(d->key_line));
+    struct phi_vkey vk = phi_signer_key(d->signer);
+    phi_vkey_write(&line, &vk);
+    snprintf(d->key_line, sizeof(d->key_line), PHI_FMT "\n", PHI_ARG(phi_view_trim(phi_buf_view(&line))));
+    return phi_buf_ok(&line) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the log's name is too long");
+}
+
+enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err)
+{
+    char path[4096];
+    *ret = (struct phid_data){ 0 };
+    PHI_TRY(boot_read(err));
+    PHI_TRY(folder_check(c->data, err));
+    PHI_TRY(origin_find(c, ret->origin, err));
+    PHI_TRY(signer_start(c, ret, err));
+    PHI_TRY(phi_ca_open(c->data, &ret->ca, err));
+    PHI_TRY(path_in(c, "phi.db", path, err));
+    return phi_store_sqlite_open(path, &ret->store, err);
+}
+
+void phid_data_close(struct phid_data *d)
+{
+    if (d->store.ops)
+        d->store.ops->close(d->store.self);
+    phi_ca_close(d->ca);
+    phi_signer_close(d->signer);
+    *d = (struct phid_data){ 0 };
+}

@@ -1,0 +1,150 @@
+#include <signal.h>
+#include <stdio.h>
+
+#include "api/server.h"
+#include "base/logline.h"
+#include "bin/phid.h"
+
+#define SIGN_TIMEOUT_MS 5000
+
+struct phid {
+    const struct phid_config *config;
+    struct phid_data data;
+    struct api_env env;
+    struct net_loop *loop;
+    struct net_tls *tls;
+    struct net_signal *term, *interrupt;
+    struct api_files *files;
+    struct api_hub *hub;
+    struct api_engine *engine;
+    struct api_server *server;
+    bool draining;
+};
+
+static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
+                             const struct phi_tree_proof *proof, struct phi_buf *ret_note, struct phi_err *err)
+{
+    struct phi_signer *s = self;
+    enum phi_rc rc = phi_signer_sign(s, (uint64_t)*from, (uint64_t)size, root, proof, SIGN_TIMEOUT_MS, ret_note, err);
+    if (rc == PHI_ECONFLICT)
+        *from = (int64_t)phi_signer_head(s).size;
+    return rc;
+}
+
+/* ---- stopping ---- */
+
+static void all_over(void *ctx) { net_loop_stop(((struct phid *)ctx)->loop); }
+
+static void drained(void *ctx)
+{
+    struct phid *p = ctx;
+    api_engine_close(p->engine); /* answers nobody waits for any more; commits what was begun */
+    p->engine = NULL;
+    net_post(p->loop, all_over, p);
+}
+
+static void drain(void *ctx)
+{
+    struct phid *p = ctx;
+    if (p->draining)
+        return;
+    p->draining = true;
+    PHI_LOG(INFO, "draining", "streams", "%zu", api_hub_count(p->hub));
+    api_hub_drain(p->hub);
+    api_server_drain(p->server, drained, p);
+}
+
+/* ---- starting ---- */
+
+static enum phi_rc tls_open(struct phid *p, struct phi_err *err)
+{
+    PHI_BUF(chain, 64 * 1024);
+    PHI_BUF(key, 64 * 1024);
+    const struct phid_list *names = &p->config->all_gateway_names;
+    PHI_TRY(phi_ca_server(p->data.ca, names->item, names->n, &chain, &key, err));
+    struct net_tls_server_opts o = { .cert_pem = phi_buf_view(&chain), .key_pem = phi_buf_view(&key),
+                                     .client_ca_pem = phi_ca_pem(p->data.ca) };
+    enum phi_rc rc = net_tls_server_open(&o, &p->tls, err);
+    phi_buf_wipe(&key);
+    return rc;
+}
+
+static void env_fill(struct phid *p)
+{
+    bool secure = p->config->url[4] == 's';
+    p->env = (struct api_env){ .origin = p->config->url, .secure = secure, .ca = p->data.ca,
+                               .cookie = secure ? "__Host-phi_session" : "phi_session",
+                               .log_key = phi_view_of(p->data.key_line) };
+}
+
+static enum phi_rc core_open(struct phid *p, struct phi_err *err)
+{
+    struct phi_checkpoint head = phi_signer_head(p->data.signer);
+    p->hub = api_hub_open(p->loop);
+    if (!p->hub)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    struct api_engine_opts o = { .loop = p->loop, .store = &p->data.store, .origin = p->data.origin,
+                                 .key = p->data.key_line, .clock = &phid_clock, .rng = &phid_rng,
+                                 .notifier = api_hub_notifier(p->hub), .sign = head_sign,
+                                 .sign_self = p->data.signer, .signed_size = (int64_t)head.size };
+    PHI_TRY(api_engine_open(&o, &p->engine, err));
+    api_hub_bind(p->hub, p->engine);
+    return api_engine_start(p->engine, err);
+}
+
+static enum phi_rc server_open(struct phid *p, struct phi_err *err)
+{
+    const struct phid_config *c = p->config;
+    struct api_server_opts o = { .loop = p->loop, .env = &p->env, .engine = p->engine, .hub = p->hub, .files = p->files,
+                                 .people = c->people, .gateways = c->gateways, .gateways_tls = p->tls,
+                                 .hosts = c->all_hosts.item, .n_hosts = c->all_hosts.n };
+    return api_server_open(&o, &p->server, err);
+}
+
+static enum phi_rc start(struct phid *p, struct phi_err *err)
+{
+    PHI_TRY(phid_data_open(p->config, &p->data, err));
+    env_fill(p);
+    PHI_TRY(tls_open(p, err));
+    if (p->config->console[0])
+        PHI_TRY(api_files_open(p->config->console, &p->files, err));
+    PHI_TRY(net_loop_open(&p->loop, err));
+    PHI_TRY(net_signal_open(p->loop, SIGTERM, drain, p, &p->term, err));
+    PHI_TRY(net_signal_open(p->loop, SIGINT, drain, p, &p->interrupt, err));
+    PHI_TRY(core_open(p, err));
+    return server_open(p, err);
+}
+
+static void stop(struct phid *p)
+{
+    api_server_close(p->server);
+    if (p->engine) {
+        api_engine_close(p->engine);
+        net_post(p->loop, all_over, p);
+        net_loop_run(p->loop);
+    }
+    api_hub_close(p->hub);
+    net_signal_close(p->term);
+    net_signal_close(p->interrupt);
+    net_loop_close(p->loop);
+    net_tls_close(p->tls);
+    api_files_close(p->files);
+    phid_data_close(&p->data);
+}
+
+int phid_serve(const struct phid_config *c)
+{
+    struct phi_err err = { 0 };
+    struct phid p = { .config = c };
+    signal(SIGPIPE, SIG_IGN);
+    enum phi_rc rc = start(&p, &err);
+    if (rc == PHI_OK) {
+        PHI_LOG(INFO, "people", "address", "%s", c->people);
+        PHI_LOG(INFO, "gateways", "address", "%s", c->gateways);
+        PHI_LOG(INFO, "ready", "url", "%s", c->url);
+        net_loop_run(p.loop);
+        PHI_LOG(INFO, "stopped", NULL, "%s", "");
+    }
+    stop(&p);
+    return rc == PHI_OK ? 0 : phid_fail(&err);
+}
