@@ -58,7 +58,6 @@ void net_lookup_drop(struct net_lookup *l);
 void net_listener_left(struct net_listener *l);
 
 /* tls.c */
-struct net_tls *net_tls_ref(struct net_tls *t);
 enum phi_rc net_tls_start(struct net_tls *t, int fd, const char *name, SSL **ret, struct phi_err *err);
 bool net_tls_is_server(const struct net_tls *t);
 /* The reason of the last failed TLS call, for people; empties OpenSSL's queue. */

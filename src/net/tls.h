@@ -29,6 +29,7 @@ enum phi_rc net_tls_client_open(const struct net_tls_client_opts *o, struct net_
 /* For a PostgreSQL server whose certificate nobody can check (sslmode=require): encryption only. */
 enum phi_rc net_tls_client_unverified(struct net_tls **ret, struct phi_err *err);
 
+struct net_tls *net_tls_ref(struct net_tls *t); /* one more owner; returns t */
 void net_tls_close(struct net_tls *t); /* NULL is fine */
 
 #endif
