@@ -86,7 +86,7 @@ class House:
         at, p = self.place.path, self.place.ports
         web = os.path.join(TOP, "web/dist")
         write(self.phid_conf, f"data: {at('phid')}\npeople: 127.0.0.1:{p['people']}\ngateways: 127.0.0.1:{p['gateways']}\n"
-              f"url: {self.place.url()}\n" + (f"web: {web}\n" if os.path.isdir(web) else ""))
+              f"url: {self.place.url()}\n" + (f"console: {web}\n" if os.path.isdir(web) else ""))
         write(self.gateway_conf, f"name: {GATEWAY}\nphid: https://127.0.0.1:{p['gateways']}\nstate: {at('gateway')}\ntargets:\n"
               f"  - name: {TARGET}\n    listen: 127.0.0.1:{p['gateway']}\n    connect: \"{self.cluster.connect_string()}\"\n"
               f"    password_file: {self.cluster.password_file}\n")
