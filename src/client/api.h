@@ -24,6 +24,7 @@ struct client_opts {
     bool plain_ok;
     const char *token;                        /* bearer; NULL: none */
     struct phi_view ca_pem, cert_pem, key_pem; /* TLS: trust only this CA; our certificate (mTLS); may be empty */
+    const struct phi_digest *ca_pin;          /* trust only the CA certificate of this SHA-256 (enrolment); NULL: none */
 };
 enum phi_rc client_open(struct net_loop *loop, const struct client_opts *o, struct client **ret, struct phi_err *err);
 void client_close(struct client *c); /* ends its calls without calling back; NULL is fine */

@@ -88,11 +88,6 @@ const char *net_conn_peer_host(const struct net_conn *c); /* "127.0.0.1" */
 int net_conn_fd(const struct net_conn *c);                /* borrowed */
 struct net_loop *net_conn_loop(const struct net_conn *c);
 
-struct net_peer_cert {
-    char name[129];            /* subject common name; "" when there is none or it is odd */
-    struct phi_digest spki;    /* SHA-256 of the DER SubjectPublicKeyInfo */
-    struct phi_digest sha256;  /* of the DER certificate */
-};
 bool net_conn_peer_cert(const struct net_conn *c, struct net_peer_cert *ret); /* false: none was verified */
 /* tls-server-end-point (RFC 5929) of a TLS server connection's own certificate, for SCRAM-PLUS; false: none. */
 bool net_conn_endpoint_hash(const struct net_conn *c, struct phi_digest *ret);

@@ -105,11 +105,34 @@ static int verify_peer(X509_STORE_CTX *sc, void *arg)
     return 1;
 }
 
+static bool cert_facts(X509 *cert, struct net_peer_cert *ret)
+{
+    uint8_t *der = NULL;
+    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+    if (n <= 0)
+        return false;
+    ret->spki = phi_sha256(phi_view_mem(der, (size_t)n));
+    OPENSSL_free(der);
+    ret->sha256 = cert_sha256(cert);
+    cert_name(cert, ret->name);
+    return true;
+}
+
 /* ---- Contexts ---- */
 
 static BIO *pem_bio(struct phi_view pem)
 {
     return pem.n <= INT32_MAX ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
+}
+
+enum phi_rc net_cert_read(struct phi_view pem, struct net_peer_cert *ret, struct phi_err *err)
+{
+    BIO *b = pem_bio(pem);
+    X509 *cert = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+    bool ok = cert && cert_facts(cert, ret);
+    X509_free(cert);
+    BIO_free(b);
+    return ok ? PHI_OK : tls_fail(err, "the certificate cannot be read");
 }
 
 static enum phi_rc use_cert(SSL_CTX *ctx, struct phi_view cert_pem, struct phi_view key_pem, struct phi_err *err)
@@ -317,17 +340,7 @@ bool net_conn_peer_cert(const struct net_conn *c, struct net_peer_cert *ret)
         SSL_get_verify_result(c->ssl) != X509_V_OK)
         return false;
     X509 *cert = SSL_get0_peer_certificate(c->ssl);
-    if (!cert)
-        return false;
-    uint8_t *der = NULL;
-    int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-    if (n <= 0)
-        return false;
-    ret->spki = phi_sha256(phi_view_mem(der, (size_t)n));
-    OPENSSL_free(der);
-    ret->sha256 = cert_sha256(cert);
-    cert_name(cert, ret->name);
-    return true;
+    return cert && cert_facts(cert, ret);
 }
 
 bool net_conn_endpoint_hash(const struct net_conn *c, struct phi_digest *ret)

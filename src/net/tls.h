@@ -32,4 +32,12 @@ enum phi_rc net_tls_client_unverified(struct net_tls **ret, struct phi_err *err)
 struct net_tls *net_tls_ref(struct net_tls *t); /* one more owner; returns t */
 void net_tls_close(struct net_tls *t); /* NULL is fine */
 
+struct net_peer_cert {
+    char name[129];            /* subject common name; "" when there is none or it is odd */
+    struct phi_digest spki;    /* SHA-256 of the DER SubjectPublicKeyInfo */
+    struct phi_digest sha256;  /* of the DER certificate */
+};
+/* Facts of the first certificate of a PEM text; verifies nothing. */
+enum phi_rc net_cert_read(struct phi_view pem, struct net_peer_cert *ret, struct phi_err *err);
+
 #endif
