@@ -24,7 +24,7 @@ struct phid {
 static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
                              const struct phi_tree_proof *proof, struct phi_buf *ret_note, struct phi_err *err)
 {
-    struct phi_signer *s = self;
+    struct phi_signer_proc *s = self;
     enum phi_rc rc = phi_signer_sign(s, (uint64_t)*from, (uint64_t)size, root, proof, SIGN_TIMEOUT_MS, ret_note, err);
     if (rc == PHI_ECONFLICT)
         *from = (int64_t)phi_signer_head(s).size;
