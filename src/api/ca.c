@@ -13,10 +13,10 @@
 
 #include "base/os.h"
 
-#define CA_DAYS (20L * 365)
+#define CA_DAYS   (20L * 365)
 #define LEAF_DAYS (2L * 365)
-#define MAX_PEM (64 * 1024)
-#define MAX_CN 64 /* ub-common-name, RFC 5280 */
+#define MAX_PEM   (64 * 1024)
+#define MAX_CN    64 /* ub-common-name, RFC 5280 */
 
 struct phi_ca {
     EVP_PKEY *key;
@@ -25,12 +25,21 @@ struct phi_ca {
     struct phi_digest fingerprint;
 };
 
-static void key_free(EVP_PKEY **k) { EVP_PKEY_free(*k); }
-static void cert_free(X509 **c) { X509_free(*c); }
-static void bio_free(BIO **b) { BIO_free_all(*b); }
-#define CA_KEY __attribute__((cleanup(key_free))) EVP_PKEY *
+static void key_free(EVP_PKEY **k)
+{
+    EVP_PKEY_free(*k);
+}
+static void cert_free(X509 **c)
+{
+    X509_free(*c);
+}
+static void bio_free(BIO **b)
+{
+    BIO_free_all(*b);
+}
+#define CA_KEY  __attribute__((cleanup(key_free))) EVP_PKEY *
 #define CA_CERT __attribute__((cleanup(cert_free))) X509 *
-#define CA_BIO __attribute__((cleanup(bio_free))) BIO *
+#define CA_BIO  __attribute__((cleanup(bio_free))) BIO *
 
 /* A passphrase prompt would hang a daemon. */
 static int no_passphrase(char *buf, int size, int rwflag, void *u)
@@ -58,7 +67,8 @@ static bool cert_to_pem(X509 *c, struct phi_buf *ret)
 static bool key_to_pem(EVP_PKEY *k, struct phi_buf *ret)
 {
     CA_BIO b = BIO_new(BIO_s_secmem());
-    return b && PEM_write_bio_PKCS8PrivateKey(b, k, NULL, NULL, 0, NULL, NULL) == 1 && bio_add(b, ret);
+    return b && PEM_write_bio_PKCS8PrivateKey(b, k, NULL, NULL, 0, NULL, NULL) == 1 &&
+           bio_add(b, ret);
 }
 
 static bool fingerprint_of(X509 *c, struct phi_digest *ret)
@@ -97,7 +107,8 @@ static X509 *cert_begin(struct phi_view cn, X509 *issuer, EVP_PKEY *key, long da
         return NULL;
     X509_NAME *name = X509_get_subject_name(c);
     if (X509_set_version(c, X509_VERSION_3) == 1 && serial_set(c) &&
-        X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, cn.p, (int)cn.n, -1, 0) == 1 &&
+        X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, cn.p, (int)cn.n, -1, 0) ==
+            1 &&
         X509_set_issuer_name(c, issuer ? X509_get_subject_name(issuer) : name) == 1 &&
         X509_gmtime_adj(X509_getm_notBefore(c), -300) &&
         X509_time_adj_ex(X509_getm_notAfter(c), (int)days, 0, NULL) && X509_set_pubkey(c, key) == 1)
@@ -119,7 +130,8 @@ static bool ca_make(struct phi_ca *ca)
            X509_sign(c, ca->key, EVP_sha256()) > 0;
 }
 
-static enum phi_rc ca_store(struct phi_ca *ca, const char *key_path, const char *cert_path, struct phi_err *err)
+static enum phi_rc ca_store(struct phi_ca *ca, const char *key_path, const char *cert_path,
+                            struct phi_err *err)
 {
     PHI_BUF(key, MAX_PEM);
     if (!key_to_pem(ca->key, &key) || !cert_to_pem(ca->cert, &ca->pem))
@@ -130,7 +142,8 @@ static enum phi_rc ca_store(struct phi_ca *ca, const char *key_path, const char 
     return phi_file_write(cert_path, phi_buf_view(&ca->pem), 0644, err);
 }
 
-static enum phi_rc ca_load(struct phi_ca *ca, const char *key_path, const char *cert_path, struct phi_err *err)
+static enum phi_rc ca_load(struct phi_ca *ca, const char *key_path, const char *cert_path,
+                           struct phi_err *err)
 {
     PHI_BUF(key, MAX_PEM);
     PHI_TRY(phi_file_read_secret(key_path, MAX_PEM, &key, err));
@@ -141,7 +154,8 @@ static enum phi_rc ca_load(struct phi_ca *ca, const char *key_path, const char *
     CA_BIO cb = BIO_new_mem_buf(ca->pem.p, (int)ca->pem.n);
     ca->cert = cb ? PEM_read_bio_X509(cb, NULL, no_passphrase, NULL) : NULL;
     if (!ca->key || !ca->cert || X509_check_private_key(ca->cert, ca->key) != 1)
-        return phi_fail(err, PHI_ECORRUPT, "%s and %s are not a key and its certificate", key_path, cert_path);
+        return phi_fail(err, PHI_ECORRUPT, "%s and %s are not a key and its certificate", key_path,
+                        cert_path);
     return PHI_OK;
 }
 
@@ -192,9 +206,15 @@ void phi_ca_close(struct phi_ca *ca)
     free(ca);
 }
 
-struct phi_view phi_ca_pem(const struct phi_ca *ca) { return phi_buf_view(&ca->pem); }
+struct phi_view phi_ca_pem(const struct phi_ca *ca)
+{
+    return phi_buf_view(&ca->pem);
+}
 
-const struct phi_digest *phi_ca_fingerprint(const struct phi_ca *ca) { return &ca->fingerprint; }
+const struct phi_digest *phi_ca_fingerprint(const struct phi_ca *ca)
+{
+    return &ca->fingerprint;
+}
 
 static bool leaf_sign(const struct phi_ca *ca, X509 *c, const char *usage, const char *alt_names)
 {
@@ -210,15 +230,17 @@ static bool leaf_sign(const struct phi_ca *ca, X509 *c, const char *usage, const
 static bool alt_name_add(struct phi_buf *b, const char *name)
 {
     uint8_t address[16];
-    if (!*name || strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:") != strlen(name))
+    if (!*name ||
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:") !=
+            strlen(name))
         return false;
     bool ip = inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
     phi_buf_printf(b, "%s%s:%s", b->n ? "," : "", ip ? "IP" : "DNS", name);
     return phi_buf_ok(b);
 }
 
-enum phi_rc phi_ca_server(struct phi_ca *ca, const char *const *names, size_t n, struct phi_buf *ret_chain,
-                          struct phi_buf *ret_key, struct phi_err *err)
+enum phi_rc phi_ca_server(struct phi_ca *ca, const char *const *names, size_t n,
+                          struct phi_buf *ret_chain, struct phi_buf *ret_key, struct phi_err *err)
 {
     PHI_BUF(alt, 4096);
     for (size_t i = 0; i < n; i++)
@@ -226,11 +248,12 @@ enum phi_rc phi_ca_server(struct phi_ca *ca, const char *const *names, size_t n,
             return phi_fail(err, PHI_EINPUT, "\"%s\" is no host name or address", names[i]);
     CA_KEY key = EVP_EC_gen("P-256");
     CA_CERT c = key ? cert_begin(PHI_LIT("phid"), ca->cert, key, LEAF_DAYS) : NULL;
-    if (!c || !leaf_sign(ca, c, "serverAuth", n ? phi_buf_str(&alt) : NULL) || !cert_to_pem(c, ret_chain) ||
-        !key_to_pem(key, ret_key))
+    if (!c || !leaf_sign(ca, c, "serverAuth", n ? phi_buf_str(&alt) : NULL) ||
+        !cert_to_pem(c, ret_chain) || !key_to_pem(key, ret_key))
         return phi_fail(err, PHI_EIO, "cannot make the gateways listener's certificate");
     phi_buf_add(ret_chain, phi_ca_pem(ca));
-    return phi_buf_ok(ret_chain) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the certificate chain is too long");
+    return phi_buf_ok(ret_chain) ? PHI_OK
+                                 : phi_fail(err, PHI_ELIMIT, "the certificate chain is too long");
 }
 
 static bool key_kind_ok(EVP_PKEY *k)
@@ -247,7 +270,8 @@ static enum phi_rc key_read(struct phi_view pem, EVP_PKEY **ret, struct phi_err 
     CA_BIO b = pem.n && pem.n <= MAX_PEM ? BIO_new_mem_buf(pem.p, (int)pem.n) : NULL;
     *ret = b ? PEM_read_bio_PUBKEY(b, NULL, no_passphrase, NULL) : NULL;
     if (!*ret || !key_kind_ok(*ret))
-        return phi_fail(err, PHI_EINPUT, "\"public_key\" must be a PEM public key, Ed25519 or P-256");
+        return phi_fail(err, PHI_EINPUT,
+                        "\"public_key\" must be a PEM public key, Ed25519 or P-256");
     return PHI_OK;
 }
 
@@ -264,8 +288,8 @@ enum phi_rc phi_ca_key_hash(struct phi_view public_key, struct phi_digest *ret, 
     return PHI_OK;
 }
 
-enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key, struct phi_view name,
-                           struct phi_buf *ret_pem, struct phi_err *err)
+enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key,
+                           struct phi_view name, struct phi_buf *ret_pem, struct phi_err *err)
 {
     CA_KEY key = NULL;
     if (!name.n || name.n > MAX_CN)

@@ -13,19 +13,20 @@ struct phi_ca; /* opaque */
 enum phi_rc phi_ca_open(const char *dir, struct phi_ca **ret, struct phi_err *err);
 void phi_ca_close(struct phi_ca *ca); /* NULL is fine */
 
-struct phi_view phi_ca_pem(const struct phi_ca *ca);                   /* lives with ca */
+struct phi_view phi_ca_pem(const struct phi_ca *ca);                  /* lives with ca */
 const struct phi_digest *phi_ca_fingerprint(const struct phi_ca *ca); /* SHA-256 of its DER */
 
 /* A new key and certificate for the gateways listener, good for `names` (DNS names or addresses).
  * `ret_chain` is the certificate and the CA's, PEM; `ret_key` a PKCS#8 PEM: wipe it after use. */
-enum phi_rc phi_ca_server(struct phi_ca *ca, const char *const *names, size_t n, struct phi_buf *ret_chain,
-                          struct phi_buf *ret_key, struct phi_err *err);
+enum phi_rc phi_ca_server(struct phi_ca *ca, const char *const *names, size_t n,
+                          struct phi_buf *ret_chain, struct phi_buf *ret_key, struct phi_err *err);
 
 /* A gateway's public key, a PEM SubjectPublicKeyInfo: Ed25519 or P-256, else PHI_EINPUT. `ret` is the
  * SHA-256 of its DER form: what core knows the gateway by. */
-enum phi_rc phi_ca_key_hash(struct phi_view public_key, struct phi_digest *ret, struct phi_err *err);
+enum phi_rc phi_ca_key_hash(struct phi_view public_key, struct phi_digest *ret,
+                            struct phi_err *err);
 /* Signs that key for TLS clients with CN = name. Thread-safe: it only reads. */
-enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key, struct phi_view name,
-                           struct phi_buf *ret_pem, struct phi_err *err);
+enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key,
+                           struct phi_view name, struct phi_buf *ret_pem, struct phi_err *err);
 
 #endif

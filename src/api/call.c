@@ -8,25 +8,26 @@ struct phi_view api_query(struct api_call *c, const char *name)
     struct phi_view rest = c->query, pair, key, value;
     while (phi_view_split(&rest, '&', &pair))
         if (phi_view_split(&pair, '=', &key) && phi_view_is(key, name))
-            return net_percent_decode(&c->arena, pair, true, &value) ? value : (struct phi_view){ 0 };
-    return (struct phi_view){ 0 };
+            return net_percent_decode(&c->arena, pair, true, &value) ? value : (struct phi_view){0};
+    return (struct phi_view){0};
 }
 
-enum phi_rc api_query_int(struct api_call *c, const char *name, int64_t min, int64_t max, int64_t otherwise,
-                          int64_t *ret, struct phi_err *err)
+enum phi_rc api_query_int(struct api_call *c, const char *name, int64_t min, int64_t max,
+                          int64_t otherwise, int64_t *ret, struct phi_err *err)
 {
     struct phi_view v = api_query(c, name);
     *ret = otherwise;
     if (v.n && (!phi_view_int(v, ret) || *ret < min || *ret > max))
-        return phi_fail(err, PHI_EINPUT, "\"%s\" must be a whole number from %lld to %lld", name, (long long)min,
-                        (long long)max);
+        return phi_fail(err, PHI_EINPUT, "\"%s\" must be a whole number from %lld to %lld", name,
+                        (long long)min, (long long)max);
     return PHI_OK;
 }
 
-enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *ret, struct phi_err *err)
+enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *ret,
+                          struct phi_err *err)
 {
     const struct phi_json *v = phi_json_get(c->body, key);
-    *ret = (struct phi_view){ 0 };
+    *ret = (struct phi_view){0};
     if (!v)
         return PHI_OK;
     PHI_BUF(text, API_ANSWER_MAX);
@@ -37,8 +38,8 @@ enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *
     return PHI_OK;
 }
 
-enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_view **ret, size_t *n,
-                          struct phi_err *err)
+enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_view **ret,
+                          size_t *n, struct phi_err *err)
 {
     const struct phi_json *v = phi_json_get(c->body, key);
     struct phi_view *out = phi_arena_array(&c->arena, v ? v->n + 1 : 1, sizeof(*out));
@@ -61,7 +62,8 @@ struct phi_jw *api_answer(struct api_call *c, int status)
     return &c->w;
 }
 
-enum phi_rc api_refuse(struct api_call *c, struct phi_err *err, enum api_problem p, const char *detail)
+enum phi_rc api_refuse(struct api_call *c, struct phi_err *err, enum api_problem p,
+                       const char *detail)
 {
     c->problem = p;
     return phi_fail(err, PHI_EDENIED, "%s", detail);
@@ -82,11 +84,12 @@ static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
     }
     if (c->by_cookie && changes_things(c->route) &&
         (!c->csrf.n || !phi_secret_eq(c->csrf, phi_view_of(c->session.csrf))))
-        return api_refuse(c, err, API_BAD_CSRF, "the X-Phi-CSRF header is missing or is another session's");
+        return api_refuse(c, err, API_BAD_CSRF,
+                          "the X-Phi-CSRF header is missing or is another session's");
     PHI_TRY(phi_person_get(c->core, &c->arena, c->session.person, &c->person, err));
     if (c->route->right == API_RIGHT_ADMIN && !c->person.admin)
         return api_refuse(c, err, API_NOT_ADMIN, "you are not in the group admin");
-    c->actor = (struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = c->person.id };
+    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id};
     return PHI_OK;
 }
 
@@ -94,18 +97,19 @@ static enum phi_rc admit_gateway(struct api_call *c, struct phi_err *err)
 {
     struct phi_view name;
     if (!c->has_key)
-        return api_refuse(c, err, API_NO_CERTIFICATE, "no client certificate came with this connection");
+        return api_refuse(c, err, API_NO_CERTIFICATE,
+                          "no client certificate came with this connection");
     if (phi_gateway_find(c->core, &c->arena, &c->key, &name, err) != PHI_OK) {
         c->problem = err->rc == PHI_EAUTH ? API_NO_CERTIFICATE : API_OK;
         return err->rc;
     }
-    c->actor = (struct phi_actor){ .kind = PHI_ACTOR_GATEWAY, .id = name };
+    c->actor = (struct phi_actor){.kind = PHI_ACTOR_GATEWAY, .id = name};
     return PHI_OK;
 }
 
 enum phi_rc api_admit(struct api_call *c, struct phi_err *err)
 {
-    c->actor = (struct phi_actor){ 0 };
+    c->actor = (struct phi_actor){0};
     c->problem = API_OK;
     switch (c->route->right) {
     case API_RIGHT_NONE:

@@ -9,16 +9,16 @@
 #include "core/session.h"
 
 #define API_CALL_MEMORY (48u * 1024 * 1024)
-#define API_ANSWER_MAX (24u * 1024 * 1024)
+#define API_ANSWER_MAX  (24u * 1024 * 1024)
 
 struct api_sub;
 struct api_server;
 
 /* What handlers need of the server; set once at the start, then only read. */
 struct api_env {
-    const char *origin;   /* "http://localhost:8470" */
-    bool secure;          /* the origin is https */
-    const char *cookie;   /* "phi_session" or "__Host-phi_session" */
+    const char *origin; /* "http://localhost:8470" */
+    bool secure;        /* the origin is https */
+    const char *cookie; /* "phi_session" or "__Host-phi_session" */
     struct phi_ca *ca;
     struct phi_view log_key; /* verifier key line, with its newline */
 };
@@ -35,8 +35,8 @@ struct api_call {
     const struct phi_json *body; /* checked against the row; NULL: the row has none */
     struct phi_view token;       /* session secret, "" when none came */
     struct phi_view csrf;        /* X-Phi-CSRF */
-    bool by_cookie;              /* the token came as a cookie: csrf must fit where the method changes things */
-    bool has_key;                /* a client certificate was verified: its key is `key` */
+    bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
+    bool has_key;   /* a client certificate was verified: its key is `key` */
     struct phi_digest key;
     char request_id[PHI_ID_LEN + 1];
 
@@ -51,7 +51,7 @@ struct api_call {
     int status;
     const char *type; /* of out; NULL: no body */
     struct phi_buf out;
-    struct phi_jw w; /* writes to out */
+    struct phi_jw w;  /* writes to out */
     char cookie[256]; /* Set-Cookie, "" none */
     const char *location;
     struct api_sub *sub; /* API_STREAM: what the stream gets */
@@ -60,18 +60,20 @@ struct api_call {
 /* The named parameter of the query, "" when absent. */
 struct phi_view api_query(struct api_call *c, const char *name);
 /* A whole number of the query in [min, max]; `otherwise` when absent. */
-enum phi_rc api_query_int(struct api_call *c, const char *name, int64_t min, int64_t max, int64_t otherwise,
-                          int64_t *ret, struct phi_err *err);
+enum phi_rc api_query_int(struct api_call *c, const char *name, int64_t min, int64_t max,
+                          int64_t otherwise, int64_t *ret, struct phi_err *err);
 /* A member of the body as canonical JSON text in the arena; "" when absent. */
-enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *ret, struct phi_err *err);
-/* A list of strings of the body; empty when absent. */
-enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_view **ret, size_t *n,
+enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *ret,
                           struct phi_err *err);
+/* A list of strings of the body; empty when absent. */
+enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_view **ret,
+                          size_t *n, struct phi_err *err);
 
 /* Begins the JSON answer with `{`; handlers end it with phi_jw_end(&c->w). */
 struct phi_jw *api_answer(struct api_call *c, int status);
 /* Fails with a problem of the API's own: `return api_refuse(c, err, API_BAD_CSRF, "…");` */
-enum phi_rc api_refuse(struct api_call *c, struct phi_err *err, enum api_problem p, const char *detail);
+enum phi_rc api_refuse(struct api_call *c, struct phi_err *err, enum api_problem p,
+                       const char *detail);
 
 /* Who asks, and may they: fills actor, person, session. Runs on the core thread, before the handler. */
 enum phi_rc api_admit(struct api_call *c, struct phi_err *err);

@@ -3,7 +3,10 @@
 #include "api/json_out.h"
 #include "base/limits.h"
 
-static struct phi_view member(struct api_call *c, const char *key) { return phi_json_text(c->body, key); }
+static struct phi_view member(struct api_call *c, const char *key)
+{
+    return phi_json_text(c->body, key);
+}
 
 static struct phi_view principal_id(struct api_call *c)
 {
@@ -22,7 +25,8 @@ static enum phi_rc ask_read(struct api_call *c, struct phi_request_ask *ask, str
         .from_application = phi_json_text(from, "application"),
         .why = member(c, "why"),
     };
-    PHI_TRY(phi_pairs_read(&c->arena, phi_json_get(c->body, "actions"), &ask->actions, &ask->n_actions, err));
+    PHI_TRY(phi_pairs_read(&c->arena, phi_json_get(c->body, "actions"), &ask->actions,
+                           &ask->n_actions, err));
     PHI_TRY(api_body_text(c, "payload", &ask->payload, err));
     PHI_TRY(api_body_text(c, "settings", &ask->settings, err));
     PHI_TRY(api_body_text(c, "entities", &ask->entities, err));
@@ -39,7 +43,8 @@ static void deny_write(struct phi_jw *w, const struct phi_request_answer *r)
 
 static void pending_write(struct api_call *c, const struct phi_request *r)
 {
-    struct phi_view url = phi_arena_printf(&c->arena, "%s/r/" PHI_FMT, c->env->origin, PHI_ARG(r->code));
+    struct phi_view url =
+        phi_arena_printf(&c->arena, "%s/r/" PHI_FMT, c->env->origin, PHI_ARG(r->code));
     phi_jw_kc(&c->w, "answer", "pending");
     phi_jw_key(&c->w, "request");
     api_w_request(&c->w, &c->arena, r);
@@ -87,7 +92,8 @@ enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
         .digest = member(c, "digest"),
         .act = member(c, "act"),
     };
-    PHI_TRY(phi_pairs_read(&c->arena, phi_json_get(c->body, "actions"), &ask.actions, &ask.n_actions, err));
+    PHI_TRY(phi_pairs_read(&c->arena, phi_json_get(c->body, "actions"), &ask.actions,
+                           &ask.n_actions, err));
     PHI_TRY(api_body_text(c, "entities", &ask.entities, err));
     PHI_TRY(api_body_text(c, "context", &ask.context, err));
     PHI_TRY(phi_grant_claim(c->core, &c->arena, &c->actor, &ask, &claim, err));
@@ -103,10 +109,12 @@ static bool outcome_read(struct phi_view v, enum phi_outcome *ret)
     static const struct {
         const char *name;
         enum phi_outcome outcome;
-    } names[] = { { "done", PHI_OUTCOME_DONE },
-                  { "failed", PHI_OUTCOME_FAILED },
-                  { "unsent", PHI_OUTCOME_UNSENT },
-                  { "unknown", PHI_OUTCOME_UNKNOWN } };
+    } names[] = {
+        {"done",    PHI_OUTCOME_DONE   },
+        {"failed",  PHI_OUTCOME_FAILED },
+        {"unsent",  PHI_OUTCOME_UNSENT },
+        {"unknown", PHI_OUTCOME_UNKNOWN}
+    };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         *ret = names[i].outcome;
         if (phi_view_is(v, names[i].name))

@@ -14,7 +14,8 @@ enum phi_rc api_gateway_add(struct api_call *c, struct phi_err *err)
     char secret[PHI_TOKEN_LEN + 1];
     int64_t ms;
     PHI_TRY(api_body_strs(c, "targets", &targets, &n, err));
-    PHI_TRY(phi_gateway_add(c->core, &c->actor, phi_json_text(c->body, "name"), targets, n, secret, &ms, err));
+    PHI_TRY(phi_gateway_add(c->core, &c->actor, phi_json_text(c->body, "name"), targets, n, secret,
+                            &ms, err));
     PHI_BUF(code, 256);
     phi_b64u_add(&code, phi_digest_view(phi_ca_fingerprint(c->env->ca)));
     phi_buf_printf(&code, ".%s", secret);
@@ -74,7 +75,8 @@ enum phi_rc api_gw_enroll(struct api_call *c, struct phi_err *err)
     struct phi_view name, public_key = phi_json_text(c->body, "public_key");
     PHI_BUF(pem, 64 * 1024);
     PHI_TRY(phi_ca_key_hash(public_key, &key, err));
-    enum phi_rc rc = phi_gateway_enroll(c->core, &c->arena, code_secret(phi_json_text(c->body, "code")), &key, &name, err);
+    enum phi_rc rc = phi_gateway_enroll(
+        c->core, &c->arena, code_secret(phi_json_text(c->body, "code")), &key, &name, err);
     if (rc == PHI_EAUTH)
         c->problem = API_BAD_CODE;
     PHI_TRY(rc);
@@ -153,13 +155,16 @@ enum phi_rc api_gw_lease(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
-static enum phi_rc record_read(struct api_call *c, const struct phi_json *v, struct phi_record *r, struct phi_err *err)
+static enum phi_rc record_read(struct api_call *c, const struct phi_json *v, struct phi_record *r,
+                               struct phi_err *err)
 {
-    static const char *const keys[] = { "t_ms_ago", "principal", "target", "session", "actions", "act", "bundle", NULL };
+    static const char *const keys[] = {"t_ms_ago", "principal", "target", "session",
+                                       "actions",  "act",       "bundle", NULL};
     const struct phi_json *p = phi_json_get(v, "principal");
     PHI_TRY(phi_json_only(v, keys, err));
     PHI_TRY(phi_json_need_int(v, "t_ms_ago", 0, PHI_MAX_GRANT_MS, &r->ms_ago, err));
-    r->principal = p && p->kind == PHI_JSON_OBJ ? phi_json_text(p, "id") : phi_json_text(v, "principal");
+    r->principal =
+        p && p->kind == PHI_JSON_OBJ ? phi_json_text(p, "id") : phi_json_text(v, "principal");
     PHI_TRY(phi_json_need_str(v, "target", &r->target, err));
     PHI_TRY(phi_json_need_str(v, "session", &r->session, err));
     r->act = phi_json_text(v, "act");

@@ -13,12 +13,14 @@ enum phi_rc api_grant_list(struct api_call *c, struct phi_err *err)
     if (status.n && !phi_view_is(status, "live") && !phi_view_is(status, "all"))
         return phi_fail(err, PHI_EINPUT, "\"status\" is live or all");
     PHI_TRY(api_query_int(c, "limit", 1, 500, 50, &limit, err));
-    PHI_TRY(phi_grant_list(c->core, &c->arena, &c->actor, phi_view_is(box, "all"), limit, &g, &n, err));
+    PHI_TRY(
+        phi_grant_list(c->core, &c->arena, &c->actor, phi_view_is(box, "all"), limit, &g, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "grants");
     phi_jw_arr(w);
     for (size_t i = 0; i < n; i++)
-        if (!phi_view_is(status, "live") || g[i].status == PHI_GRANT_READY || g[i].status == PHI_GRANT_ACTIVE)
+        if (!phi_view_is(status, "live") || g[i].status == PHI_GRANT_READY ||
+            g[i].status == PHI_GRANT_ACTIVE)
             api_w_grant(w, &c->arena, &g[i]);
     phi_jw_end(w);
     phi_jw_end(w);
@@ -28,7 +30,8 @@ enum phi_rc api_grant_list(struct api_call *c, struct phi_err *err)
 enum phi_rc api_grant_revoke(struct api_call *c, struct phi_err *err)
 {
     struct phi_revoked r;
-    PHI_TRY(phi_grant_revoke(c->core, &c->arena, &c->actor, c->params[0], phi_json_text(c->body, "why"), &r, err));
+    PHI_TRY(phi_grant_revoke(c->core, &c->arena, &c->actor, c->params[0],
+                             phi_json_text(c->body, "why"), &r, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "grant");
     api_w_grant(w, &c->arena, &r.grant);
@@ -50,7 +53,8 @@ enum phi_rc api_grant_return(struct api_call *c, struct phi_err *err)
 }
 
 /* AuthZEN's entities may carry `properties`; a caller may not assert any, so they are not looked at. */
-static enum phi_rc party_read(struct api_call *c, const char *key, struct phi_ref *ret, struct phi_err *err)
+static enum phi_rc party_read(struct api_call *c, const char *key, struct phi_ref *ret,
+                              struct phi_err *err)
 {
     const struct phi_json *v = phi_json_get(c->body, key);
     PHI_TRY(phi_json_need_str(v, "type", &ret->type, err));
@@ -62,7 +66,7 @@ static enum phi_rc party_read(struct api_call *c, const char *key, struct phi_re
 
 enum phi_rc api_authzen_evaluate(struct api_call *c, struct phi_err *err)
 {
-    struct phi_question q = { 0 };
+    struct phi_question q = {0};
     struct phi_evaluation e;
     PHI_TRY(party_read(c, "subject", &q.subject, err));
     PHI_TRY(party_read(c, "resource", &q.resource, err));

@@ -4,7 +4,10 @@
 #include "core/bundle.h"
 #include "core/target.h"
 
-static struct phi_view member(struct api_call *c, const char *key) { return phi_json_text(c->body, key); }
+static struct phi_view member(struct api_call *c, const char *key)
+{
+    return phi_json_text(c->body, key);
+}
 
 enum phi_rc api_person_add(struct api_call *c, struct phi_err *err)
 {
@@ -90,8 +93,10 @@ static void target_write(struct phi_jw *w, const struct phi_target *t)
 
 enum phi_rc api_target_add(struct api_call *c, struct phi_err *err)
 {
-    struct phi_target t = { .name = member(c, "name"), .kind = member(c, "kind"),
-                            .address = member(c, "address"), .database = member(c, "database") };
+    struct phi_target t = {.name = member(c, "name"),
+                           .kind = member(c, "kind"),
+                           .address = member(c, "address"),
+                           .database = member(c, "database")};
     PHI_TRY(phi_target_put(c->core, &c->actor, &t, err));
     struct phi_jw *w = api_answer(c, 201);
     phi_jw_kv(w, "name", t.name);
@@ -133,8 +138,8 @@ enum phi_rc api_credential_make(struct api_call *c, struct phi_err *err)
 enum phi_rc api_bundle_put(struct api_call *c, struct phi_err *err)
 {
     struct phi_bundle_view b;
-    enum phi_rc rc = phi_bundle_put(c->core, &c->arena, &c->actor, member(c, "schema"), member(c, "policies"),
-                                    member(c, "requirements"), &b, err);
+    enum phi_rc rc = phi_bundle_put(c->core, &c->arena, &c->actor, member(c, "schema"),
+                                    member(c, "policies"), member(c, "requirements"), &b, err);
     if (rc == PHI_EINPUT)
         c->problem = API_BUNDLE_INVALID;
     PHI_TRY(rc);

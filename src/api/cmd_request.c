@@ -13,8 +13,8 @@ static enum phi_rc request_answer(struct api_call *c, int status, const struct p
 }
 
 /* "shop/public.orders" or an entity object, for `target`. */
-static enum phi_rc resource_read(struct api_call *c, const struct phi_json *v, struct phi_view target,
-                                 struct phi_ref *ret, struct phi_err *err)
+static enum phi_rc resource_read(struct api_call *c, const struct phi_json *v,
+                                 struct phi_view target, struct phi_ref *ret, struct phi_err *err)
 {
     if (v->kind == PHI_JSON_STR)
         return phi_ref_from_label(&c->arena, v->str, target, ret, err);
@@ -23,21 +23,25 @@ static enum phi_rc resource_read(struct api_call *c, const struct phi_json *v, s
 
 static enum phi_rc scope_read(struct api_call *c, struct phi_request_ask *ask, struct phi_err *err)
 {
-    static const char *const keys[] = { "actions", "resources", NULL };
+    static const char *const keys[] = {"actions", "resources", NULL};
     const struct phi_json *scope = phi_json_get(c->body, "scope");
-    const struct phi_json *actions = phi_json_get(scope, "actions"), *resources = phi_json_get(scope, "resources");
+    const struct phi_json *actions = phi_json_get(scope, "actions"),
+                          *resources = phi_json_get(scope, "resources");
     PHI_TRY(phi_json_only(scope, keys, err));
     if (!actions || actions->kind != PHI_JSON_ARR || !resources || resources->kind != PHI_JSON_ARR)
         return phi_fail(err, PHI_EINPUT, "\"scope\" has two lists, \"actions\" and \"resources\"");
-    if (!actions->n || !resources->n || actions->n > PHI_MAX_ACTIONS || resources->n > PHI_MAX_ACTIONS)
-        return phi_fail(err, PHI_EINPUT, "the lists of \"scope\" have 1 to %d members", PHI_MAX_ACTIONS);
+    if (!actions->n || !resources->n || actions->n > PHI_MAX_ACTIONS ||
+        resources->n > PHI_MAX_ACTIONS)
+        return phi_fail(err, PHI_EINPUT, "the lists of \"scope\" have 1 to %d members",
+                        PHI_MAX_ACTIONS);
     struct phi_view *a = phi_arena_array(&c->arena, actions->n, sizeof(*a));
     struct phi_ref *r = phi_arena_array(&c->arena, resources->n, sizeof(*r));
     if (!a || !r)
         return phi_fail(err, PHI_ELIMIT, "\"scope\" is too large");
     for (size_t i = 0; i < actions->n; i++)
         if (!phi_json_str(&actions->items[i], &a[i]))
-            return phi_fail(err, PHI_EINPUT, "\"actions\" of \"scope\" are names such as \"pg:write\"");
+            return phi_fail(err, PHI_EINPUT,
+                            "\"actions\" of \"scope\" are names such as \"pg:write\"");
     for (size_t i = 0; i < resources->n; i++)
         PHI_TRY(resource_read(c, &resources->items[i], ask->target, &r[i], err));
     ask->scope_actions = a;
@@ -47,7 +51,8 @@ static enum phi_rc scope_read(struct api_call *c, struct phi_request_ask *ask, s
     return PHI_OK;
 }
 
-static void denied_answer(struct api_call *c, struct phi_view reason, const struct phi_decider *p, size_t n)
+static void denied_answer(struct api_call *c, struct phi_view reason, const struct phi_decider *p,
+                          size_t n)
 {
     c->status = 403;
     c->type = "application/problem+json";
@@ -57,7 +62,8 @@ static void denied_answer(struct api_call *c, struct phi_view reason, const stru
     phi_jw_end(&c->w);
 }
 
-static enum phi_rc made_answer(struct api_call *c, const struct phi_request_answer *r, struct phi_err *err)
+static enum phi_rc made_answer(struct api_call *c, const struct phi_request_answer *r,
+                               struct phi_err *err)
 {
     switch (r->kind) {
     case PHI_ANSWER_DENY: denied_answer(c, r->reason, r->policies, r->n_policies); return PHI_OK;
@@ -87,8 +93,8 @@ enum phi_rc api_request_make(struct api_call *c, struct phi_err *err)
         .ticket = phi_json_text(c->body, "ticket"),
     };
     if (ask.for_ms < 1 || ask.for_ms > PHI_MAX_GRANT_MS || ask.uses < 0 || ask.uses > PHI_MAX_USES)
-        return phi_fail(err, PHI_EINPUT, "\"for_ms\" is 1 to %lld, \"uses\" 0 to %d", (long long)PHI_MAX_GRANT_MS,
-                        PHI_MAX_USES);
+        return phi_fail(err, PHI_EINPUT, "\"for_ms\" is 1 to %lld, \"uses\" 0 to %d",
+                        (long long)PHI_MAX_GRANT_MS, PHI_MAX_USES);
     PHI_TRY(scope_read(c, &ask, err));
     PHI_TRY(phi_request_make(c->core, &c->arena, &c->actor, &ask, &r, err));
     return made_answer(c, &r, err);
@@ -126,7 +132,8 @@ enum phi_rc api_request_list(struct api_call *c, struct phi_err *err)
     PHI_TRY(api_query_int(c, "limit", 1, 500, 50, &limit, err));
     if (status.n && !phi_view_is(status, "pending") && !phi_view_is(status, "all"))
         return phi_fail(err, PHI_EINPUT, "\"status\" is pending or all");
-    PHI_TRY(phi_request_list(c->core, &c->arena, &c->actor, box, phi_view_is(status, "pending"), limit, &r, &n, err));
+    PHI_TRY(phi_request_list(c->core, &c->arena, &c->actor, box, phi_view_is(status, "pending"),
+                             limit, &r, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "requests");
     phi_jw_arr(w);
@@ -137,9 +144,10 @@ enum phi_rc api_request_list(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
-static enum phi_rc narrowing_read(const struct phi_json *v, struct phi_ballot *b, struct phi_err *err)
+static enum phi_rc narrowing_read(const struct phi_json *v, struct phi_ballot *b,
+                                  struct phi_err *err)
 {
-    static const char *const keys[] = { "for_ms", "uses", NULL };
+    static const char *const keys[] = {"for_ms", "uses", NULL};
     if (!v)
         return PHI_OK;
     PHI_TRY(phi_json_only(v, keys, err));

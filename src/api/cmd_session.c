@@ -32,20 +32,22 @@ enum phi_rc api_login_page(struct api_call *c, struct phi_err *err)
     (void)err;
     c->status = 200;
     c->type = "text/html; charset=utf-8";
-    phi_buf_adds(&c->out, PAGE_HEAD "<h1>phi</h1><p>This link signs you in once, in this browser.</p>"
-                                    "<form method=\"post\"><button type=\"submit\" autofocus>Sign in</button></form>"
-                                    "</main></body></html>\n");
+    phi_buf_adds(&c->out, PAGE_HEAD
+                 "<h1>phi</h1><p>This link signs you in once, in this browser.</p>"
+                 "<form method=\"post\"><button type=\"submit\" autofocus>Sign in</button></form>"
+                 "</main></body></html>\n");
     return PHI_OK;
 }
 
 static void cookie_set(struct api_call *c, const char *token, int64_t ms)
 {
-    snprintf(c->cookie, sizeof(c->cookie), "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", c->env->cookie,
-             token, (long long)(ms / 1000), c->env->secure ? "; Secure" : "");
+    snprintf(c->cookie, sizeof(c->cookie),
+             "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", c->env->cookie, token,
+             (long long)(ms / 1000), c->env->secure ? "; Secure" : "");
 }
 
-static enum phi_rc link_use(struct api_call *c, struct phi_view secret, char token[PHI_TOKEN_LEN + 1],
-                            struct phi_err *err)
+static enum phi_rc link_use(struct api_call *c, struct phi_view secret,
+                            char token[PHI_TOKEN_LEN + 1], struct phi_err *err)
 {
     if (phi_session_open(c->core, &c->arena, secret, token, &c->session, err) == PHI_OK)
         return PHI_OK;

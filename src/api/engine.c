@@ -10,9 +10,9 @@
 #include "base/os.h"
 #include "core/log.h"
 
-#define QUEUE_MAX 4096
-#define BATCH_MAX 256
-#define TICK_SOON_MS 20
+#define QUEUE_MAX     4096
+#define BATCH_MAX     256
+#define TICK_SOON_MS  20
 #define TICK_RETRY_MS 1000
 #define SIGN_RETRY_MS 1000
 
@@ -54,10 +54,14 @@ struct api_engine {
     struct phi_core_cmd cmds[BATCH_MAX];
     struct api_job *jobs[BATCH_MAX];
 
-    struct sign_state sign; /* busy: the signing thread's; else the core thread's; flags under lock */
+    struct sign_state
+        sign; /* busy: the signing thread's; else the core thread's; flags under lock */
 };
 
-static void list_init(struct job_list *l) { *l = (struct job_list){ .end = &l->first }; }
+static void list_init(struct job_list *l)
+{
+    *l = (struct job_list){.end = &l->first};
+}
 
 static void list_add(struct job_list *l, struct api_job *j)
 {
@@ -214,7 +218,8 @@ static void *sign_main(void *arg)
         s->ready = false;
         pthread_mutex_unlock(&e->lock);
         phi_buf_clear(&s->note);
-        s->rc = e->o.sign(e->o.sign_self, &s->from, s->size, &s->root, &s->proof, &s->note, &s->err);
+        s->rc =
+            e->o.sign(e->o.sign_self, &s->from, s->size, &s->root, &s->proof, &s->note, &s->err);
         if (s->rc != PHI_OK)
             PHI_LOG(ERROR, "log head not signed", "why", "%s", s->err.msg);
         pthread_mutex_lock(&e->lock);
@@ -299,10 +304,10 @@ static void batch_settle(struct api_engine *e, size_t n, enum phi_rc rc, const s
 
 static void batch_run(struct api_engine *e, size_t n)
 {
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     memset(e->cmds, 0, n * sizeof(e->cmds[0]));
     for (size_t i = 0; i < n; i++)
-        e->cmds[i] = (struct phi_core_cmd){ .run = e->jobs[i]->run, .arg = e->jobs[i]->arg };
+        e->cmds[i] = (struct phi_core_cmd){.run = e->jobs[i]->run, .arg = e->jobs[i]->arg};
     enum phi_rc rc = phi_core_batch(e->core, e->cmds, n, &err);
     if (rc != PHI_OK)
         PHI_LOG(ERROR, "batch failed", "why", "%s", err.msg);
@@ -343,7 +348,8 @@ static enum phi_rc head_load(struct phi_core *c, void *arg, struct phi_err *err)
     e->counts.signed_size = e->sign.stored;
     if (e->o.sign && e->sign.from > h.size)
         return phi_fail(err, PHI_ECORRUPT,
-                        "the log has %lld entries and the signer has signed %lld: the store is older than the log key's state",
+                        "the log has %lld entries and the signer has signed %lld: the store is "
+                        "older than the log key's state",
                         (long long)h.size, (long long)e->sign.from);
     if (h.size > e->sign.stored)
         sign_want(e, h.size, &h.root);
@@ -369,7 +375,7 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     e->o = *o;
     e->origin = strdup(o->origin);
     e->key = strdup(o->key);
-    e->signer = (struct phi_signer){ .self = e, .want = sign_want };
+    e->signer = (struct phi_signer){.self = e, .want = sign_want};
     pthread_mutex_init(&e->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -381,20 +387,28 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     list_init(&e->finished);
     phi_arena_init(&e->sign.arena, 1024 * 1024);
     phi_buf_init(&e->sign.note, 64 * 1024);
-    e->tick = (struct api_job){ .run = tick_run, .arg = e };
-    e->sign.prepare = (struct api_job){ .run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e };
-    e->sign.put = (struct api_job){ .run = sign_put_run, .arg = e };
+    e->tick = (struct api_job){.run = tick_run, .arg = e};
+    e->sign.prepare =
+        (struct api_job){.run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e};
+    e->sign.put = (struct api_job){.run = sign_put_run, .arg = e};
 }
 
-enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine **ret, struct phi_err *err)
+enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine **ret,
+                            struct phi_err *err)
 {
     struct api_engine *e = calloc(1, sizeof(*e));
     if (!e)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     engine_init(e, o);
-    struct phi_core_config config = { .origin = e->origin, .key = e->key, .store = o->store, .clock = o->clock,
-                                      .rng = o->rng, .signer = &e->signer, .notifier = o->notifier };
-    enum phi_rc rc = e->origin && e->key ? phi_core_open(&config, &e->core, err) : phi_fail(err, PHI_ELIMIT, "out of memory");
+    struct phi_core_config config = {.origin = e->origin,
+                                     .key = e->key,
+                                     .store = o->store,
+                                     .clock = o->clock,
+                                     .rng = o->rng,
+                                     .signer = &e->signer,
+                                     .notifier = o->notifier};
+    enum phi_rc rc = e->origin && e->key ? phi_core_open(&config, &e->core, err)
+                                         : phi_fail(err, PHI_ELIMIT, "out of memory");
     if (rc == PHI_OK)
         rc = phi_core_do(e->core, head_load, e, err);
     if (rc != PHI_OK) {

@@ -12,9 +12,11 @@
 struct api_engine;
 
 struct api_job {
-    enum phi_rc (*run)(struct phi_core *c, void *arg, struct phi_err *err); /* core thread, in a batch */
-    void (*committed)(struct api_job *j); /* core thread, after the commit, only when rc is PHI_OK; or NULL */
-    void (*done)(struct api_job *j);      /* loop's thread, always and last: frees it */
+    enum phi_rc (*run)(struct phi_core *c, void *arg,
+                       struct phi_err *err); /* core thread, in a batch */
+    void (*committed)(
+        struct api_job *j); /* core thread, after the commit, only when rc is PHI_OK; or NULL */
+    void (*done)(struct api_job *j); /* loop's thread, always and last: frees it */
     void *arg;
     bool changes; /* it may change deadlines: tick soon after */
     enum phi_rc rc;
@@ -34,13 +36,15 @@ struct api_engine_opts {
      * *from leaves). PHI_ECONFLICT: another was signed last; *from then says which. Blocks; called on a
      * thread of its own, never twice at once. NULL: nothing is signed. */
     enum phi_rc (*sign)(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
-                        const struct phi_tree_proof *proof, struct phi_buf *ret_note, struct phi_err *err);
+                        const struct phi_tree_proof *proof, struct phi_buf *ret_note,
+                        struct phi_err *err);
     int64_t signed_size; /* of the head that the signer signed last, 0: none */
     void *sign_self;
 };
 
 /* Opens core on the caller's thread; nothing runs before api_engine_start. */
-enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine **ret, struct phi_err *err);
+enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine **ret,
+                            struct phi_err *err);
 enum phi_rc api_engine_start(struct api_engine *e, struct phi_err *err);
 /* From any thread. False: too much waits, or it stops; the job is the caller's again. */
 bool api_engine_submit(struct api_engine *e, struct api_job *j);

@@ -11,11 +11,11 @@
 #include "base/os.h"
 #include "core/gateway.h"
 
-#define SUBS_MAX 1024
-#define BACKLOG_MAX (512u * 1024)
-#define NOTE_MAX (256u * 1024)
-#define EVENTS_MAX 1024     /* of one batch; more closes the streams */
-#define ARENA_MAX (64u * 1024 * 1024)
+#define SUBS_MAX      1024
+#define BACKLOG_MAX   (512u * 1024)
+#define NOTE_MAX      (256u * 1024)
+#define EVENTS_MAX    1024 /* of one batch; more closes the streams */
+#define ARENA_MAX     (64u * 1024 * 1024)
 #define KEEP_ALIVE_MS 10000
 
 struct note { /* one event on its way to one stream */
@@ -40,7 +40,8 @@ struct api_sub {
     struct api_sub *next; /* hub->subs */
     /* core thread */
     int64_t last_end;
-    _Atomic bool over; /* its right to listen has ended: set on the core thread, heeded on the loop */
+    _Atomic bool
+        over; /* its right to listen has ended: set on the core thread, heeded on the loop */
     /* loop */
     struct net_sse *sse;
     bool leaving;
@@ -74,7 +75,10 @@ struct api_hub {
     bool draining;
 };
 
-static void notes_init(struct notes *l) { *l = (struct notes){ .end = &l->first }; }
+static void notes_init(struct notes *l)
+{
+    *l = (struct notes){.end = &l->first};
+}
 
 static void notes_free(struct notes *l)
 {
@@ -87,12 +91,13 @@ static void notes_free(struct notes *l)
     notes_init(l);
 }
 
-static struct phi_jw *note_begin(struct notes *l, struct api_sub *s, int64_t seq, const char *event, struct phi_jw *w)
+static struct phi_jw *note_begin(struct notes *l, struct api_sub *s, int64_t seq, const char *event,
+                                 struct phi_jw *w)
 {
     struct note *n = calloc(1, sizeof(*n));
     if (!n)
         return NULL;
-    *n = (struct note){ .sub = s, .seq = seq, .event = event };
+    *n = (struct note){.sub = s, .seq = seq, .event = event};
     phi_buf_init(&n->data, NOTE_MAX);
     phi_jw_init(w, &n->data);
     *l->end = n;
@@ -112,8 +117,8 @@ static bool still_welcome(struct phi_core *c, struct phi_arena *a, struct api_su
     return phi_gateway_find(c, a, &s->key, &name, NULL) == PHI_OK && phi_view_eq(name, s->actor.id);
 }
 
-static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct notes *out, struct api_sub *s,
-                                const struct said *e)
+static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct notes *out,
+                                struct api_sub *s, const struct said *e)
 {
     struct phi_request r;
     struct phi_jw w;
@@ -142,8 +147,8 @@ static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct 
     return PHI_OK;
 }
 
-static enum phi_rc tell_grant(struct phi_core *c, struct phi_arena *a, struct notes *out, struct api_sub *s,
-                              const struct said *e)
+static enum phi_rc tell_grant(struct phi_core *c, struct phi_arena *a, struct notes *out,
+                              struct api_sub *s, const struct said *e)
 {
     struct phi_grant_view g;
     struct phi_jw w;
@@ -161,8 +166,8 @@ static enum phi_rc tell_grant(struct phi_core *c, struct phi_arena *a, struct no
 }
 
 /* Every end that this gateway has not acknowledged and this stream has not said. */
-static enum phi_rc tell_ends(struct phi_core *c, struct phi_arena *a, struct notes *out, struct api_sub *s,
-                             struct phi_err *err)
+static enum phi_rc tell_ends(struct phi_core *c, struct phi_arena *a, struct notes *out,
+                             struct api_sub *s, struct phi_err *err)
 {
     struct phi_end *ends;
     struct phi_jw w;
@@ -185,8 +190,8 @@ static enum phi_rc tell_ends(struct phi_core *c, struct phi_arena *a, struct not
     return PHI_OK;
 }
 
-static enum phi_rc tell_gateway(struct phi_core *c, struct phi_arena *a, struct notes *out, struct api_sub *s,
-                                const struct said *e)
+static enum phi_rc tell_gateway(struct phi_core *c, struct phi_arena *a, struct notes *out,
+                                struct api_sub *s, const struct said *e)
 {
     struct phi_jw w;
     switch (e->kind) {
@@ -204,8 +209,8 @@ static enum phi_rc tell_gateway(struct phi_core *c, struct phi_arena *a, struct 
     return PHI_EINPUT;
 }
 
-static enum phi_rc tell_person(struct phi_core *c, struct phi_arena *a, struct notes *out, struct api_sub *s,
-                               const struct said *e)
+static enum phi_rc tell_person(struct phi_core *c, struct phi_arena *a, struct notes *out,
+                               struct api_sub *s, const struct said *e)
 {
     switch (e->kind) {
     case PHI_EVENT_REQUEST:
@@ -275,7 +280,7 @@ static void sub_end(struct api_sub *s)
             *p = s->next_open;
             break;
         }
-    s->leave = (struct api_job){ .run = sub_leave, .done = sub_gone, .arg = s };
+    s->leave = (struct api_job){.run = sub_leave, .done = sub_gone, .arg = s};
     api_engine_follow(h->engine, &s->leave);
 }
 
@@ -358,15 +363,15 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
     struct round *r = calloc(1, sizeof(*r) + (lost ? 0 : n) * sizeof(r->said[0]));
     if (!r)
         abort(); /* out of memory with streams open: a restart makes all clients read the state again */
-    *r = (struct round){ .hub = h, .n = lost ? 0 : n, .lost = lost };
+    *r = (struct round){.hub = h, .n = lost ? 0 : n, .lost = lost};
     notes_init(&r->notes);
     for (size_t i = 0; i < r->n; i++) {
-        r->said[i] = (struct said){ .kind = events[i].kind, .seq = events[i].seq };
+        r->said[i] = (struct said){.kind = events[i].kind, .seq = events[i].seq};
         copy_text(r->said[i].request, sizeof(r->said[i].request), events[i].request);
         copy_text(r->said[i].grant, sizeof(r->said[i].grant), events[i].grant);
         copy_text(r->said[i].gateway, sizeof(r->said[i].gateway), events[i].gateway);
     }
-    r->job = (struct api_job){ .run = round_run, .done = round_done, .arg = r };
+    r->job = (struct api_job){.run = round_run, .done = round_done, .arg = r};
     api_engine_follow(h->engine, &r->job);
 }
 
@@ -376,7 +381,7 @@ struct api_hub *api_hub_open(struct net_loop *loop)
     if (!h)
         return NULL;
     h->loop = loop;
-    h->notifier = (struct phi_notifier){ .self = h, .fan_out = fan_out };
+    h->notifier = (struct phi_notifier){.self = h, .fan_out = fan_out};
     h->timer = net_timer_open(loop, keep_alive, h);
     if (!h->timer) {
         free(h);
@@ -386,11 +391,20 @@ struct api_hub *api_hub_open(struct net_loop *loop)
     return h;
 }
 
-void api_hub_bind(struct api_hub *h, struct api_engine *e) { h->engine = e; }
+void api_hub_bind(struct api_hub *h, struct api_engine *e)
+{
+    h->engine = e;
+}
 
-const struct phi_notifier *api_hub_notifier(struct api_hub *h) { return &h->notifier; }
+const struct phi_notifier *api_hub_notifier(struct api_hub *h)
+{
+    return &h->notifier;
+}
 
-size_t api_hub_count(struct api_hub *h) { return atomic_load(&h->count); }
+size_t api_hub_count(struct api_hub *h)
+{
+    return atomic_load(&h->count);
+}
 
 void api_hub_drain(struct api_hub *h)
 {
@@ -420,7 +434,7 @@ struct api_sub *api_sub_make(struct api_call *c, struct phi_err *err)
     bool person = c->actor.kind == PHI_ACTOR_PERSON;
     s->ends_at = person ? phi_now_boot_ms() + c->session.expires_in_ms : 0;
     if (s->name && s->token) {
-        s->actor = (struct phi_actor){ .kind = c->actor.kind, .id = phi_view_of(s->name) };
+        s->actor = (struct phi_actor){.kind = c->actor.kind, .id = phi_view_of(s->name)};
         if (person || tell_ends(c->core, &c->arena, &s->missed, s, err) == PHI_OK)
             return s;
     }
@@ -454,7 +468,7 @@ void api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r)
     s->sse = r && room ? net_sse_open(r, BACKLOG_MAX, sse_closed, s) : NULL;
     if (!s->sse) {
         if (r && !room)
-            net_http_reply(r, 503, NULL, (struct phi_view){ 0 });
+            net_http_reply(r, 503, NULL, (struct phi_view){0});
         sub_end(s);
         return;
     }
@@ -473,6 +487,12 @@ static enum phi_rc stream_make(struct api_call *c, struct phi_err *err)
     return c->sub ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
 }
 
-enum phi_rc api_events_person(struct api_call *c, struct phi_err *err) { return stream_make(c, err); }
+enum phi_rc api_events_person(struct api_call *c, struct phi_err *err)
+{
+    return stream_make(c, err);
+}
 
-enum phi_rc api_events_gateway(struct api_call *c, struct phi_err *err) { return stream_make(c, err); }
+enum phi_rc api_events_gateway(struct api_call *c, struct phi_err *err)
+{
+    return stream_make(c, err);
+}

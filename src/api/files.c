@@ -29,11 +29,18 @@ static const char *type_of(const char *path)
     static const struct {
         const char *ext, *type;
     } types[] = {
-        { ".html", "text/html; charset=utf-8" }, { ".js", "text/javascript; charset=utf-8" },
-        { ".mjs", "text/javascript; charset=utf-8" }, { ".css", "text/css; charset=utf-8" },
-        { ".svg", "image/svg+xml" }, { ".png", "image/png" }, { ".ico", "image/x-icon" },
-        { ".woff2", "font/woff2" }, { ".json", "application/json" }, { ".txt", "text/plain; charset=utf-8" },
-        { ".webmanifest", "application/manifest+json" }, { ".map", "application/json" },
+        {".html",        "text/html; charset=utf-8"      },
+        {".js",          "text/javascript; charset=utf-8"},
+        {".mjs",         "text/javascript; charset=utf-8"},
+        {".css",         "text/css; charset=utf-8"       },
+        {".svg",         "image/svg+xml"                 },
+        {".png",         "image/png"                     },
+        {".ico",         "image/x-icon"                  },
+        {".woff2",       "font/woff2"                    },
+        {".json",        "application/json"              },
+        {".txt",         "text/plain; charset=utf-8"     },
+        {".webmanifest", "application/manifest+json"     },
+        {".map",         "application/json"              },
     };
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof(types) / sizeof(types[0]); i++)
@@ -50,7 +57,8 @@ static void etag_make(struct api_file *f)
     snprintf(f->etag, sizeof(f->etag), "\"%.32s\"", hex);
 }
 
-static enum phi_rc entry_add(struct api_files *f, const char *path, const char *url, struct phi_err *err)
+static enum phi_rc entry_add(struct api_files *f, const char *path, const char *url,
+                             struct phi_err *err)
 {
     struct entry *e = calloc(1, sizeof(*e));
     if (!e)
@@ -92,9 +100,12 @@ enum phi_rc api_files_open(const char *dir, struct api_files **ret, struct phi_e
     if (!n || n >= sizeof(path))
         return phi_fail(err, PHI_EINPUT, "the console folder's path is too long or empty");
     struct api_files *f = calloc(1, sizeof(*f));
-    char *const paths[] = { path, NULL };
-    FTS *fts = f && (f->by_path = phi_map_open(FILES_MAX)) ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL) : NULL;
-    enum phi_rc rc = fts ? tree_read(f, fts, n, err) : phi_fail(err, PHI_EIO, "cannot read the folder %s", path);
+    char *const paths[] = {path, NULL};
+    FTS *fts = f && (f->by_path = phi_map_open(FILES_MAX))
+                   ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL)
+                   : NULL;
+    enum phi_rc rc =
+        fts ? tree_read(f, fts, n, err) : phi_fail(err, PHI_EIO, "cannot read the folder %s", path);
     if (fts)
         fts_close(fts);
     if (rc != PHI_OK) {
@@ -128,4 +139,7 @@ const struct api_file *api_files_find(const struct api_files *f, struct phi_view
     return phi_map_get(f->by_path, path);
 }
 
-size_t api_files_count(const struct api_files *f) { return f ? phi_map_count(f->by_path) : 0; }
+size_t api_files_count(const struct api_files *f)
+{
+    return f ? phi_map_count(f->by_path) : 0;
+}

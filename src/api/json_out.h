@@ -6,11 +6,12 @@
 #include "core/bundle.h"
 #include "core/request.h"
 
-void api_w_strs(struct phi_jw *w, const char *key, const struct phi_view *v, size_t n); /* key and list */
-void api_w_bundle(struct phi_jw *w, const struct phi_bundle_view *b);                 /* members */
+void api_w_strs(struct phi_jw *w, const char *key, const struct phi_view *v,
+                size_t n);                                            /* key and list */
+void api_w_bundle(struct phi_jw *w, const struct phi_bundle_view *b); /* members */
 void api_w_grant(struct phi_jw *w, struct phi_arena *a, const struct phi_grant_view *g);
 void api_w_needs(struct phi_jw *w, const struct phi_need_set *needs, size_t n);
-void api_w_policies(struct phi_jw *w, const struct phi_decider *p, size_t n);         /* key and list */
+void api_w_policies(struct phi_jw *w, const struct phi_decider *p, size_t n); /* key and list */
 /* `a` holds the parsed body while it is written. */
 void api_w_request(struct phi_jw *w, struct phi_arena *a, const struct phi_request *r);
 

@@ -5,8 +5,14 @@
 
 static const char *json_type(struct phi_view type)
 {
-    static const char *const names[][2] = { { "str", "string" },  { "int", "integer" }, { "bool", "boolean" },
-                                            { "strs", "array" },  { "arr", "array" },   { "obj", "object" } };
+    static const char *const names[][2] = {
+        {"str",  "string" },
+        {"int",  "integer"},
+        {"bool", "boolean"},
+        {"strs", "array"  },
+        {"arr",  "array"  },
+        {"obj",  "object" }
+    };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (phi_view_is(type, names[i][0]))
             return names[i][1];
@@ -86,7 +92,8 @@ static void parameters_write(struct phi_jw *w, const struct api_route *r)
     phi_jw_end(w);
 }
 
-static void response_write(struct phi_jw *w, const char *key, const char *description, const char *type, const char *ref)
+static void response_write(struct phi_jw *w, const char *key, const char *description,
+                           const char *type, const char *ref)
 {
     phi_jw_key(w, key);
     phi_jw_obj(w);
@@ -110,7 +117,8 @@ static void response_write(struct phi_jw *w, const char *key, const char *descri
 
 static void security_write(struct phi_jw *w, enum api_right right)
 {
-    static const char *const person[] = { "bearer", "session", NULL }, *const gateway[] = { "certificate", NULL };
+    static const char *const person[] = {"bearer", "session", NULL}, *const gateway[] = {
+                                                                         "certificate", NULL};
     bool is_person = right == API_RIGHT_PERSON || right == API_RIGHT_ADMIN;
     const char *const *s = is_person ? person : right == API_RIGHT_GATEWAY ? gateway : NULL;
     phi_jw_key(w, "security");
@@ -147,8 +155,10 @@ static void operation_write(struct phi_jw *w, const struct api_route *r)
         body_write(w, r->body);
     phi_jw_key(w, "responses");
     phi_jw_obj(w);
-    response_write(w, "2XX", "Done; docs/api.md gives the members", r->flags & API_RAW ? NULL : "application/json", NULL);
-    response_write(w, "default", "A problem (RFC 9457)", "application/problem+json", "#/components/schemas/problem");
+    response_write(w, "2XX", "Done; docs/api.md gives the members",
+                   r->flags & API_RAW ? NULL : "application/json", NULL);
+    response_write(w, "default", "A problem (RFC 9457)", "application/problem+json",
+                   "#/components/schemas/problem");
     phi_jw_end(w);
     phi_jw_end(w);
 }
@@ -174,12 +184,24 @@ static void scheme_write(struct phi_jw *w, const char *name, const char *const p
 
 static void components_write(struct phi_jw *w)
 {
-    static const char *const bearer[][2] = { { "type", "http" }, { "scheme", "bearer" }, { NULL, NULL } };
+    static const char *const bearer[][2] = {
+        {"type",   "http"  },
+        {"scheme", "bearer"},
+        {NULL,     NULL    }
+    };
     static const char *const cookie[][2] = {
-        { "type", "apiKey" }, { "in", "cookie" }, { "name", "phi_session" },
-        { "description", "A method that changes things also needs X-Phi-CSRF and a matching Origin" }, { NULL, NULL } };
-    static const char *const mtls[][2] = { { "type", "mutualTLS" }, { NULL, NULL } };
-    static const char *const members[] = { "type", "title", "detail", "code", "next", "instance", NULL };
+        {"type",        "apiKey"                                                                  },
+        {"in",          "cookie"                                                                  },
+        {"name",        "phi_session"                                                             },
+        {"description", "A method that changes things also needs X-Phi-CSRF and a matching Origin"},
+        {NULL,          NULL                                                                      }
+    };
+    static const char *const mtls[][2] = {
+        {"type", "mutualTLS"},
+        {NULL,   NULL       }
+    };
+    static const char *const members[] = {"type", "title",    "detail", "code",
+                                          "next", "instance", NULL};
     phi_jw_key(w, "components");
     phi_jw_obj(w);
     phi_jw_key(w, "securitySchemes");
