@@ -1,0 +1,78 @@
+// Grants that live, and how those ended that do not; ending one early.
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { call, timed, withEnd } from "../api";
+import { me, said } from "../state";
+import type { Grant, Timed } from "../types";
+import { grantWords, live } from "../words";
+import { useFresh } from "./list";
+import { Left, Name, Safe } from "./parts";
+import { Trouble } from "./trouble";
+
+interface Revoked { grant: Grant; acknowledged: string[]; waiting: string[] }
+
+function revokedWords(r: Revoked): string {
+    if (r.waiting.length) return `Revoked. Confirmed by ${r.acknowledged.join(", ") || "nobody yet"}; ${r.waiting.join(", ")} has not confirmed yet: what runs there ends with its lease, within a minute.`;
+    return `Revoked${r.acknowledged.length ? `, and confirmed by ${r.acknowledged.join(", ")}` : ""}. What ran on it is cut.`;
+}
+
+/** Asks for a reason, then ends the grant. */
+export function Revoke({ grant, done }: { grant: Grant; done: () => void }): JSX.Element {
+    const [open, setOpen] = useState(false);
+    const [why, setWhy] = useState("");
+    const [busy, setBusy] = useState(false);
+    const [error, setError] = useState<unknown>(null);
+    const [answer, setAnswer] = useState("");
+    const own = grant.principal.id === me.value?.person.id;
+    const id = `why-${grant.id}`;
+    async function revoke(e: Event): Promise<void> {
+        e.preventDefault();
+        setBusy(true);
+        try {
+            const words = revokedWords(await call<Revoked>("POST", `/v1/grants/${encodeURIComponent(grant.id)}/revoke`, { why: why.trim() }));
+            said.value = words;
+            setAnswer(words);
+            setOpen(false);
+            done();
+        } catch (x) {
+            setError(x);
+        } finally {
+            setBusy(false);
+        }
+    }
+    if (answer) return <p class="done" role="status"><Safe text={answer} /></p>;
+    if (!open)
+        return <button type="button" class="button no" onClick={() => setOpen(true)}>{own ? "Give up" : "Revoke"}<span class="sr"> {grant.code}</span></button>;
+    return (
+        <form class="revoke" onSubmit={(e) => void revoke(e)}>
+            <label for={id}>Why revoke it? What still runs is cut.</label>
+            <input id={id} value={why} onInput={(e) => setWhy(e.currentTarget.value)} required maxLength={2000} ref={(x) => x?.focus()} autocomplete="off" />
+            <div class="buttons">
+                <button type="submit" class="button no full" disabled={busy || !why.trim()}>Revoke now</button>
+                <button type="button" class="button" onClick={() => setOpen(false)}>Keep</button>
+            </div>
+            {error != null && <Trouble error={error} />}
+        </form>
+    );
+}
+
+export function Grants(): JSX.Element {
+    const { value, error, again } = useFresh(() =>
+        timed<{ grants: Grant[] }, Timed<Grant>[]>("GET", "/v1/grants?box=all&limit=100", undefined, (a, sent) => a.grants.map((g) => withEnd(g, sent))));
+    if (error) return <Trouble error={error} />;
+    if (!value) return <p class="quiet" role="status">Reading …</p>;
+    if (!value.length)
+        return <div class="empty"><p class="lead">No grants.</p><p>A grant is the narrow, short right that an approval gives. It ends by itself; while it lives you can end it here.</p></div>;
+    const sorted = [...value].sort((a, b) => Number(live(b)) - Number(live(a)));
+    return (
+        <ul class="lines">
+            {sorted.map((g) => (
+                <li key={g.id} class={`line card ${live(g) ? "" : "gone"}`}>
+                    <p class="what"><Name text={g.principal.name} />: <Safe text={g.summary} /></p>
+                    <p><a class="code" href={`/r/${g.code}`} data-item>{g.code}</a> · {grantWords(g)}{live(g) && <> · <Left ends={g.ends} /> left</>}</p>
+                    {live(g) && <Revoke grant={g} done={again} />}
+                </li>
+            ))}
+        </ul>
+    );
+}
