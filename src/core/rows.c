@@ -85,14 +85,14 @@ static const struct core_column vote_cols[] = { T(request), T(root), T(person), 
 static const struct core_index vote_index[] = { { true, 2, { 0, 1 } } };
 
 #define R struct core_grant_row
-static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), I(open_claims), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev) };
+static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev) };
 #undef R
-static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 18 } }, { false, 3, { 11, 20, 19 } } };
+static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 17 } }, { false, 3, { 11, 19, 18 } } };
 
 #define R struct core_claim_row
 static const struct core_column claim_cols[] = { T(id), AS(grant_id, TEXT, grant), T(ckey), T(session), T(gateway), I(at_ms), I(outcome), T(tag), I(nrows), I(leaf), B(leaf_hash), I(rev) };
 #undef R
-static const struct core_index claim_index[] = { { true, 1, { 0 } }, { true, 2, { 1, 2 } }, { false, 2, { 1, 0 } } };
+static const struct core_index claim_index[] = { { true, 1, { 0 } }, { true, 2, { 1, 2 } }, { false, 3, { 1, 6, 0 } } };
 
 #define R struct core_end_row
 static const struct core_column ends_cols[] = { I(seq), AS(grant_id, TEXT, grant), T(principal), T(target), T(reason), I(at_ms) };
@@ -135,7 +135,7 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_ELIGIBLE] = { "eligible", sizeof(struct core_eligible_row), eligible_cols, COUNT(eligible_cols), eligible_index, COUNT(eligible_index), -1 },
     [CORE_WAITER] = { "waiter", sizeof(struct core_waiter_row), waiter_cols, COUNT(waiter_cols), waiter_index, COUNT(waiter_index), -1 },
     [CORE_VOTE] = { "vote", sizeof(struct core_vote_row), vote_cols, COUNT(vote_cols), vote_index, COUNT(vote_index), -1 },
-    [CORE_GRANT] = { "grants", sizeof(struct core_grant_row), grants_cols, COUNT(grants_cols), grants_index, COUNT(grants_index), 24 },
+    [CORE_GRANT] = { "grants", sizeof(struct core_grant_row), grants_cols, COUNT(grants_cols), grants_index, COUNT(grants_index), 23 },
     [CORE_CLAIM] = { "claim", sizeof(struct core_claim_row), claim_cols, COUNT(claim_cols), claim_index, COUNT(claim_index), 11 },
     [CORE_END] = { "ends", sizeof(struct core_end_row), ends_cols, COUNT(ends_cols), ends_index, COUNT(ends_index), -1 },
     [CORE_ACK] = { "ack", sizeof(struct core_ack_row), ack_cols, COUNT(ack_cols), ack_index, COUNT(ack_index), -1 },

@@ -113,7 +113,7 @@ struct core_vote_row {
 };
 struct core_grant_row {
     struct phi_view id, request, code, digest, act, principal, root, target, session, summary;
-    int64_t status, live, uses, used, open_claims; /* open: claimed, outcome not yet known */
+    int64_t status, live, uses, used;
     struct phi_view terms, bundle, met; /* met: ["dba",…] */
     struct core_due due;
     int64_t end_seq;
@@ -204,7 +204,7 @@ enum {
     CORE_GRANT_BY_WALL = 4,
     CORE_GRANT_BY_BOOT = 5,
     CORE_CLAIM_BY_CKEY = 1, /* grant, ckey: unique */
-    CORE_CLAIM_BY_GRANT = 2,
+    CORE_CLAIM_BY_GRANT = 2, /* grant, outcome, id */
     CORE_ACK_BY_GRANT = 1
 };
 

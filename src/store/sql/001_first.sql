@@ -209,7 +209,6 @@ CREATE TABLE grants (
     live INTEGER NOT NULL,
     uses INTEGER NOT NULL,
     used INTEGER NOT NULL,
-    open_claims INTEGER NOT NULL,
     terms TEXT NOT NULL,
     bundle TEXT NOT NULL,
     met TEXT NOT NULL,
@@ -244,7 +243,7 @@ CREATE TABLE claim (
     PRIMARY KEY (id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX claim_1 ON claim (grant_id, ckey);
-CREATE INDEX claim_2 ON claim (grant_id, id);
+CREATE INDEX claim_2 ON claim (grant_id, outcome, id);
 
 CREATE TABLE ends (
     seq INTEGER PRIMARY KEY NOT NULL,

@@ -1,0 +1,202 @@
+#include "core/context.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "core/engine.h"
+
+#define CASE_LIMIT ((size_t)16 << 20)
+
+/* ---- entities */
+
+static const char *const parent_type[][2] = {
+    { "Column", "Table" }, { "Table", "Schema" }, { "Function", "Schema" }, { "Schema", "Target" }
+};
+
+bool core_ref_of_target(struct phi_ref r, struct phi_view target)
+{
+    static const char *const own[] = { "Person", "Account", "Group", "Service", "Gateway", "Request", "Action" };
+    PHI_ARENA(a, 1 << 16);
+    struct phi_view parts[PHI_REF_PARTS_MAX];
+    size_t n;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (phi_view_is(r.type, own[i]))
+            return false;
+    if (phi_view_starts(r.type, PHI_LIT("phi::")) || !phi_ref_parts(&a, r, parts, &n))
+        return false;
+    return phi_view_eq(parts[0], target);
+}
+
+static struct phi_ref parent_of(struct phi_arena *a, struct phi_ref r)
+{
+    struct phi_view parts[PHI_REF_PARTS_MAX];
+    size_t n;
+    const char *type = "Target";
+    if (phi_view_is(r.type, "Target") || !phi_ref_parts(a, r, parts, &n))
+        return (struct phi_ref){ 0 };
+    for (size_t i = 0; i < sizeof parent_type / sizeof *parent_type; i++)
+        if (phi_view_is(r.type, parent_type[i][0]))
+            type = parent_type[i][1];
+    return phi_ref_make_parts(a, type, parts, strcmp(type, "Target") == 0 ? 1 : n - 1);
+}
+
+enum phi_rc core_chain_add(struct phi_entities *es, struct phi_ref r, struct phi_err *err)
+{
+    PHI_ARENA(a, 1 << 16);
+    for (int depth = 0; depth < PHI_REF_PARTS_MAX && !phi_ref_none(r); depth++) {
+        struct phi_ref up = parent_of(&a, r);
+        struct phi_uid self = { r.type, r.id }, parent = { up.type, up.id };
+        if (!phi_entities_has(es, self)) {
+            if (phi_view_is(r.type, "Target"))
+                return PHI_OK; /* a target that phid does not know stays unknown */
+            PHI_TRY(phi_entities_add(es, self, &parent, phi_ref_none(up) ? 0 : 1, NULL, err));
+        }
+        r = up;
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc parents_read(struct phi_arena *a, const struct phi_json *list, struct phi_view target,
+                                struct phi_uid **ret, size_t *ret_n, struct phi_err *err)
+{
+    *ret_n = list ? list->n : 0;
+    *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
+    if (!*ret)
+        return phi_fail(err, PHI_ELIMIT, "too many entities");
+    for (size_t i = 0; i < *ret_n; i++) {
+        PHI_TRY(phi_uid_from_json(&list->items[i], &(*ret)[i], err));
+        if (!core_ref_of_target((struct phi_ref){ (*ret)[i].type, (*ret)[i].id }, target))
+            return phi_fail(err, PHI_EINPUT, "an entity names a parent outside its target");
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc entity_add(struct phi_arena *a, struct phi_entities *es, const struct phi_json *item,
+                              struct phi_view target, struct phi_err *err)
+{
+    static const char *const keys[] = { "uid", "attrs", "parents", NULL };
+    struct phi_uid uid, *parents;
+    const struct phi_value *attrs = NULL;
+    const struct phi_json *given = phi_json_get(item, "attrs");
+    size_t n;
+    PHI_TRY(phi_json_only(item, keys, err));
+    PHI_TRY(phi_uid_from_json(phi_json_get(item, "uid"), &uid, err));
+    if (!core_ref_of_target((struct phi_ref){ uid.type, uid.id }, target))
+        return phi_fail(err, PHI_EINPUT, "a gateway may tell of its target's resources only, not of " PHI_FMT,
+                        PHI_ARG(uid.type));
+    if (phi_view_is(uid.type, "Target"))
+        return PHI_OK; /* phid knows it */
+    PHI_TRY(parents_read(a, phi_json_get(item, "parents"), target, &parents, &n, err));
+    if (given)
+        PHI_TRY(phi_value_from_json(a, given, &attrs, err));
+    return phi_entities_add(es, uid, parents, n, attrs, err);
+}
+
+static enum phi_rc entities_add(struct phi_entities *es, struct phi_view json, struct phi_view target,
+                                struct phi_err *err)
+{
+    PHI_ARENA(a, CASE_LIMIT);
+    const struct phi_json *list;
+    if (json.n == 0)
+        return PHI_OK;
+    PHI_TRY(phi_json_read(&a, json, PHI_JSON_INT64, "entities", &list, err));
+    if (list->kind != PHI_JSON_ARR)
+        return phi_fail(err, PHI_EINPUT, "entities must be a list");
+    for (size_t i = 0; i < list->n; i++)
+        PHI_TRY(entity_add(&a, es, &list->items[i], target, err));
+    return PHI_OK;
+}
+
+enum phi_rc core_case_entities(struct phi_core *c, const struct core_case *q, struct phi_entities **ret,
+                               struct phi_err *err)
+{
+    const struct phi_entities *world;
+    PHI_TRY(core_world(c, &world, err));
+    *ret = phi_entities_open(world, CASE_LIMIT);
+    if (!*ret)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    enum phi_rc rc = entities_add(*ret, q->entities, q->target, err);
+    for (size_t i = 0; i < q->n_tries && rc == PHI_OK; i++)
+        rc = core_chain_add(*ret, q->tries[i].pair.resource, err);
+    if (rc != PHI_OK)
+        phi_entities_close(*ret);
+    return rc;
+}
+
+/* ---- context */
+
+static const struct phi_value *local_value(struct phi_core *c, struct phi_arena *a)
+{
+    int64_t minute = core_wall(c) / 60000, day = minute / 1440;
+    struct phi_attr at[] = {
+        { PHI_LIT("hour"), phi_value_long(a, minute / 60 % 24) },
+        { PHI_LIT("minute"), phi_value_long(a, minute % 60) },
+        { PHI_LIT("weekday"), phi_value_long(a, (day + 3) % 7 + 1) }, /* 1970-01-01 was a Thursday; Monday is 1 */
+    };
+    return phi_value_record(a, at, sizeof at / sizeof *at);
+}
+
+static const struct phi_value *now_value(struct phi_core *c, struct phi_arena *a)
+{
+    PHI_BUF(text, 64);
+    phi_text_time(&text, core_wall(c));
+    struct phi_json *fields = phi_arena_array(a, 2, sizeof *fields);
+    struct phi_view *keys = phi_arena_array(a, 2, sizeof *keys);
+    const struct phi_value *v;
+    if (!fields || !keys)
+        return NULL;
+    keys[0] = PHI_LIT("fn");
+    keys[1] = PHI_LIT("arg");
+    fields[0] = (struct phi_json){ .kind = PHI_JSON_STR, .str = PHI_LIT("datetime") };
+    fields[1] = (struct phi_json){ .kind = PHI_JSON_STR, .str = phi_arena_copy(a, phi_buf_view(&text)) };
+    struct phi_json inner = { .kind = PHI_JSON_OBJ, .items = fields, .keys = keys, .n = 2 };
+    struct phi_view outer_key = PHI_LIT("__extn");
+    struct phi_json outer = { .kind = PHI_JSON_OBJ, .items = &inner, .keys = &outer_key, .n = 1 };
+    return phi_value_from_json(a, &outer, &v, NULL) == PHI_OK ? v : NULL;
+}
+
+/* The owned attributes that phid can fill in today; the others stay unknown, so what rests on them is denied. */
+static const struct {
+    const char *name;
+    const struct phi_value *(*value)(struct phi_core *c, struct phi_arena *a);
+} known[] = { { "local", local_value }, { "now", now_value } };
+
+static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct phi_attr **ret, size_t *ret_n,
+                             struct phi_err *err)
+{
+    const struct phi_json *obj = NULL;
+    size_t n = 0;
+    if (json.n)
+        PHI_TRY(phi_json_read(a, json, PHI_JSON_INT64, "context", &obj, err));
+    if (obj && obj->kind != PHI_JSON_OBJ)
+        return phi_fail(err, PHI_EINPUT, "context must be an object");
+    n = obj ? obj->n : 0;
+    *ret = phi_arena_array(a, n + sizeof known / sizeof *known, sizeof **ret);
+    if (!*ret)
+        return phi_fail(err, PHI_ELIMIT, "the context is too large");
+    for (size_t i = 0; i < n; i++) {
+        (*ret)[i].name = obj->keys[i];
+        if (phi_context_is_owned(obj->keys[i]))
+            return phi_fail(err, PHI_EINPUT, "context." PHI_FMT " is phi's own and nobody else may say it",
+                            PHI_ARG(obj->keys[i]));
+        PHI_TRY(phi_value_from_json(a, &obj->items[i], &(*ret)[i].value, err));
+    }
+    *ret_n = n;
+    return PHI_OK;
+}
+
+enum phi_rc core_context(struct phi_core *c, struct phi_arena *a, struct phi_uid action, struct phi_view json,
+                         const struct phi_value **ret, struct phi_err *err)
+{
+    struct phi_attr *at;
+    size_t n;
+    PHI_TRY(seen_read(a, json, &at, &n, err));
+    const struct phi_value *want = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct phi_value *v = want ? phi_value_get(want, known[i].name) : NULL;
+        if (v && phi_value_kind(v) == PHI_VALUE_UNKNOWN)
+            at[n++] = (struct phi_attr){ phi_view_of(known[i].name), known[i].value(c, a) };
+    }
+    *ret = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
+    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the context is too large");
+}

@@ -1,0 +1,185 @@
+/* From an ask to a body: what a request will be. */
+#include <string.h>
+
+#include "core/context.h"
+#include "core/request_in.h"
+
+#define DEFAULT_FOR_MS (15LL * 60 * 1000)
+
+/* ---- who asks */
+
+static enum phi_rc by_person(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             struct core_draft *d, struct phi_err *err)
+{
+    struct core_person_row row;
+    PHI_TRY(core_person_find(c, a, by->id, &row, err));
+    d->requester = row.id;
+    return PHI_OK;
+}
+
+static enum phi_rc by_gateway(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              const struct phi_request_ask *ask, struct core_draft *d, struct phi_err *err)
+{
+    struct core_person_row row;
+    if (!core_gateway_serves(c, by->id, ask->target))
+        return core_no(c, "right.missing", err, PHI_EDENIED, "this target is not one of the gateway's");
+    PHI_TRY(core_credential_live(c, ask->credential, ask->principal, ask->target, err));
+    PHI_TRY(core_person_find(c, a, ask->principal, &row, err));
+    if (ask->session.n == 0 || ask->session.n > PHI_MAX_NAME)
+        return phi_fail(err, PHI_EINPUT, "session must be 1 to %d bytes", PHI_MAX_NAME);
+    d->requester = row.id;
+    d->gateway = by->id;
+    d->credential = ask->credential;
+    d->session = ask->session;
+    d->addr = phi_view_upto(ask->from_addr, PHI_MAX_NAME);
+    d->application = phi_view_upto(ask->from_application, PHI_MAX_NAME);
+    d->of.entities = ask->entities;
+    d->of.context = ask->context;
+    return PHI_OK;
+}
+
+/* ---- what is asked */
+
+static enum phi_rc payload_in(struct phi_arena *a, const struct phi_request_ask *ask, struct core_draft *d,
+                              struct phi_err *err)
+{
+    const struct phi_json *payload, *settings = NULL;
+    struct phi_pair *pairs = phi_arena_array(a, ask->n_actions + 1, sizeof *pairs);
+    if (ask->n_actions == 0 || ask->n_actions > PHI_MAX_ACTIONS || !pairs)
+        return phi_fail(err, PHI_EINPUT, "an attempt has 1 to %d actions", PHI_MAX_ACTIONS);
+    memcpy(pairs, ask->actions, ask->n_actions * sizeof *pairs);
+    d->body.n_actions = phi_pairs_sort(pairs, ask->n_actions);
+    d->body.actions = pairs;
+    for (size_t i = 0; i < d->body.n_actions; i++)
+        if (!core_ref_of_target(pairs[i].resource, d->target))
+            return phi_fail(err, PHI_EINPUT, "an action's resource is not part of the target");
+    PHI_TRY(phi_json_read(a, ask->payload, PHI_JSON_STRICT, "payload", &payload, err));
+    PHI_TRY(phi_payload_read(a, payload, &d->body.payload, err));
+    if (ask->settings.n == 0)
+        return PHI_OK;
+    PHI_TRY(phi_json_read(a, ask->settings, PHI_JSON_STRICT, "settings", &settings, err));
+    return phi_settings_read(a, settings, &d->body.settings, &d->body.n_settings, err);
+}
+
+static enum phi_rc scope_in(struct phi_arena *a, const struct phi_request_ask *ask, struct core_draft *d,
+                            struct phi_err *err)
+{
+    size_t n = ask->n_scope_actions, m = ask->n_scope_resources;
+    struct phi_view *actions = phi_arena_array(a, n + 1, sizeof *actions);
+    struct phi_ref *resources = phi_arena_array(a, m + 1, sizeof *resources);
+    if (n == 0 || m == 0 || n > PHI_MAX_ACTIONS || m > PHI_MAX_ACTIONS || !actions || !resources)
+        return phi_fail(err, PHI_EINPUT, "a scope has 1 to %d actions and resources", PHI_MAX_ACTIONS);
+    memcpy(actions, ask->scope_actions, n * sizeof *actions);
+    memcpy(resources, ask->scope_resources, m * sizeof *resources);
+    for (size_t i = 0; i < m; i++)
+        if (!core_ref_of_target(resources[i], d->target))
+            return phi_fail(err, PHI_EINPUT, "a resource is not part of the target");
+    d->body.has_scope = true;
+    d->body.scope = (struct phi_scope){ actions, phi_names_sort(actions, n), resources, phi_refs_sort(resources, m) };
+    return PHI_OK;
+}
+
+static enum phi_rc body_frame(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
+                              struct core_draft *d, struct phi_err *err)
+{
+    struct phi_body *b = &d->body;
+    struct phi_view id = core_new_id(c, a);
+    if (!phi_id_read(id, &b->id))
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    c->rng->fill(c->rng->self, b->salt, sizeof b->salt);
+    b->requester = phi_ref_of("Person", d->requester);
+    b->target = phi_ref_make_parts(a, "Target", &d->target, 1);
+    b->why = ask->why;
+    b->ticket = ask->ticket;
+    b->version = 1;
+    b->bounds.for_ms = ask->for_ms ? ask->for_ms : DEFAULT_FOR_MS;
+    b->bounds.uses = ask->uses || b->has_scope ? ask->uses : 1;
+    return PHI_OK;
+}
+
+static enum phi_rc case_of_body(struct phi_core *c, struct phi_arena *a, struct core_draft *d, struct phi_err *err)
+{
+    struct core_try *tries;
+    d->of.principal = d->body.requester;
+    d->of.target = d->target;
+    if (d->body.has_scope) {
+        PHI_TRY(core_bundle_load(c, err));
+        PHI_TRY(core_tries_of_scope(c, a, &d->body.scope, &tries, &d->of.n_tries, err));
+    } else {
+        d->of.n_tries = d->body.n_actions;
+        PHI_TRY(core_tries_of_pairs(a, d->body.actions, d->body.n_actions, &tries));
+        PHI_TRY(phi_act_digest(&d->body, &d->act, err));
+    }
+    d->of.tries = tries;
+    return phi_body_digest(&d->body, &d->digest, err);
+}
+
+enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              const struct phi_request_ask *ask, struct core_draft *d, struct phi_err *err)
+{
+    struct core_target_row target, key = { .name = ask->target };
+    bool gateway = by->kind == PHI_ACTOR_GATEWAY;
+    *d = (struct core_draft){ .target = ask->target };
+    if (!gateway && by->kind != PHI_ACTOR_PERSON)
+        return core_no(c, "right.missing", err, PHI_EDENIED, "persons and gateways make requests");
+    if (core_get(c, CORE_TARGET, CORE_BY_KEY, &key, a, &target, NULL) != PHI_OK)
+        return core_no(c, "target.unknown", err, PHI_ENOTFOUND, "there is no such target");
+    if (gateway != (ask->n_scope_actions == 0))
+        return phi_fail(err, PHI_EINPUT, "persons ask for a scope, gateways for an exact payload");
+    PHI_TRY(gateway ? by_gateway(c, a, by, ask, d, err) : by_person(c, a, by, d, err));
+    PHI_TRY(gateway ? payload_in(a, ask, d, err) : scope_in(a, ask, d, err));
+    d->root = core_root(c, a, d->requester);
+    PHI_TRY(body_frame(c, a, ask, d, err));
+    PHI_TRY(phi_body_check(&d->body, err));
+    return case_of_body(c, a, d, err);
+}
+
+/* ---- back from the store */
+
+enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                              struct core_draft *d, struct phi_err *err)
+{
+    struct phi_view text = core_text_get(c, a, row->id, "body");
+    struct phi_digest digest = phi_tagged_hash("phi-request-v1", text);
+    if (text.n == 0)
+        return core_no(c, "request.erased", err, PHI_ENOTFOUND, "the body of this request was erased");
+    if (!phi_view_eq(core_hex(a, &digest), row->digest))
+        return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "the stored body is not the one that was asked");
+    *d = (struct core_draft){ .requester = row->requester,
+                              .root = row->root,
+                              .target = row->target,
+                              .gateway = row->gateway,
+                              .credential = row->credential,
+                              .session = row->session,
+                              .addr = core_text_get(c, a, row->id, "addr"),
+                              .application = core_text_get(c, a, row->id, "application") };
+    d->of.entities = core_text_get(c, a, row->id, "entities");
+    d->of.context = core_text_get(c, a, row->id, "context");
+    PHI_TRY(phi_body_read_text(a, text, &d->body, err));
+    return case_of_body(c, a, d, err);
+}
+
+struct core_subject core_subject_of(const struct core_draft *d)
+{
+    return (struct core_subject){ phi_id_view(&d->body.id), d->requester, d->root, &d->of };
+}
+
+enum phi_rc core_met_at_once(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                             const struct phi_view **ret, size_t *ret_n, struct phi_err *err)
+{
+    *ret_n = 0;
+    enum phi_rc rc = core_bundle_load(c, err);
+    if (rc != PHI_OK)
+        return rc == PHI_ENOTFOUND ? PHI_OK : rc; /* ruling will deny and say so */
+    size_t n = phi_bundle_requirement_count(c->bundle);
+    struct phi_view *met = phi_arena_array(a, n + 1, sizeof *met);
+    if (!met)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const struct phi_requirement *r = phi_bundle_requirement_at(c->bundle, i);
+        if (core_met_alone(r, d->body.why, d->body.ticket))
+            met[(*ret_n)++] = phi_arena_copy(a, r->name);
+    }
+    *ret = met;
+    return PHI_OK;
+}

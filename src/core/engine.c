@@ -1,0 +1,237 @@
+#include "core/engine.h"
+
+#include <string.h>
+
+#include "core/context.h"
+
+#define MAX_UNITED 64 /* distinct requirements in one ruling */
+#define MAX_MASKS 256
+
+/* ---- what is tried */
+
+enum phi_rc core_tries_of_pairs(struct phi_arena *a, const struct phi_pair *p, size_t n, struct core_try **ret)
+{
+    *ret = phi_arena_array(a, n + 1, sizeof **ret);
+    if (!*ret)
+        return PHI_ELIMIT;
+    for (size_t i = 0; i < n; i++)
+        (*ret)[i] = (struct core_try){ .pair = p[i] };
+    return PHI_OK;
+}
+
+static struct phi_uid action_uid(struct phi_view id)
+{
+    return (struct phi_uid){ PHI_LIT("Action"), id };
+}
+
+static bool rules_member(void *ctx, struct phi_view inner, struct phi_view outer)
+{
+    struct phi_core *c = ctx;
+    return c->bundle && phi_bundle_action_in(c->bundle, action_uid(inner), action_uid(outer));
+}
+
+struct phi_action_rules core_action_rules(struct phi_core *c)
+{
+    return (struct phi_action_rules){ rules_member, c };
+}
+
+enum phi_rc core_tries_of_scope(struct phi_core *c, struct phi_arena *a, const struct phi_scope *s,
+                                struct core_try **ret, size_t *ret_n, struct phi_err *err)
+{
+    size_t n_actions = phi_bundle_action_count(c->bundle);
+    *ret = phi_arena_array(a, n_actions * s->n_resources + 1, sizeof **ret);
+    *ret_n = 0;
+    if (!*ret)
+        return phi_fail(err, PHI_ELIMIT, "the scope is too large");
+    for (size_t i = 0; i < n_actions; i++) {
+        struct phi_uid leaf = phi_bundle_action_at(c->bundle, i);
+        bool named = false, member = false;
+        for (size_t k = 0; k < s->n_actions; k++) {
+            named |= phi_uid_eq(leaf, action_uid(s->actions[k]));
+            member |= phi_view_is(leaf.type, "Action") &&
+                      phi_bundle_action_in(c->bundle, leaf, action_uid(s->actions[k]));
+        }
+        for (size_t k = 0; k < s->n_resources && (named || member); k++)
+            if (phi_bundle_applies(c->bundle, leaf, PHI_LIT("Person"), s->resources[k].type))
+                (*ret)[(*ret_n)++] = (struct core_try){ { leaf.id, s->resources[k] }, !named };
+    }
+    if (*ret_n == 0)
+        return core_no(c, "request.scope", err, PHI_EINPUT, "none of these actions can be done to these resources");
+    return PHI_OK;
+}
+
+/* ---- uniting needs: options as sets of bits over the requirements seen */
+
+struct uniting {
+    const struct phi_requirement *seen[MAX_UNITED];
+    size_t n_seen;
+    uint64_t mask[MAX_MASKS];
+    size_t n; /* 0: nothing is needed yet */
+};
+
+static bool bit_of(struct uniting *u, const struct phi_requirement *r, uint64_t *mask)
+{
+    size_t i = 0;
+    while (i < u->n_seen && u->seen[i] != r)
+        i++;
+    if (i == MAX_UNITED)
+        return false;
+    if (i == u->n_seen)
+        u->seen[u->n_seen++] = r;
+    *mask |= 1ULL << i;
+    return true;
+}
+
+static size_t minimal(uint64_t *m, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool drop = false;
+        for (size_t j = 0; j < n && !drop; j++)
+            drop = j != i && (m[j] & ~m[i]) == 0 && (m[j] != m[i] || j < i);
+        if (!drop)
+            m[k++] = m[i]; /* k <= i, and what is overwritten was seen or is implied by what stays */
+    }
+    return k;
+}
+
+static bool unite(struct uniting *u, const struct phi_answer *ans)
+{
+    uint64_t out[MAX_MASKS];
+    size_t n = 0;
+    for (size_t i = 0; i < ans->n_alternatives; i++) {
+        uint64_t m = 0;
+        for (size_t k = 0; k < ans->alternatives[i].n; k++)
+            if (!bit_of(u, ans->alternatives[i].requirements[k], &m))
+                return false;
+        for (size_t j = 0; j < (u->n ? u->n : 1); j++) {
+            if (n == MAX_MASKS)
+                return false;
+            out[n++] = m | (u->n ? u->mask[j] : 0);
+        }
+    }
+    uint64_t clean[MAX_MASKS];
+    memcpy(clean, out, n * sizeof *out);
+    u->n = minimal(clean, n);
+    memcpy(u->mask, clean, u->n * sizeof *clean);
+    return u->n <= PHI_MAX_ALTERNATIVES;
+}
+
+static enum phi_rc options_out(struct phi_arena *a, const struct uniting *u, struct core_ruling *r)
+{
+    struct phi_alternative *options = phi_arena_array(a, u->n + 1, sizeof *options);
+    if (!options)
+        return PHI_ELIMIT;
+    r->options = options;
+    r->n_options = 0;
+    for (size_t i = 0; i < u->n; i++) {
+        const struct phi_requirement **list = phi_arena_array(a, PHI_MAX_REQUIREMENTS, sizeof *list);
+        size_t n = 0;
+        if (!list)
+            return PHI_ELIMIT;
+        if (__builtin_popcountll(u->mask[i]) > PHI_MAX_REQUIREMENTS)
+            continue;
+        for (size_t k = 0; k < u->n_seen; k++)
+            if (u->mask[i] >> k & 1)
+                list[n++] = u->seen[k];
+        options[r->n_options++] = (struct phi_alternative){ list, n };
+    }
+    return PHI_OK;
+}
+
+/* ---- ruling */
+
+static void deny(struct phi_arena *a, struct core_ruling *r, struct phi_view reason)
+{
+    r->verdict = PHI_DENY;
+    r->reason = phi_arena_copy(a, reason);
+    r->n_options = 0;
+}
+
+static void policies_add(struct phi_arena *a, struct core_ruling *r, const struct phi_answer *ans)
+{
+    struct phi_decider *all = phi_arena_array(a, r->n_policies + ans->n_policies + 1, sizeof *all);
+    if (!all)
+        return;
+    size_t n = r->n_policies;
+    if (n)
+        memcpy(all, r->policies, n * sizeof *all);
+    for (size_t i = 0; i < ans->n_policies; i++) {
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            known |= phi_view_eq(all[k].id, ans->policies[i].id);
+        if (!known)
+            all[n++] = (struct phi_decider){ phi_arena_copy(a, ans->policies[i].id),
+                                             phi_arena_copy(a, ans->policies[i].why) };
+    }
+    r->policies = all;
+    r->n_policies = n;
+}
+
+static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct core_case *q,
+                           const struct phi_entities *es, const struct phi_pair *pair, struct phi_answer *ans,
+                           struct phi_err *err)
+{
+    struct phi_ask ask = { .principal = { q->principal.type, q->principal.id },
+                           .action = action_uid(pair->action),
+                           .resource = { pair->resource.type, pair->resource.id },
+                           .met = q->met,
+                           .n_met = q->n_met };
+    struct phi_err why = { 0 };
+    PHI_TRY(core_context(c, a, ask.action, q->context, &ask.context, err));
+    *ans = (struct phi_answer){ .verdict = PHI_DENY };
+    if (phi_decide(c->bundle, es, &ask, a, ans, &why) != PHI_OK) {
+        ans->verdict = PHI_DENY;
+        ans->reason = phi_arena_copy(a, phi_view_of(why.msg));
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc rule_all(struct phi_core *c, struct phi_arena *a, const struct core_case *q,
+                            const struct phi_entities *es, struct core_ruling *r, struct phi_err *err)
+{
+    struct uniting u = { 0 };
+    struct phi_answer ans, denied = { .reason = PHI_LIT("nothing was asked") };
+    size_t kept = 0;
+    for (size_t i = 0; i < q->n_tries; i++) {
+        PHI_TRY(try_one(c, a, q, es, &q->tries[i].pair, &ans, err));
+        bool known = ans.verdict == PHI_ALLOW || ans.verdict == PHI_NEEDS;
+        if (!known || ans.partial) {
+            denied = ans;
+            if (q->tries[i].optional)
+                continue;
+            policies_add(a, r, &ans);
+            return deny(a, r, ans.reason), PHI_OK;
+        }
+        kept++;
+        policies_add(a, r, &ans);
+        if (ans.verdict == PHI_NEEDS && (ans.n_alternatives == 0 || !unite(&u, &ans)))
+            return deny(a, r, PHI_LIT("there are too many ways to meet what this needs; ask for less at once")), PHI_OK;
+    }
+    if (kept == 0)
+        return policies_add(a, r, &denied), deny(a, r, denied.reason), PHI_OK;
+    r->verdict = u.n ? PHI_NEEDS : PHI_ALLOW;
+    PHI_TRY(options_out(a, &u, r));
+    if (u.n && r->n_options == 0)
+        deny(a, r, PHI_LIT("this needs more requirements at once than phi handles; ask for less at once"));
+    return PHI_OK;
+}
+
+enum phi_rc core_rule(struct phi_core *c, struct phi_arena *a, const struct core_case *q, struct core_ruling *ret,
+                      struct phi_err *err)
+{
+    struct phi_entities *es;
+    *ret = (struct core_ruling){ .verdict = PHI_DENY, .reason = PHI_LIT("no policy is live, so everything is denied") };
+    enum phi_rc rc = core_bundle_load(c, err);
+    if (rc == PHI_ENOTFOUND)
+        return PHI_OK;
+    PHI_TRY(rc);
+    PHI_TRY(core_case_entities(c, q, &es, err));
+    rc = rule_all(c, a, q, es, ret, err);
+    phi_entities_close(es);
+    if (rc == PHI_OK && !phi_arena_ok(a))
+        rc = phi_fail(err, PHI_ELIMIT, "the decision needs too much memory");
+    if (rc != PHI_OK)
+        ret->verdict = PHI_DENY;
+    return rc;
+}

@@ -1,0 +1,447 @@
+/* The only file that changes a grant, and what follows from it in the log. */
+#include "core/grant.h"
+
+#include <string.h>
+
+#include "core/request_in.h"
+
+const char *phi_grant_status_name(enum phi_grant_status s)
+{
+    switch (s) {
+    case PHI_GRANT_READY:
+        return "ready";
+    case PHI_GRANT_ACTIVE:
+        return "active";
+    case PHI_GRANT_USED:
+        return "used";
+    case PHI_GRANT_EXPIRED:
+        return "expired";
+    case PHI_GRANT_RETURNED:
+        return "returned";
+    case PHI_GRANT_REVOKED:
+        return "revoked";
+    }
+    return "";
+}
+
+/* An unlisted cell is 0. A grant whose last use is spent stays active until that use's outcome is known, so
+ * that running work can still be revoked and cut. */
+static const uint8_t next[PHI_GRANT_REVOKED + 1][CORE_GRANT_EVS] = {
+    [PHI_GRANT_READY] = { [CORE_GRANT_CLAIM] = PHI_GRANT_ACTIVE,
+                          [CORE_GRANT_EXPIRE] = PHI_GRANT_EXPIRED,
+                          [CORE_GRANT_RETURN] = PHI_GRANT_RETURNED,
+                          [CORE_GRANT_REVOKE] = PHI_GRANT_REVOKED },
+    [PHI_GRANT_ACTIVE] = { [CORE_GRANT_CLAIM] = PHI_GRANT_ACTIVE,
+                           [CORE_GRANT_GIVE_BACK] = PHI_GRANT_ACTIVE,
+                           [CORE_GRANT_SPENT] = PHI_GRANT_USED,
+                           [CORE_GRANT_EXPIRE] = PHI_GRANT_EXPIRED,
+                           [CORE_GRANT_RETURN] = PHI_GRANT_RETURNED,
+                           [CORE_GRANT_REVOKE] = PHI_GRANT_REVOKED },
+};
+
+enum phi_grant_status core_grant_next(enum phi_grant_status s, enum core_grant_ev ev)
+{
+    if ((int)s < 0 || s > PHI_GRANT_REVOKED || (int)ev < 0 || ev >= CORE_GRANT_EVS)
+        return (enum phi_grant_status)0;
+    return (enum phi_grant_status)next[s][ev];
+}
+
+/* ---- steps */
+
+static void say(struct phi_core *c, const struct core_grant_row *row)
+{
+    core_say(c, &(struct phi_event){ .kind = PHI_EVENT_GRANT,
+                                     .request = row->request,
+                                     .code = row->code,
+                                     .grant = row->id,
+                                     .status = phi_view_of(phi_grant_status_name((enum phi_grant_status)row->status)),
+                                     .principal = row->principal,
+                                     .target = row->target });
+}
+
+/* Rights that others cut short have an end that gateways acknowledge. */
+static const char *end_reason(enum core_grant_ev ev)
+{
+    switch (ev) {
+    case CORE_GRANT_EXPIRE:
+        return "expired";
+    case CORE_GRANT_RETURN:
+        return "returned";
+    case CORE_GRANT_REVOKE:
+        return "revoked";
+    case CORE_GRANT_CLAIM:
+    case CORE_GRANT_GIVE_BACK:
+    case CORE_GRANT_SPENT:
+    case CORE_GRANT_EVS:
+        break;
+    }
+    return NULL;
+}
+
+enum phi_rc core_grant_step(struct phi_core *c, struct phi_arena *a, struct core_grant_row *row,
+                            enum core_grant_ev ev, struct phi_entry *e, struct phi_err *err)
+{
+    enum phi_grant_status to = core_grant_next((enum phi_grant_status)row->status, ev);
+    const char *reason = end_reason(ev);
+    if (to == 0)
+        return core_no(c, "grant.ended", err, PHI_EEXPIRED, "this grant is %s already",
+                       phi_grant_status_name((enum phi_grant_status)row->status));
+    row->status = to;
+    row->live = to == PHI_GRANT_READY || to == PHI_GRANT_ACTIVE;
+    if (reason)
+        PHI_TRY(core_end_make(c, row, reason, &row->end_seq, err));
+    row->rev++;
+    phi_entry_str(e, PHI_F_GRANT, row->id);
+    phi_entry_str(e, PHI_F_REQ, row->request);
+    PHI_TRY(core_leaf_of(c, a, e, CORE_GRANT, row, &row->leaf, &row->leaf_hash, err));
+    if (ev == CORE_GRANT_CLAIM)
+        PHI_TRY(c->store->ops->spend(c->store->self, row, err));
+    else
+        PHI_TRY(core_set(c, CORE_GRANT, row, err));
+    if (ev != CORE_GRANT_CLAIM || row->used == 1)
+        say(c, row);
+    return PHI_OK;
+}
+
+enum phi_rc core_grant_settle(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
+{
+    struct core_grant_row *row = p;
+    struct phi_entry e;
+    if (!core_reanchor(c, &row->due))
+        return PHI_OK;
+    row->rev++;
+    core_entry(c, &e, PHI_EV_GRANT_SETTLED, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM });
+    phi_entry_str(&e, PHI_F_GRANT, row->id);
+    phi_entry_int(&e, PHI_F_REMAINING_MS, core_left(c, &row->due));
+    PHI_TRY(core_leaf_of(c, a, &e, CORE_GRANT, row, &row->leaf, &row->leaf_hash, err));
+    return core_set(c, CORE_GRANT, row, err);
+}
+
+/* ---- making */
+
+struct making {
+    struct phi_narrowing *narrow;
+    size_t n;
+    bool bind_session;
+};
+
+static bool is_met(struct phi_view name, const struct phi_view *met, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (phi_view_eq(met[i], name))
+            return true;
+    return false;
+}
+
+static enum phi_rc narrowings(struct phi_core *c, struct phi_arena *a, const struct core_request_row *request,
+                              const struct phi_view *met, size_t n_met, struct making *m, struct phi_err *err)
+{
+    struct core_vote_row *votes;
+    size_t n;
+    PHI_TRY(core_votes(c, a, request, &votes, &n, err));
+    m->narrow = phi_arena_array(a, n + n_met + 1, sizeof *m->narrow);
+    if (!m->narrow)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        if (votes[i].approve)
+            m->narrow[m->n++] =
+                (struct phi_narrowing){ .for_ms = votes[i].narrow_for_ms, .uses = votes[i].narrow_uses };
+    for (size_t i = 0; i < n_met; i++) {
+        const struct phi_requirement *r = phi_bundle_requirement(c->bundle, met[i]);
+        if (!r || !is_met(r->name, met, n_met))
+            continue;
+        m->narrow[m->n++] = (struct phi_narrowing){ .for_ms = r->ttl_ms, .uses = r->uses };
+        m->bind_session |= r->bind_session;
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc grant_leaf(struct phi_core *c, struct phi_arena *a, struct core_grant_row *row,
+                              const struct phi_grant *g, struct phi_err *err)
+{
+    struct phi_digest hash;
+    struct phi_entry e;
+    PHI_TRY(phi_grant_digest(g, &hash, err));
+    core_entry(c, &e, PHI_EV_GRANT_MADE, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM });
+    phi_entry_str(&e, PHI_F_REQ, row->request);
+    phi_entry_str(&e, PHI_F_GRANT, row->id);
+    phi_entry_hash(&e, PHI_F_GRANT_HASH, &hash);
+    phi_entry_json(&e, PHI_F_TERMS, row->terms);
+    PHI_TRY(core_leaf_of(c, a, &e, CORE_GRANT, row, &row->leaf, &row->leaf_hash, err));
+    return core_add(c, CORE_GRANT, row, err);
+}
+
+enum phi_rc core_grant_file(struct phi_core *c, struct phi_arena *a, const struct core_request_row *request,
+                            const struct core_draft *d, const struct phi_view *met, size_t n_met, struct phi_err *err)
+{
+    struct making m = { 0 };
+    struct phi_grant g;
+    struct phi_id id;
+    PHI_BUF(terms, PHI_MAX_LOG_ENTRY);
+    struct phi_digest bundle = core_unhex(c->bundle_hash);
+    if (!phi_id_read(core_new_id(c, a), &id))
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    PHI_TRY(narrowings(c, a, request, met, n_met, &m, err));
+    PHI_TRY(phi_grant_make(a, id, &d->body, m.narrow, m.n, core_wall(c), &bundle, &g, err));
+    struct phi_action_rules rules = core_action_rules(c);
+    PHI_TRY(phi_grant_check(&g, &d->body, m.narrow, m.n, &rules, err)); /* what any verifier would check */
+    phi_grant_write(&terms, &g);
+    int64_t left = g.until_ms - core_wall(c);
+    struct core_grant_row row = { .id = phi_arena_copy(a, phi_id_view(&g.id)),
+                                  .request = request->id,
+                                  .code = request->code,
+                                  .digest = request->digest,
+                                  .act = request->act,
+                                  .principal = request->requester,
+                                  .root = request->root,
+                                  .target = request->target,
+                                  .session = m.bind_session ? request->session : (struct phi_view){ 0 },
+                                  .summary = request->summary,
+                                  .status = PHI_GRANT_READY,
+                                  .live = 1,
+                                  .uses = g.uses,
+                                  .terms = phi_arena_copy(a, phi_buf_view(&terms)),
+                                  .bundle = phi_arena_copy(a, c->bundle_hash),
+                                  .met = core_names_json(a, met, n_met),
+                                  .due = core_due_in(c, left < g.for_ms ? left : g.for_ms) };
+    if (!phi_arena_ok(a) || !phi_buf_ok(&terms))
+        return phi_fail(err, PHI_ELIMIT, "the grant is too large");
+    PHI_TRY(grant_leaf(c, a, &row, &g, err));
+    say(c, &row);
+    return PHI_OK;
+}
+
+/* ---- finding */
+
+enum phi_rc core_grant_load(struct phi_core *c, struct phi_arena *a, struct phi_view id, struct core_grant_row *ret,
+                            struct phi_err *err)
+{
+    struct core_grant_row key = { .id = id };
+    if (core_get(c, CORE_GRANT, CORE_BY_KEY, &key, a, ret, NULL) != PHI_OK)
+        return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "there is no such grant");
+    return core_row_check(c, CORE_GRANT, ret, ret->leaf, ret->leaf_hash, err);
+}
+
+enum phi_rc core_grant_which(struct phi_core *c, struct phi_arena *a, struct phi_view which,
+                             struct core_grant_row *ret, struct phi_err *err)
+{
+    struct core_request_row request;
+    struct core_grant_row *rows, key;
+    size_t n = 0;
+    enum phi_rc rc = core_grant_load(c, a, which, ret, err);
+    if (rc != PHI_ENOTFOUND)
+        return rc;
+    if (core_request_load(c, a, which, &request, err) != PHI_OK)
+        return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "there is no such grant");
+    key.request = request.id;
+    PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_REQUEST, &key, (struct core_span){ .prefix = 1, .limit = 1 }, a,
+                      &rows, &n, err));
+    if (n == 0)
+        return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "this request has no grant");
+    *ret = rows[0];
+    return core_row_check(c, CORE_GRANT, ret, ret->leaf, ret->leaf_hash, err);
+}
+
+enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+                           struct core_names *ret, struct phi_err *err)
+{
+    struct core_request_row request;
+    struct core_draft d;
+    PHI_TRY(core_bundle_load(c, err));
+    if (phi_view_eq(g->bundle, c->bundle_hash))
+        return core_names_read(a, g->met, ret, err);
+    /* Another policy is live: the votes are counted by its requirements. */
+    PHI_TRY(core_request_load(c, a, g->request, &request, err));
+    PHI_TRY(core_draft_of_row(c, a, &request, &d, err));
+    return core_met(c, a, &request, &d, &ret->v, &ret->n, err);
+}
+
+enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+                              const struct core_try *tries, size_t n, bool *ret, struct phi_err *err)
+{
+    const struct phi_json *terms;
+    struct phi_grant grant;
+    struct phi_action_rules rules = core_action_rules(c);
+    *ret = false;
+    PHI_TRY(phi_json_read(a, g->terms, PHI_JSON_STRICT, "stored grant", &terms, err));
+    PHI_TRY(phi_grant_read(a, terms, &grant, err));
+    if (!grant.has_scope)
+        return PHI_OK;
+    for (size_t i = 0; i < n; i++)
+        if (!phi_scope_covers(&rules, &grant.scope, tries[i].pair.action, tries[i].pair.resource))
+            return PHI_OK;
+    *ret = n > 0;
+    return PHI_OK;
+}
+
+static enum phi_rc fits(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                        const struct core_grant_row *g, bool *ret, struct phi_err *err)
+{
+    struct core_names met;
+    struct core_ruling r;
+    struct core_case of = d->of;
+    bool right = phi_view_eq(g->target, d->target) && core_left(c, &g->due) > 0 &&
+                 (g->uses == 0 || g->used < g->uses) && (g->session.n == 0 || phi_view_eq(g->session, d->session));
+    *ret = false;
+    if (!right || (g->act.n && !phi_view_eq(g->act, core_hex(a, &d->act))))
+        return PHI_OK;
+    if (g->act.n == 0) {
+        bool covered;
+        PHI_TRY(core_grant_covers(c, a, g, d->of.tries, d->of.n_tries, &covered, err));
+        if (!covered)
+            return PHI_OK;
+    }
+    PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
+    PHI_TRY(core_grant_met(c, a, g, &met, err));
+    of.met = met.v;
+    of.n_met = met.n;
+    PHI_TRY(core_rule(c, a, &of, &r, err));
+    *ret = r.verdict == PHI_ALLOW;
+    return PHI_OK;
+}
+
+enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                               struct core_grant_row *ret, struct phi_err *err)
+{
+    struct core_grant_row *rows, key = { .principal = d->requester, .live = 1 };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_PRINCIPAL, &key, (struct core_span){ .prefix = 2 }, a, &rows, &n,
+                      err));
+    for (size_t i = 0; i < n; i++) {
+        bool yes;
+        PHI_TRY(fits(c, a, d, &rows[i], &yes, err));
+        if (yes) {
+            *ret = rows[i];
+            return PHI_OK;
+        }
+    }
+    return PHI_ENOTFOUND;
+}
+
+/* ---- showing */
+
+static struct phi_view scope_text(struct phi_arena *a, struct phi_view terms)
+{
+    const struct phi_json *v;
+    PHI_BUF(b, PHI_MAX_LOG_ENTRY);
+    if (phi_json_read(a, terms, PHI_JSON_STRICT, "stored grant", &v, NULL) != PHI_OK)
+        return (struct phi_view){ 0 };
+    const struct phi_json *scope = phi_json_get(v, "scope");
+    if (!scope || scope->kind != PHI_JSON_OBJ)
+        return (struct phi_view){ 0 };
+    phi_json_canon(&b, scope);
+    return phi_arena_copy(a, phi_buf_view(&b));
+}
+
+enum phi_rc core_grant_view(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *row,
+                            struct phi_grant_view *ret, struct phi_err *err)
+{
+    *ret = (struct phi_grant_view){ .id = row->id,
+                                    .request = row->request,
+                                    .code = row->code,
+                                    .digest = row->digest,
+                                    .act = row->act,
+                                    .principal = phi_ref_of("Person", row->principal),
+                                    .principal_name = core_person_name(c, a, row->principal),
+                                    .target = row->target,
+                                    .summary = row->summary,
+                                    .status = (enum phi_grant_status)row->status,
+                                    .uses = row->uses,
+                                    .used = row->used,
+                                    .remaining_ms = row->live ? core_left(c, &row->due) : 0,
+                                    .scope = scope_text(a, row->terms) };
+    return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+static bool sees(struct phi_core *c, const struct phi_actor *by, const struct core_grant_row *row)
+{
+    struct core_request_row request = { .id = row->request, .root = row->root, .target = row->target };
+    return core_request_sees(c, by, &request);
+}
+
+enum phi_rc phi_grant_get(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
+                          struct phi_grant_view *ret, struct phi_err *err)
+{
+    struct core_grant_row row;
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(core_grant_which(c, a, which, &row, err));
+    if (!sees(c, by, &row))
+        return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "there is no such grant");
+    return core_grant_view(c, a, &row, ret, err);
+}
+
+enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all,
+                           int64_t limit, struct phi_grant_view **ret, size_t *ret_n, struct phi_err *err)
+{
+    struct core_grant_row *rows, key = { .principal = by->id };
+    struct core_span span = { .last_first = true, .limit = limit < 1 || limit > 500 ? 500 : limit };
+    size_t n;
+    bool mine = by->kind == PHI_ACTOR_PERSON && !all;
+    PHI_TRY(core_batched(c, err));
+    if (all && by->kind == PHI_ACTOR_PERSON)
+        PHI_TRY(core_need_admin(c, by, err));
+    span.prefix = mine ? 1 : 0;
+    PHI_TRY(core_list(c, CORE_GRANT, mine ? CORE_GRANT_BY_PRINCIPAL : CORE_BY_KEY, &key, span, a, &rows, &n, err));
+    *ret = phi_arena_array(a, n + 1, sizeof **ret);
+    if (!*ret)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    *ret_n = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!sees(c, by, &rows[i]))
+            continue;
+        PHI_TRY(core_row_check(c, CORE_GRANT, &rows[i], rows[i].leaf, rows[i].leaf_hash, err));
+        PHI_TRY(core_grant_view(c, a, &rows[i], &(*ret)[(*ret_n)++], err));
+    }
+    return PHI_OK;
+}
+
+/* ---- ending it early */
+
+static bool may_revoke(struct phi_core *c, const struct phi_actor *by, const struct core_grant_row *row)
+{
+    return by->kind != PHI_ACTOR_GATEWAY && sees(c, by, row); /* approvers, requester, admins, phid */
+}
+
+static enum phi_rc revoke_now(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              struct core_grant_row *row, struct phi_view why, struct phi_err *err)
+{
+    struct phi_entry e;
+    if (why.n > PHI_MAX_WHY)
+        return phi_fail(err, PHI_EINPUT, "a reason is at most %d bytes", PHI_MAX_WHY);
+    struct phi_view salt = core_random(c, a, 16);
+    struct phi_digest hash = core_salted(salt, why);
+    PHI_TRY(core_text_put(c, row->id, "revoked", salt, why, err));
+    core_entry(c, &e, PHI_EV_GRANT_REVOKED, by);
+    phi_entry_hash(&e, PHI_F_REASON_HASH, &hash);
+    return core_grant_step(c, a, row, CORE_GRANT_REVOKE, &e, err);
+}
+
+enum phi_rc phi_grant_revoke(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             struct phi_view which, struct phi_view why, struct phi_revoked *ret,
+                             struct phi_err *err)
+{
+    struct core_grant_row row;
+    *ret = (struct phi_revoked){ 0 };
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(core_grant_which(c, a, which, &row, err));
+    if (!may_revoke(c, by, &row))
+        return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "there is no such grant");
+    if (row.status != PHI_GRANT_REVOKED)
+        PHI_TRY(revoke_now(c, a, by, &row, why, err));
+    PHI_TRY(core_acks(c, a, row.id, &ret->acknowledged, &ret->n_acknowledged, &ret->waiting, &ret->n_waiting, err));
+    return core_grant_view(c, a, &row, &ret->grant, err);
+}
+
+enum phi_rc phi_grant_return(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             struct phi_view which, struct phi_grant_view *ret, struct phi_err *err)
+{
+    struct core_grant_row row;
+    struct phi_entry e;
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(core_grant_which(c, a, which, &row, err));
+    if (by->kind != PHI_ACTOR_PERSON || !core_same_person(c, by->id, row.principal))
+        return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "you hold no such grant");
+    core_entry(c, &e, PHI_EV_GRANT_RETURNED, by);
+    PHI_TRY(core_grant_step(c, a, &row, CORE_GRANT_RETURN, &e, err));
+    return core_grant_view(c, a, &row, ret, err);
+}

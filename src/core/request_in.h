@@ -1,0 +1,103 @@
+/* Between the files that make, vote on and show requests and grants. */
+#ifndef CORE_REQUEST_IN_H
+#define CORE_REQUEST_IN_H
+
+#include "core/engine.h"
+#include "core/request.h"
+#include "proof/grant.h"
+
+/* An attempt as it was understood: from an ask, or read back from what is stored. `of` points into it, so
+ * it does not move once made. */
+struct core_draft {
+    struct phi_view requester, root, target, gateway, credential, session;
+    struct phi_view addr, application;
+    struct phi_body body;
+    struct phi_digest digest, act; /* act: zero for a scope */
+    struct core_case of;
+};
+
+enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              const struct phi_request_ask *ask, struct core_draft *ret, struct phi_err *err);
+/* Reads body, entities and context back and holds the body against the row's digest. */
+enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                              struct core_draft *ret, struct phi_err *err);
+struct core_subject core_subject_of(const struct core_draft *d);
+/* Names of the requirements met without votes. */
+enum phi_rc core_met_at_once(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                             const struct phi_view **ret, size_t *ret_n, struct phi_err *err);
+
+/* ---- request.c */
+enum core_request_ev { CORE_REQUEST_APPROVE, CORE_REQUEST_DENY, CORE_REQUEST_EXPIRE, CORE_REQUEST_CANCEL, CORE_REQUEST_EVS };
+/* The status after this event; 0: not allowed. */
+enum phi_request_status core_request_next(enum phi_request_status s, enum core_request_ev ev);
+/* By id or code, row held against its leaf. */
+enum phi_rc core_request_load(struct phi_core *c, struct phi_arena *a, struct phi_view which,
+                              struct core_request_row *ret, struct phi_err *err);
+enum phi_rc core_request_step(struct phi_core *c, struct phi_arena *a, struct core_request_row *row,
+                              enum core_request_ev ev, struct phi_entry *e, struct phi_err *err);
+enum phi_rc core_request_file(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              const struct core_draft *d, const struct core_ruling *ruling, struct core_request_row *ret,
+                              struct phi_err *err);
+enum phi_rc core_request_refile(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                                struct core_request_row *row, const struct core_draft *d,
+                                const struct core_ruling *ruling, struct phi_err *err);
+enum phi_rc core_request_say_votes(struct phi_core *c, const struct core_request_row *row);
+bool core_request_sees(struct phi_core *c, const struct phi_actor *by, const struct core_request_row *row);
+/* The requester's own or another's row, for those who may see it; PHI_ENOTFOUND otherwise. */
+enum phi_rc core_request_seen(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              struct phi_view which, struct core_request_row *ret, struct phi_err *err);
+enum phi_rc core_request_view(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              const struct core_request_row *row, struct phi_request *ret, struct phi_err *err);
+
+/* ---- needs as they are stored: [["dba"],["lead","sec"]] */
+struct core_names {
+    const struct phi_view *v;
+    size_t n;
+};
+enum phi_rc core_needs_read(struct phi_arena *a, struct phi_view json, struct core_names **ret, size_t *ret_n,
+                            struct phi_err *err);
+enum phi_rc core_names_read(struct phi_arena *a, struct phi_view json, struct core_names *ret, struct phi_err *err);
+struct phi_view core_names_json(struct phi_arena *a, const struct phi_view *v, size_t n);
+
+/* ---- votes.c */
+bool core_was_eligible(struct phi_core *c, const struct core_request_row *row, struct phi_view requirement,
+                       struct phi_view root);
+enum phi_rc core_votes(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                       struct core_vote_row **ret, size_t *ret_n, struct phi_err *err);
+/* Requirements met by the votes on this digest and version, and by themselves: eligible then and now. */
+enum phi_rc core_met(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                     const struct core_draft *d, const struct phi_view **ret, size_t *ret_n, struct phi_err *err);
+
+/* ---- grant.c */
+enum core_grant_ev {
+    CORE_GRANT_CLAIM,
+    CORE_GRANT_GIVE_BACK,
+    CORE_GRANT_SPENT,
+    CORE_GRANT_EXPIRE,
+    CORE_GRANT_RETURN,
+    CORE_GRANT_REVOKE,
+    CORE_GRANT_EVS
+};
+enum phi_grant_status core_grant_next(enum phi_grant_status s, enum core_grant_ev ev);
+enum phi_rc core_grant_step(struct phi_core *c, struct phi_arena *a, struct core_grant_row *row,
+                            enum core_grant_ev ev, struct phi_entry *e, struct phi_err *err);
+enum phi_rc core_grant_file(struct phi_core *c, struct phi_arena *a, const struct core_request_row *request,
+                            const struct core_draft *d, const struct phi_view *met, size_t n_met, struct phi_err *err);
+enum phi_rc core_grant_view(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *row,
+                            struct phi_grant_view *ret, struct phi_err *err);
+enum phi_rc core_grant_load(struct phi_core *c, struct phi_arena *a, struct phi_view id, struct core_grant_row *ret,
+                            struct phi_err *err);
+/* By grant id, request id or code. */
+enum phi_rc core_grant_which(struct phi_core *c, struct phi_arena *a, struct phi_view which,
+                             struct core_grant_row *ret, struct phi_err *err);
+/* The requirements that count for this grant under the live bundle. */
+enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+                           struct core_names *ret, struct phi_err *err);
+/* A ready grant that fits this attempt and that the engine allows: PHI_ENOTFOUND when there is none. */
+enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                               struct core_grant_row *ret, struct phi_err *err);
+/* Whether the scope covers every try. */
+enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+                              const struct core_try *tries, size_t n, bool *ret, struct phi_err *err);
+
+#endif

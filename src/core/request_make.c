@@ -1,0 +1,272 @@
+/* Asking, joining, editing, withdrawing. */
+#include <string.h>
+
+#include "core/request_in.h"
+
+static enum phi_rc denied(struct phi_core *c, const struct phi_actor *by, const struct core_draft *d,
+                          const struct core_ruling *r, const char *cause, struct phi_request_answer *ret,
+                          struct phi_err *err)
+{
+    struct phi_entry e;
+    struct phi_digest bundle = core_unhex(c->bundle_hash);
+    *ret = (struct phi_request_answer){ .kind = PHI_ANSWER_DENY,
+                                        .reason = r->reason,
+                                        .policies = r->policies,
+                                        .n_policies = r->n_policies };
+    core_entry(c, &e, PHI_EV_ACTION_DENIED, by);
+    phi_entry_ref(&e, PHI_F_PRINCIPAL, d->body.requester);
+    phi_entry_ref(&e, PHI_F_TARGET, d->body.target);
+    phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
+    phi_entry_str(&e, PHI_F_CAUSE, phi_view_of(cause));
+    if (!d->body.has_scope)
+        phi_entry_hash(&e, PHI_F_ACT, &d->act);
+    if (d->gateway.n) {
+        phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", d->gateway));
+        phi_entry_str(&e, PHI_F_SESSION, d->session);
+    }
+    if (r->n_policies)
+        phi_entry_str(&e, PHI_F_POLICY, phi_view_upto(r->policies[0].id, 256));
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+/* ---- what nobody can meet: deny, and say who lacks */
+
+static enum phi_rc lack(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct core_ruling *r,
+                        const struct phi_requirement *req, struct phi_err *err)
+{
+    struct core_subject s = core_subject_of(d);
+    struct core_approver *p;
+    size_t n;
+    PHI_BUF(sum, 4096);
+    phi_body_summary(&sum, &d->body);
+    struct phi_view what = phi_view_upto(phi_buf_view(&sum), 300);
+    struct phi_view policy = r->n_policies ? r->policies[0].id : PHI_LIT("?");
+    if (!core_met_by_votes(req)) {
+        r->reason = phi_arena_printf(a, PHI_FMT " needs \"" PHI_FMT "\" (%s), which cannot be met here; policy \"" PHI_FMT
+                                        "\"", PHI_ARG(what), PHI_ARG(req->name), phi_requirement_kind_name(req->kind), PHI_ARG(policy));
+        return PHI_OK;
+    }
+    PHI_TRY(core_approvers(c, a, &s, req, &p, &n, err));
+    r->reason = phi_arena_printf(a,
+                                 "nobody may approve " PHI_FMT ". Policy \"" PHI_FMT "\" needs %lld " PHI_FMT
+                                 ", %zu exist%s; ask a policy author",
+                                 PHI_ARG(what), PHI_ARG(policy), (long long)core_places(req), PHI_ARG(req->name), n,
+                                 n == 1 ? "s" : "");
+    return PHI_OK;
+}
+
+/* Keeps the options that somebody can meet. False: none is left, and the ruling is a deny now. */
+static enum phi_rc keep_feasible(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                                 struct core_ruling *r, bool *ret, struct phi_err *err)
+{
+    struct core_subject s = core_subject_of(d);
+    struct phi_alternative *kept = phi_arena_array(a, r->n_options + 1, sizeof *kept);
+    size_t n = 0;
+    if (!kept)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < r->n_options; i++) {
+        bool yes = false;
+        PHI_TRY(core_feasible(c, a, &s, &r->options[i], &yes, err));
+        if (yes)
+            kept[n++] = r->options[i];
+    }
+    *ret = n > 0;
+    if (n == 0) {
+        r->verdict = PHI_DENY;
+        const struct phi_alternative *first = &r->options[0];
+        for (size_t i = 0; i < first->n; i++) { /* name the requirement that lacks people by itself, if one does */
+            struct phi_alternative one = { &first->requirements[i], 1 };
+            bool yes = false;
+            PHI_TRY(core_feasible(c, a, &s, &one, &yes, err));
+            if (!yes || i + 1 == first->n)
+                return lack(c, a, d, r, first->requirements[i], err);
+        }
+    }
+    r->options = kept;
+    r->n_options = n;
+    return PHI_OK;
+}
+
+/* ---- joining an equal pending request */
+
+static enum phi_rc equal_pending(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                                 struct core_request_row *ret, struct phi_err *err)
+{
+    struct core_request_row *rows, key = { .act = core_hex(a, &d->act), .live = 1 };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_REQUEST, CORE_REQUEST_BY_ACT, &key, (struct core_span){ .prefix = 2 }, a, &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        const struct core_request_row *r = &rows[i];
+        if (!phi_view_eq(r->requester, d->requester) || !phi_view_eq(r->target, d->target) ||
+            r->for_ms != d->body.bounds.for_ms || r->uses != d->body.bounds.uses || core_left(c, &r->due) <= 0)
+            continue;
+        *ret = *r;
+        return core_row_check(c, CORE_REQUEST, r, r->leaf, r->leaf_hash, err);
+    }
+    return PHI_ENOTFOUND;
+}
+
+static enum phi_rc join(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                        const struct core_draft *d, const struct core_request_row *row, struct phi_err *err)
+{
+    struct core_waiter_row waiter = { row->id, d->session, d->gateway }, *all;
+    struct phi_entry e;
+    size_t n;
+    enum phi_rc rc = core_add(c, CORE_WAITER, &waiter, NULL);
+    if (rc == PHI_ECONFLICT)
+        return PHI_OK; /* this session waits on it already */
+    if (rc != PHI_OK)
+        return phi_fail(err, rc, "the waiter cannot be stored");
+    PHI_TRY(core_list(c, CORE_WAITER, CORE_BY_KEY, &waiter, (struct core_span){ .prefix = 1 }, a, &all, &n, err));
+    core_entry(c, &e, PHI_EV_REQUEST_JOINED, by);
+    phi_entry_str(&e, PHI_F_REQ, row->id);
+    phi_entry_str(&e, PHI_F_SESSION, d->session);
+    phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", d->gateway));
+    phi_entry_int(&e, PHI_F_COUNT, (int64_t)n);
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+/* ---- asking */
+
+static enum phi_rc quota(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err)
+{
+    struct core_request_row *rows, key = { .requester = d->requester, .live = 1 };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_REQUEST, CORE_REQUEST_BY_REQUESTER, &key,
+                      (struct core_span){ .prefix = 2, .limit = PHI_MAX_PENDING_PER_PERSON }, a, &rows, &n, err));
+    if (n >= PHI_MAX_PENDING_PER_PERSON)
+        return core_no(c, "request.quota", err, PHI_ELIMIT, "%d of your requests are pending; cancel some or wait",
+                       PHI_MAX_PENDING_PER_PERSON);
+    return PHI_OK;
+}
+
+/* The answers short of filing: PHI_ENOTFOUND when a request has to be filed. */
+static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                                  const struct core_draft *d, struct phi_request_answer *ret, struct phi_err *err)
+{
+    struct core_request_row row;
+    struct core_grant_row grant;
+    if (d->gateway.n == 0)
+        return PHI_ENOTFOUND;
+    enum phi_rc rc = core_grant_fitting(c, a, d, &grant, err);
+    if (rc == PHI_OK) {
+        ret->kind = PHI_ANSWER_GRANT;
+        return core_grant_view(c, a, &grant, &ret->grant, err);
+    }
+    if (rc != PHI_ENOTFOUND)
+        return rc;
+    PHI_TRY(equal_pending(c, a, d, &row, err));
+    PHI_TRY(join(c, a, by, d, &row, err));
+    ret->kind = PHI_ANSWER_PENDING;
+    ret->joined = true;
+    return core_request_view(c, a, by, &row, &ret->request, err);
+}
+
+enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             const struct phi_request_ask *ask, struct phi_request_answer *ret, struct phi_err *err)
+{
+    struct core_draft d;
+    struct core_ruling r;
+    struct core_request_row row;
+    bool feasible = false;
+    *ret = (struct phi_request_answer){ .kind = PHI_ANSWER_DENY };
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(core_draft_of_ask(c, a, by, ask, &d, err));
+    PHI_TRY(core_met_at_once(c, a, &d, &d.of.met, &d.of.n_met, err));
+    PHI_TRY(core_rule(c, a, &d.of, &r, err));
+    ret->policies = r.policies;
+    ret->n_policies = r.n_policies;
+    if (r.verdict == PHI_ALLOW) {
+        ret->kind = PHI_ANSWER_ALLOW;
+        return PHI_OK;
+    }
+    if (r.verdict != PHI_NEEDS)
+        return denied(c, by, &d, &r, "policy", ret, err);
+    enum phi_rc rc = without_filing(c, a, by, &d, ret, err);
+    if (rc != PHI_ENOTFOUND)
+        return rc;
+    PHI_TRY(quota(c, a, &d, err));
+    PHI_TRY(keep_feasible(c, a, &d, &r, &feasible, err));
+    if (!feasible)
+        return denied(c, by, &d, &r, "no-approver", ret, err);
+    PHI_TRY(core_request_file(c, a, by, &d, &r, &row, err));
+    ret->kind = PHI_ANSWER_PENDING;
+    return core_request_view(c, a, by, &row, &ret->request, err);
+}
+
+/* ---- the requester's own changes */
+
+static enum phi_rc own_pending(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                               struct phi_view which, struct core_request_row *row, struct phi_err *err)
+{
+    PHI_TRY(core_request_seen(c, a, by, which, row, err));
+    if (by->kind != PHI_ACTOR_PERSON || !core_same_person(c, by->id, row->requester))
+        return core_no(c, "request.not-yours", err, PHI_EDENIED, "only the requester may do this");
+    if (row->status != PHI_REQUEST_PENDING || core_left(c, &row->due) <= 0)
+        return core_no(c, "request.ended", err, PHI_ECONFLICT, "this request has ended");
+    return PHI_OK;
+}
+
+enum phi_rc phi_request_edit(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             struct phi_view which, const struct phi_request_ask *ask, struct phi_request *ret,
+                             struct phi_err *err)
+{
+    struct core_request_row row;
+    struct core_draft d;
+    struct core_ruling r;
+    bool feasible = false;
+    PHI_TRY(own_pending(c, a, by, which, &row, err));
+    if (!row.scoped)
+        return core_no(c, "request.exact", err, PHI_EINPUT, "a request for exact bytes cannot be edited; send other bytes");
+    PHI_TRY(core_draft_of_ask(c, a, by, ask, &d, err));
+    if (!phi_view_eq(d.target, row.target) || !phi_id_read(row.id, &d.body.id))
+        return phi_fail(err, PHI_EINPUT, "an edit stays with its target");
+    d.body.version = row.version + 1;
+    PHI_TRY(phi_body_digest(&d.body, &d.digest, err));
+    PHI_TRY(core_met_at_once(c, a, &d, &d.of.met, &d.of.n_met, err));
+    PHI_TRY(core_rule(c, a, &d.of, &r, err));
+    if (r.verdict == PHI_NEEDS)
+        PHI_TRY(keep_feasible(c, a, &d, &r, &feasible, err));
+    if (!feasible)
+        return core_no(c, "policy.denied", err, PHI_EDENIED, PHI_FMT,
+                       PHI_ARG(r.verdict == PHI_ALLOW ? PHI_LIT("this needs no approval; just do it") : r.reason));
+    PHI_TRY(core_request_refile(c, a, by, &row, &d, &r, err));
+    return core_request_view(c, a, by, &row, ret, err);
+}
+
+enum phi_rc phi_request_cancel(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                               struct phi_view which, struct phi_request *ret, struct phi_err *err)
+{
+    struct core_request_row row;
+    struct phi_entry e;
+    PHI_TRY(own_pending(c, a, by, which, &row, err));
+    core_entry(c, &e, PHI_EV_REQUEST_CANCELLED, by);
+    phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("cancelled"));
+    PHI_TRY(core_request_step(c, a, &row, CORE_REQUEST_CANCEL, &e, err));
+    return core_request_view(c, a, by, &row, ret, err);
+}
+
+enum phi_rc phi_request_leave(struct phi_core *c, const struct phi_actor *gateway, struct phi_view id,
+                              struct phi_view waiter, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)16 << 20);
+    struct core_request_row row;
+    struct core_waiter_row *left, key = { .request = id, .session = waiter };
+    struct phi_entry e;
+    size_t n;
+    PHI_TRY(core_request_seen(c, &a, gateway, id, &row, err));
+    if (gateway->kind != PHI_ACTOR_GATEWAY)
+        return core_no(c, "right.missing", err, PHI_EDENIED, "only gateways have waiters");
+    key.request = row.id;
+    enum phi_rc rc = core_del(c, CORE_WAITER, &key, NULL);
+    if (rc != PHI_OK && rc != PHI_ENOTFOUND)
+        return phi_fail(err, rc, "the waiter cannot be removed");
+    PHI_TRY(core_list(c, CORE_WAITER, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1, .limit = 1 }, &a, &left, &n,
+                      err));
+    if (rc == PHI_ENOTFOUND || n > 0 || row.status != PHI_REQUEST_PENDING)
+        return PHI_OK;
+    core_entry(c, &e, PHI_EV_REQUEST_CANCELLED, gateway);
+    phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("left"));
+    phi_entry_str(&e, PHI_F_SESSION, waiter);
+    return core_request_step(c, &a, &row, CORE_REQUEST_CANCEL, &e, err);
+}

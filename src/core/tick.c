@@ -1,0 +1,139 @@
+/* The timer: ends what is over, and keeps the time anchor young. */
+#include "core/request_in.h"
+
+#define MAX_A_TICK 500 /* ends of one kind in one tick; more at once make the next tick come at once */
+
+static const struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
+
+typedef enum phi_rc (*end_row)(struct phi_core *c, struct phi_arena *a, void *row, bool *ret_done,
+                               struct phi_err *err);
+
+static enum phi_rc end_rows(struct phi_core *c, enum core_table t, int ix, const void *key, struct core_span span,
+                            end_row end, bool *more, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)256 << 20);
+    char *rows;
+    size_t n;
+    span.limit = MAX_A_TICK;
+    PHI_TRY(core_list(c, t, ix, key, span, &a, &rows, &n, err));
+    size_t done = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool ended = false;
+        PHI_TRY(end(c, &a, rows + i * core_table_of(t)->size, &ended, err));
+        done += ended;
+    }
+    *more |= done == MAX_A_TICK;
+    return PHI_OK;
+}
+
+static enum phi_rc end_request(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    struct core_request_row *row = p;
+    struct phi_entry e;
+    *ret_done = row->live && core_left(c, &row->due) <= 0;
+    if (!*ret_done)
+        return PHI_OK;
+    core_entry(c, &e, PHI_EV_REQUEST_EXPIRED, &phid);
+    return core_request_step(c, a, row, CORE_REQUEST_EXPIRE, &e, err);
+}
+
+static enum phi_rc end_grant(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    struct core_grant_row *row = p;
+    struct phi_entry e;
+    *ret_done = row->live && core_left(c, &row->due) <= 0;
+    if (!*ret_done)
+        return PHI_OK;
+    core_entry(c, &e, PHI_EV_GRANT_EXPIRED, &phid);
+    return core_grant_step(c, a, row, CORE_GRANT_EXPIRE, &e, err);
+}
+
+static enum phi_rc end_session(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    const struct core_session_row *row = p;
+    struct phi_entry e;
+    (void)a;
+    *ret_done = true;
+    PHI_TRY(core_del(c, CORE_SESSION, row, err));
+    core_entry(c, &e, PHI_EV_SESSION_CLOSED, &phid);
+    phi_entry_str(&e, PHI_F_SESSION, row->id);
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->person));
+    phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("expired"));
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+static enum phi_rc end_link(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    (void)a;
+    *ret_done = true;
+    return core_del(c, CORE_LINK, p, err);
+}
+
+static enum phi_rc end_credential(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done,
+                                  struct phi_err *err)
+{
+    (void)a;
+    *ret_done = true;
+    return core_credential_end(c, &phid, p, "expired", err);
+}
+
+/* By the wall clock, by the boot clock, and whatever was left from another boot. */
+static enum phi_rc end_rights(struct phi_core *c, bool *more, struct phi_err *err)
+{
+    int64_t wall = core_wall(c), boot = c->clock->boot_ms(c->clock->self);
+    struct core_request_row r = { .live = 1, .due = { wall, boot, c->st.boot } };
+    struct core_grant_row g = { .live = 1, .due = r.due };
+    struct core_span one = { .prefix = 1, .at_most = true }, two = { .prefix = 2, .at_most = true };
+    PHI_TRY(end_rows(c, CORE_REQUEST, CORE_REQUEST_BY_WALL, &r, one, end_request, more, err));
+    PHI_TRY(end_rows(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, two, end_request, more, err));
+    PHI_TRY(end_rows(c, CORE_GRANT, CORE_GRANT_BY_WALL, &g, one, end_grant, more, err));
+    PHI_TRY(end_rows(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, two, end_grant, more, err));
+    r.due.boot = g.due.boot = c->st.boot - 1;
+    PHI_TRY(end_rows(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, one, end_request, more, err));
+    return end_rows(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, one, end_grant, more, err);
+}
+
+static enum phi_rc end_sign_ins(struct phi_core *c, bool *more, struct phi_err *err)
+{
+    struct core_due now = { core_wall(c), 0, 0 };
+    struct core_session_row s = { .due = now };
+    struct core_link_row l = { .due = now };
+    struct core_credential_row k = { .due = now };
+    struct core_span past = { .at_most = true };
+    PHI_TRY(end_rows(c, CORE_SESSION, CORE_SESSION_BY_DUE, &s, past, end_session, more, err));
+    PHI_TRY(end_rows(c, CORE_LINK, CORE_LINK_BY_DUE, &l, past, end_link, more, err));
+    return end_rows(c, CORE_CREDENTIAL, CORE_CREDENTIAL_BY_DUE, &k, past, end_credential, more, err);
+}
+
+static enum phi_rc soonest(struct phi_core *c, enum core_table t, int ix, const void *key, size_t prefix,
+                           size_t due_at, int64_t *next, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)16 << 20);
+    char *rows;
+    size_t n;
+    PHI_TRY(core_list(c, t, ix, key, (struct core_span){ .prefix = prefix, .limit = 1 }, &a, &rows, &n, err));
+    if (n == 0)
+        return PHI_OK;
+    int64_t left = core_left(c, (const struct core_due *)(const void *)(rows + due_at));
+    if (left < *next)
+        *next = left;
+    return PHI_OK;
+}
+
+enum phi_rc phi_core_tick(struct phi_core *c, int64_t *ret_next_ms, struct phi_err *err)
+{
+    bool more = false;
+    struct core_request_row r = { .live = 1, .due = { .boot = c->st.boot } };
+    struct core_grant_row g = { .live = 1, .due = { .boot = c->st.boot } };
+    size_t rd = offsetof(struct core_request_row, due), gd = offsetof(struct core_grant_row, due);
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(end_rights(c, &more, err));
+    PHI_TRY(end_sign_ins(c, &more, err));
+    *ret_next_ms = more ? 0 : CORE_TICK_MS;
+    PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_WALL, &r, 1, rd, ret_next_ms, err));
+    PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, 2, rd, ret_next_ms, err));
+    PHI_TRY(soonest(c, CORE_GRANT, CORE_GRANT_BY_WALL, &g, 1, gd, ret_next_ms, err));
+    PHI_TRY(soonest(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, 2, gd, ret_next_ms, err));
+    c->st_dirty = true; /* the anchor */
+    return PHI_OK;
+}

@@ -1,0 +1,269 @@
+/* One vote: who may, on what, and what it leads to. */
+#include <string.h>
+
+#include "core/request_in.h"
+
+struct voting {
+    struct core_request_row row;
+    struct core_draft d;
+    const struct phi_actor *by;
+    const struct phi_ballot *in;
+    struct phi_view root;
+    struct phi_view requirement;
+};
+
+/* ---- may they */
+
+static enum phi_rc still_open(struct phi_core *c, const struct voting *v, struct phi_err *err)
+{
+    const struct core_request_row *row = &v->row;
+    if (row->status != PHI_REQUEST_PENDING || core_left(c, &row->due) <= 0)
+        return core_no(c, "request.ended", err, PHI_ECONFLICT, "this request is %s",
+                       row->status == PHI_REQUEST_PENDING
+                           ? "expired"
+                           : phi_request_status_name((enum phi_request_status)row->status));
+    if (phi_view_eq(v->root, row->root))
+        return core_no(c, "request.self", err, PHI_EDENIED, "you are the requester; somebody else must decide");
+    if (v->in->version != row->version || !phi_view_eq(v->in->digest, row->digest))
+        return core_no(c, "request.changed", err, PHI_ECONFLICT,
+                       "the request is not what you saw any more; look again and vote on that");
+    return PHI_OK;
+}
+
+static enum phi_rc not_twice(struct phi_core *c, const struct voting *v, struct phi_err *err)
+{
+    PHI_ARENA(a, 1 << 20);
+    struct core_vote_row row, key = { .request = v->row.id, .root = v->root };
+    if (core_get(c, CORE_VOTE, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_ENOTFOUND)
+        return PHI_OK;
+    return core_no(c, "vote.twice", err, PHI_ECONFLICT, "you have voted on this request already");
+}
+
+static bool in_list(const struct core_approver *p, size_t n, struct phi_view root)
+{
+    for (size_t i = 0; i < n; i++)
+        if (phi_view_eq(p[i].root, root))
+            return true;
+    return false;
+}
+
+/* Eligible for this requirement when it was made and now. */
+static enum phi_rc can_for(struct phi_core *c, struct phi_arena *a, const struct voting *v, struct phi_view name,
+                           bool *ret, struct phi_err *err)
+{
+    struct core_subject s = core_subject_of(&v->d);
+    const struct phi_requirement *r = phi_bundle_requirement(c->bundle, name);
+    struct core_approver *p;
+    size_t n;
+    *ret = false;
+    if (!r || !core_was_eligible(c, &v->row, name, v->root))
+        return PHI_OK;
+    PHI_TRY(core_approvers(c, a, &s, r, &p, &n, err));
+    *ret = in_list(p, n, v->root);
+    return PHI_OK;
+}
+
+static enum phi_rc pick(struct phi_core *c, struct phi_arena *a, struct voting *v, struct phi_err *err)
+{
+    struct core_names *needs;
+    const struct phi_view *met;
+    size_t n, n_met;
+    PHI_TRY(core_needs_read(a, v->row.needs, &needs, &n, err));
+    PHI_TRY(core_met(c, a, &v->row, &v->d, &met, &n_met, err));
+    struct phi_view second = { 0 };
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < needs[i].n; k++) {
+            struct phi_view name = needs[i].v[k];
+            bool can = false, full = false;
+            if (v->in->requirement.n && !phi_view_eq(v->in->requirement, name))
+                continue;
+            PHI_TRY(can_for(c, a, v, name, &can, err));
+            for (size_t m = 0; m < n_met; m++)
+                full |= phi_view_eq(met[m], name);
+            if (can && !full)
+                return v->requirement = name, PHI_OK;
+            if (can)
+                second = name;
+        }
+    v->requirement = second;
+    if (second.n)
+        return PHI_OK;
+    return core_no(c, "request.not-approver", err, PHI_EDENIED, "you may not vote on this request%s",
+                   v->in->requirement.n ? " for that requirement" : "");
+}
+
+/* ---- the vote itself */
+
+static enum phi_rc document(struct phi_core *c, struct phi_arena *a, const struct voting *v,
+                            struct core_vote_row *row, struct phi_err *err)
+{
+    struct phi_vote doc = { .version = v->row.version,
+                            .requirement = v->requirement,
+                            .decision = v->in->approve ? PHI_APPROVE : PHI_REJECT,
+                            .narrowing = { .for_ms = v->in->narrow_for_ms, .uses = v->in->narrow_uses },
+                            .digest = core_unhex(v->row.digest),
+                            .bundle = core_unhex(c->bundle_hash) };
+    struct phi_view salt = core_random(c, a, 16);
+    PHI_BUF(text, 1 << 16);
+    if (!phi_id_read(v->row.id, &doc.id) || v->in->reason.n > PHI_MAX_WHY)
+        return phi_fail(err, PHI_EINPUT, "a reason is at most %d bytes", PHI_MAX_WHY);
+    if (phi_narrowing_check(&doc.narrowing, &v->d.body, err) != PHI_OK)
+        return c->why = "vote.wider", PHI_EINPUT;
+    doc.reason_hash = core_salted(salt, v->in->reason);
+    c->rng->fill(c->rng->self, doc.nonce, sizeof doc.nonce);
+    phi_vote_write(&text, &doc);
+    row->vote = phi_arena_copy(a, phi_buf_view(&text));
+    return core_text_put(c, row->id, "reason", salt, v->in->reason, err);
+}
+
+static enum phi_rc cast(struct phi_core *c, struct phi_arena *a, const struct voting *v, struct core_vote_row *row,
+                        struct phi_err *err)
+{
+    struct phi_entry e;
+    *row = (struct core_vote_row){ .request = v->row.id,
+                                   .root = v->root,
+                                   .person = v->by->id,
+                                   .id = core_new_id(c, a),
+                                   .requirement = v->requirement,
+                                   .bundle = phi_arena_copy(a, c->bundle_hash),
+                                   .version = v->row.version,
+                                   .approve = v->in->approve,
+                                   .narrow_for_ms = v->in->narrow_for_ms,
+                                   .narrow_uses = v->in->narrow_uses,
+                                   .at_ms = core_wall(c) };
+    PHI_TRY(document(c, a, v, row, err));
+    struct phi_digest bundle = core_unhex(row->bundle);
+    core_entry(c, &e, PHI_EV_REQUEST_VOTED, v->by);
+    phi_entry_str(&e, PHI_F_REQ, row->request);
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->root));
+    phi_entry_json(&e, PHI_F_VOTE, row->vote);
+    phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
+    PHI_TRY(core_leaf_of(c, a, &e, CORE_VOTE, row, &row->leaf, &row->leaf_hash, err));
+    return core_add(c, CORE_VOTE, row, err);
+}
+
+/* ---- what it leads to */
+
+static enum phi_rc denied_by(struct phi_core *c, struct phi_arena *a, struct voting *v,
+                             const struct core_vote_row *vote, struct phi_err *err)
+{
+    struct core_text_row text, key = { .owner = vote->id, .kind = PHI_LIT("reason") };
+    struct phi_entry e;
+    PHI_TRY(core_get(c, CORE_TEXT_OF, CORE_BY_KEY, &key, a, &text, err));
+    struct phi_digest hash = core_salted(text.salt, text.text);
+    v->row.denied_by = v->root;
+    core_entry(c, &e, PHI_EV_REQUEST_DENIED, v->by);
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", v->root));
+    phi_entry_hash(&e, PHI_F_REASON_HASH, &hash);
+    phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("vote"));
+    return core_request_step(c, a, &v->row, CORE_REQUEST_DENY, &e, err);
+}
+
+static enum phi_rc denied_by_policy(struct phi_core *c, struct phi_arena *a, struct voting *v,
+                                    const struct core_ruling *r, const char *cause, struct phi_err *err)
+{
+    struct phi_entry e;
+    struct phi_digest bundle = core_unhex(c->bundle_hash);
+    core_entry(c, &e, PHI_EV_REQUEST_DENIED, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM });
+    phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
+    phi_entry_str(&e, PHI_F_CAUSE, phi_view_of(cause));
+    if (r->n_policies)
+        phi_entry_str(&e, PHI_F_POLICY, phi_view_upto(r->policies[0].id, 256));
+    PHI_TRY(core_text_put(c, v->row.id, "denied", (struct phi_view){ 0 }, r->reason, err));
+    return core_request_step(c, a, &v->row, CORE_REQUEST_DENY, &e, err);
+}
+
+/* An option that asks only for what people could vote on from the start. */
+static bool known_option(const struct phi_alternative *o, const struct core_names *needs, size_t n)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            for (size_t m = 0; m < needs[k].n; m++)
+                known |= phi_view_eq(needs[k].v[m], o->requirements[i]->name);
+        if (!known)
+            return false;
+    }
+    return true;
+}
+
+static enum phi_rc goes_on(struct phi_core *c, struct phi_arena *a, struct voting *v, const struct core_ruling *r,
+                           struct phi_err *err)
+{
+    struct core_names *needs;
+    size_t n;
+    PHI_TRY(core_needs_read(a, v->row.needs, &needs, &n, err));
+    for (size_t i = 0; i < r->n_options; i++)
+        if (known_option(&r->options[i], needs, n))
+            return core_request_say_votes(c, &v->row);
+    struct core_ruling changed = *r;
+    changed.reason = PHI_LIT("the policy changed and needs something else now; ask again");
+    return denied_by_policy(c, a, v, &changed, "policy-changed", err);
+}
+
+static enum phi_rc approved(struct phi_core *c, struct phi_arena *a, struct voting *v, struct phi_err *err)
+{
+    struct phi_entry e;
+    struct phi_digest bundle = core_unhex(c->bundle_hash);
+    core_entry(c, &e, PHI_EV_REQUEST_APPROVED, v->by);
+    phi_entry_hash(&e, PHI_F_DIGEST, &v->d.digest);
+    phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
+    /* The grant first: what tells of the approval then finds it. */
+    PHI_TRY(core_grant_file(c, a, &v->row, &v->d, v->d.of.met, v->d.of.n_met, err));
+    return core_request_step(c, a, &v->row, CORE_REQUEST_APPROVE, &e, err);
+}
+
+/* The engine runs again with what is met by now, against the live bundle. */
+static enum phi_rc advance(struct phi_core *c, struct phi_arena *a, struct voting *v, struct phi_err *err)
+{
+    struct core_ruling r;
+    PHI_TRY(core_met(c, a, &v->row, &v->d, &v->d.of.met, &v->d.of.n_met, err));
+    PHI_TRY(core_rule(c, a, &v->d.of, &r, err));
+    switch (r.verdict) {
+    case PHI_ALLOW:
+        return approved(c, a, v, err);
+    case PHI_NEEDS:
+        return goes_on(c, a, v, &r, err);
+    case PHI_DENY:
+        break;
+    }
+    return denied_by_policy(c, a, v, &r, "policy", err);
+}
+
+static enum phi_rc narrowed(struct phi_core *c, struct phi_arena *a, const struct voting *v, struct phi_err *err)
+{
+    struct phi_entry e;
+    struct phi_jw w;
+    PHI_BUF(b, 4096);
+    struct phi_narrowing n = { .for_ms = v->in->narrow_for_ms, .uses = v->in->narrow_uses };
+    if (phi_narrowing_none(&n))
+        return PHI_OK;
+    phi_jw_init(&w, &b);
+    phi_narrowing_write(&w, &n);
+    core_entry(c, &e, PHI_EV_REQUEST_NARROWED, v->by);
+    phi_entry_str(&e, PHI_F_REQ, v->row.id);
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", v->root));
+    phi_entry_json(&e, PHI_F_NARROWING, phi_arena_copy(a, phi_buf_view(&b)));
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+enum phi_rc phi_request_vote(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             struct phi_view which, const struct phi_ballot *vote, struct phi_request *ret,
+                             struct phi_err *err)
+{
+    struct voting v = { .by = by, .in = vote };
+    struct core_vote_row row;
+    PHI_TRY(core_request_seen(c, a, by, which, &v.row, err));
+    if (by->kind != PHI_ACTOR_PERSON)
+        return core_no(c, "request.not-approver", err, PHI_EDENIED, "only persons vote");
+    v.root = core_root(c, a, by->id);
+    PHI_TRY(still_open(c, &v, err));
+    PHI_TRY(not_twice(c, &v, err));
+    PHI_TRY(core_bundle_load(c, err));
+    PHI_TRY(core_draft_of_row(c, a, &v.row, &v.d, err));
+    PHI_TRY(pick(c, a, &v, err));
+    PHI_TRY(cast(c, a, &v, &row, err));
+    PHI_TRY(vote->approve ? narrowed(c, a, &v, err) : PHI_OK);
+    PHI_TRY(vote->approve ? advance(c, a, &v, err) : denied_by(c, a, &v, &row, err));
+    return core_request_view(c, a, by, &v.row, ret, err);
+}
