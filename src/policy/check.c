@@ -70,6 +70,9 @@ static enum phi_rc mark(struct cedar_check *c, struct cedar_expr *e)
             return cedar_fail_at(c->err, c->file, e->at,
                                  "`context.can` is refused: enforcement points of this version have no obligations");
     }
+    if (e->op == OP_CALL && e->n != cedar_fn_info(e->fn)->n)
+        return cedar_fail_at(c->err, c->file, e->at, "`%s` has another number of arguments",
+                             cedar_fn_info(e->fn)->name);
     if (e->op == OP_IS)
         return check_type(c, e->name, e->at);
     if (e->op == OP_LIT && e->lit->kind == PHI_VALUE_ENTITY)

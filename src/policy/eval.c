@@ -422,6 +422,8 @@ static struct cedar_res eval_many(const struct cedar_env *env, const struct ceda
     struct cedar_res r = failed();
     if (!items || !eval_items(env, e, items, &r))
         return r;
+    if (e->op == OP_CALL && e->n != cedar_fn_info(e->fn)->n)
+        return failed(); /* Cedar's grammar takes any number of arguments */
     if (e->op == OP_CALL)
         return known(cedar_fn_call(env->arena, e->fn, items));
     if (e->op == OP_SET)

@@ -150,8 +150,6 @@ static enum phi_rc parse_function(struct cedar_lex *l, struct cedar_place at, st
                           PHI_ARG(name));
     PHI_TRY(cedar_lex_next(l));
     PHI_TRY(parse_list(l, TOK_RPAREN, &args));
-    if (args.n != cedar_fn_info(fn)->n)
-        return cedar_fail(l, at, "`" PHI_FMT "` takes one argument", PHI_ARG(name));
     PHI_TRY(with_items(l, OP_CALL, at, &args, ret));
     (*ret)->fn = fn;
     return PHI_OK;
@@ -259,8 +257,6 @@ static enum phi_rc parse_method(struct cedar_lex *l, struct cedar_place at, stru
     }
     if (!cedar_fn_find(name, &fn) || !cedar_fn_info(fn)->method)
         return cedar_fail(l, at, "Cedar has no method `" PHI_FMT "`", PHI_ARG(name));
-    if (args.n != cedar_fn_info(fn)->n)
-        return wrong_count(l, at, name, cedar_fn_info(fn)->n - 1);
     PHI_TRY(with_items(l, OP_CALL, (*e)->at, &args, e));
     (*e)->fn = fn;
     return PHI_OK;

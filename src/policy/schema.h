@@ -85,6 +85,14 @@ bool cedar_action_applies(const struct cedar_action *a, struct phi_view principa
 const struct cedar_attr_type *cedar_type_attr(const struct cedar_type *record,
                                               struct phi_view name); /* NULL: none */
 
+/* Cedar's JSON read with the schema's help, which lets people leave out __entity and __extn. `t` and
+ * `schema` may be NULL. */
+enum phi_rc cedar_value_from_json(struct phi_arena *a, const struct phi_json *v,
+                                  const struct cedar_type *t, const struct phi_value **ret,
+                                  struct phi_err *err);
+enum phi_rc cedar_entities_add_json(struct phi_entities *es, const struct cedar_schema *schema,
+                                    const struct phi_json *array, struct phi_err *err);
+
 /* Between schema.c and schema_parse.c */
 struct cedar_ref {
     struct phi_view type; /* empty: an action of the same namespace */

@@ -1,7 +1,7 @@
 /* Cedar's JSON of values and entities (cedar-docs, "Entities and context syntax"). */
 #include "policy/entities.h"
 #include "policy/ext.h"
-#include "policy/lex.h"
+#include "policy/schema.h"
 
 #include "base/text.h"
 
@@ -47,95 +47,142 @@ enum phi_rc phi_uid_from_json(const struct phi_json *v, struct phi_uid *ret, str
     return PHI_OK;
 }
 
-static enum phi_rc read_extn(struct phi_arena *a, const struct phi_json *v,
-                             const struct phi_value **ret, struct phi_err *err)
+/* What the schema says of the place: it lets people leave out __entity and __extn. */
+struct place {
+    struct phi_arena *arena;
+    struct phi_err *err;
+};
+
+static enum phi_rc read_value(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                              const struct phi_value **ret);
+
+static enum phi_rc call_function(struct place *p, struct phi_view name,
+                                 const struct phi_value *const *args, size_t n,
+                                 const struct phi_value **ret)
 {
     enum cedar_fn fn = FN_DECIMAL;
-    struct phi_view name = phi_json_text(v, "fn"), arg = { 0 };
-    if (!cedar_fn_find(name, &fn) || cedar_fn_info(fn)->method ||
-        !phi_json_str(phi_json_get(v, "arg"), &arg))
-        return phi_fail(err, PHI_EINPUT, "__extn must be {\"fn\":\"ip\",\"arg\":\"…\"}; functions are "
-                                         "decimal, ip, datetime, duration");
-    const struct phi_value *text = phi_value_string(a, arg);
-    if (!text)
-        return full(err);
-    *ret = cedar_fn_call(a, fn, &text);
-    if (!*ret)
-        return phi_fail(err, PHI_EINPUT, "\"" PHI_FMT "\" is no " PHI_FMT,
-                        PHI_ARG(phi_view_upto(arg, 60)), PHI_ARG(name));
-    return PHI_OK;
+    *ret = NULL;
+    if (cedar_fn_find(name, &fn) && cedar_fn_info(fn)->n == n)
+        *ret = cedar_fn_call(p->arena, fn, args);
+    if (*ret)
+        return PHI_OK;
+    return phi_fail(p->err, PHI_EINPUT, "this is no valid " PHI_FMT "; write {\"__extn\":{\"fn\":\"ip\",\"arg\":\"10.0.0.1\"}}, "
+                    "also decimal, datetime, duration", PHI_ARG(phi_view_upto(name, 40)));
 }
 
-static enum phi_rc read_set(struct phi_arena *a, const struct phi_json *v,
-                            const struct phi_value **ret, struct phi_err *err)
+static enum phi_rc read_extn(struct place *p, const struct phi_json *v, const struct phi_value **ret)
 {
-    const struct phi_value **items = phi_arena_array(a, v->n + 1, sizeof(const struct phi_value *));
+    const struct phi_json *arg = phi_json_get(v, "arg"), *args = phi_json_get(v, "args");
+    const struct phi_value *parts[2] = { NULL, NULL };
+    size_t n = arg ? 1 : args && args->kind == PHI_JSON_ARR ? args->n : 0;
+    if (n > 2 || (arg && args))
+        n = 0;
+    for (size_t i = 0; i < n; i++)
+        PHI_TRY(read_value(p, arg ? arg : &args->items[i], NULL, &parts[i]));
+    return call_function(p, phi_json_text(v, "fn"), parts, n, ret);
+}
+
+static enum phi_rc read_set(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                            const struct phi_value **ret)
+{
+    const struct phi_value **items = phi_arena_array(p->arena, v->n + 1, sizeof(const struct phi_value *));
     if (!items)
-        return full(err);
+        return full(p->err);
     for (size_t i = 0; i < v->n; i++)
-        PHI_TRY(phi_value_from_json(a, &v->items[i], &items[i], err));
-    *ret = phi_value_set(a, items, v->n);
-    return *ret ? PHI_OK : full(err);
+        PHI_TRY(read_value(p, &v->items[i], t && t->kind == TYPE_SET ? t->elem : NULL, &items[i]));
+    *ret = phi_value_set(p->arena, items, v->n);
+    return *ret ? PHI_OK : full(p->err);
 }
 
-static enum phi_rc read_record(struct phi_arena *a, const struct phi_json *v,
-                               const struct phi_value **ret, struct phi_err *err)
+static enum phi_rc read_record(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                               const struct phi_value **ret)
 {
-    struct phi_attr *attrs = phi_arena_array(a, v->n + 1, sizeof *attrs);
+    struct phi_attr *attrs = phi_arena_array(p->arena, v->n + 1, sizeof *attrs);
     if (!attrs)
-        return full(err);
+        return full(p->err);
     for (size_t i = 0; i < v->n; i++) {
+        const struct cedar_attr_type *attr = cedar_type_attr(t, v->keys[i]);
         attrs[i].name = v->keys[i];
-        PHI_TRY(phi_value_from_json(a, &v->items[i], &attrs[i].value, err));
+        PHI_TRY(read_value(p, &v->items[i], attr ? attr->type : NULL, &attrs[i].value));
     }
-    *ret = phi_value_record(a, attrs, v->n);
-    return *ret ? PHI_OK : full(err);
+    *ret = phi_value_record(p->arena, attrs, v->n);
+    return *ret ? PHI_OK : full(p->err);
 }
 
-static enum phi_rc read_object(struct phi_arena *a, const struct phi_json *v,
-                               const struct phi_value **ret, struct phi_err *err)
+static enum phi_rc read_object(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                               const struct phi_value **ret)
 {
     struct phi_uid uid;
+    bool entity = v->n == 1 && phi_json_get(v, "__entity");
     if (v->n == 1 && phi_json_get(v, "__extn"))
-        return read_extn(a, phi_json_get(v, "__extn"), ret, err);
-    if (v->n != 1 || !phi_json_get(v, "__entity"))
-        return read_record(a, v, ret, err);
-    PHI_TRY(phi_uid_from_json(v, &uid, err));
-    *ret = phi_value_entity(a, uid);
-    return *ret ? PHI_OK : full(err);
+        return read_extn(p, phi_json_get(v, "__extn"), ret);
+    if (!entity && !(t && t->kind == TYPE_ENTITY))
+        return read_record(p, v, t, ret);
+    PHI_TRY(phi_uid_from_json(v, &uid, p->err));
+    *ret = phi_value_entity(p->arena, uid);
+    return *ret ? PHI_OK : full(p->err);
+}
+
+static enum phi_rc read_text(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                             const struct phi_value **ret)
+{
+    static const char *const fns[] = { "decimal", "ip", "datetime", "duration" };
+    *ret = phi_value_string(p->arena, v->str);
+    if (!*ret)
+        return full(p->err);
+    if (!t || t->kind != TYPE_EXT)
+        return PHI_OK;
+    const struct phi_value *arg = *ret;
+    return call_function(p, phi_view_of(fns[t->ext]), &arg, 1, ret);
+}
+
+static enum phi_rc read_value(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                              const struct phi_value **ret)
+{
+    switch (v->kind) {
+    case PHI_JSON_BOOL: *ret = cedar_bool(v->b); return PHI_OK;
+    case PHI_JSON_INT: *ret = phi_value_long(p->arena, v->i); break;
+    case PHI_JSON_STR: return read_text(p, v, t, ret);
+    case PHI_JSON_ARR: return read_set(p, v, t, ret);
+    case PHI_JSON_OBJ: return read_object(p, v, t, ret);
+    case PHI_JSON_NULL: return phi_fail(p->err, PHI_EINPUT, "null is no value of Cedar");
+    case PHI_JSON_REAL: return phi_fail(p->err, PHI_EINPUT, "a number must be whole");
+    }
+    return *ret ? PHI_OK : full(p->err);
+}
+
+enum phi_rc cedar_value_from_json(struct phi_arena *a, const struct phi_json *v,
+                                  const struct cedar_type *t, const struct phi_value **ret,
+                                  struct phi_err *err)
+{
+    struct place p = { a, err };
+    return read_value(&p, v, t, ret);
 }
 
 enum phi_rc phi_value_from_json(struct phi_arena *a, const struct phi_json *v,
                                 const struct phi_value **ret, struct phi_err *err)
 {
-    switch (v->kind) {
-    case PHI_JSON_BOOL: *ret = cedar_bool(v->b); return PHI_OK;
-    case PHI_JSON_INT: *ret = phi_value_long(a, v->i); break;
-    case PHI_JSON_STR: *ret = phi_value_string(a, v->str); break;
-    case PHI_JSON_ARR: return read_set(a, v, ret, err);
-    case PHI_JSON_OBJ: return read_object(a, v, ret, err);
-    case PHI_JSON_NULL: return phi_fail(err, PHI_EINPUT, "null is no value of Cedar");
-    case PHI_JSON_REAL: return phi_fail(err, PHI_EINPUT, "a number must be whole");
-    }
-    return *ret ? PHI_OK : full(err);
+    return cedar_value_from_json(a, v, NULL, ret, err);
 }
 
-static enum phi_rc attrs_of(struct phi_arena *a, const struct phi_json *entity, const char *key,
-                            const struct phi_value **ret, struct phi_err *err)
+static enum phi_rc attrs_of(struct place *p, const struct phi_json *entity, const char *key,
+                            const struct cedar_type *t, const struct phi_value **ret)
 {
     const struct phi_json *v = phi_json_get(entity, key);
     *ret = NULL;
     if (!v)
         return PHI_OK;
     if (v->kind != PHI_JSON_OBJ)
-        return phi_fail(err, PHI_EINPUT, "\"%s\" of an entity must be an object", key);
-    return read_record(a, v, ret, err);
+        return phi_fail(p->err, PHI_EINPUT, "\"%s\" of an entity must be an object", key);
+    return read_record(p, v, t, ret);
 }
 
-static enum phi_rc add_one(struct phi_entities *es, const struct phi_json *v, struct phi_err *err)
+static enum phi_rc add_one(struct phi_entities *es, const struct cedar_schema *schema,
+                           const struct phi_json *v, struct phi_err *err)
 {
     static const char *const keys[] = { "uid", "attrs", "parents", "tags", NULL };
     PHI_ARENA(a, MAX_ENTITIES_TREE);
+    struct place p = { &a, err };
     struct phi_uid uid;
     const struct phi_value *attrs = NULL, *tags = NULL;
     const struct phi_json *parents = phi_json_get(v, "parents");
@@ -146,8 +193,9 @@ static enum phi_rc add_one(struct phi_entities *es, const struct phi_json *v, st
     PHI_TRY(phi_uid_from_json(phi_json_get(v, "uid"), &uid, err));
     if (parents && parents->kind != PHI_JSON_ARR)
         return phi_fail(err, PHI_EINPUT, "\"parents\" must be a list of entities");
-    PHI_TRY(attrs_of(&a, v, "attrs", &attrs, err));
-    PHI_TRY(attrs_of(&a, v, "tags", &tags, err));
+    const struct cedar_entity_type *t = schema ? cedar_schema_entity(schema, uid.type) : NULL;
+    PHI_TRY(attrs_of(&p, v, "attrs", t ? t->attrs : NULL, &attrs));
+    PHI_TRY(attrs_of(&p, v, "tags", NULL, &tags));
     struct phi_uid *uids = phi_arena_array(&a, n + 1, sizeof *uids);
     if (!uids)
         return full(err);
@@ -156,14 +204,20 @@ static enum phi_rc add_one(struct phi_entities *es, const struct phi_json *v, st
     return cedar_entities_add(es, uid, uids, n, attrs, tags, err);
 }
 
-enum phi_rc phi_entities_add_json(struct phi_entities *es, const struct phi_json *array,
-                                  struct phi_err *err)
+enum phi_rc cedar_entities_add_json(struct phi_entities *es, const struct cedar_schema *schema,
+                                    const struct phi_json *array, struct phi_err *err)
 {
     if (!array || array->kind != PHI_JSON_ARR)
         return phi_fail(err, PHI_EINPUT, "entities must be a JSON array");
     for (size_t i = 0; i < array->n; i++)
-        PHI_TRY(add_one(es, &array->items[i], err));
+        PHI_TRY(add_one(es, schema, &array->items[i], err));
     return PHI_OK;
+}
+
+enum phi_rc phi_entities_add_json(struct phi_entities *es, const struct phi_json *array,
+                                  struct phi_err *err)
+{
+    return cedar_entities_add_json(es, NULL, array, err);
 }
 
 enum phi_rc phi_entities_add_text(struct phi_entities *es, struct phi_view json, struct phi_err *err)
