@@ -27,11 +27,14 @@ scalars = {"bool", "int32", "uint32", "int64", "uint64", "string", "double", "fl
 def fields(name):
     if name == "A_Const":  # a constant's value is a one-of of plain values
         return [(f, "-") for f in "ival fval boolval sval bsval isnull location".split()]
+    # "xpr" is the base struct of an expression: never written
     body = re.search(r"^message %s\s*\n?{(.*?)^}" % name, text, re.M | re.S).group(1)
     out = []
     for kind, ident, rest in re.findall(r"^\s*(?:repeated )?(\w+) (\w+) = \d+(.*);", body, re.M):
         given = re.search(r'json_name="(\w+)"', rest)
         key = given.group(1) if given else ident
+        if key == "xpr":
+            continue
         if kind in scalars or kind in enums:
             out.append((key, "-"))
         elif kind == "Node":
