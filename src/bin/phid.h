@@ -14,7 +14,7 @@ struct phid_data { /* the opened data folder */
     char origin[160];
     char key_line[400]; /* the log's verifier key, with its newline */
     struct phi_signer_proc *signer;
-    struct phi_store store;
+    struct phi_store *store;
     struct phi_ca *ca;
 };
 

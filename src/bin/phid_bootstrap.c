@@ -49,7 +49,7 @@ static enum phi_rc bootstrap(const struct phid_config *c, struct phid_data *d, s
     struct phi_core *core = NULL;
     PHI_TRY(starter_read(c, f, err));
     PHI_TRY(phid_data_open(c, d, err));
-    struct phi_core_config config = { .origin = d->origin, .key = d->key_line, .store = &d->store, .clock = &phid_clock,
+    struct phi_core_config config = { .origin = d->origin, .key = d->key_line, .store = d->store, .clock = &phid_clock,
                                       .rng = &phid_rng };
     PHI_TRY(phi_core_open(&config, &core, err));
     enum phi_rc rc = phi_core_do(core, first_run, f, err);

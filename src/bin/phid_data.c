@@ -7,7 +7,7 @@
 
 #include "base/os.h"
 #include "bin/phid.h"
-#include "store/store.h"
+#include "store/sqlite.h"
 
 /* ---- core's ports ---- */
 
@@ -128,8 +128,7 @@ enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, s
 
 void phid_data_close(struct phid_data *d)
 {
-    if (d->store.ops)
-        d->store.ops->close(d->store.self);
+    phi_store_close(d->store);
     phi_ca_close(d->ca);
     phi_signer_close(d->signer);
     *d = (struct phid_data){ 0 };

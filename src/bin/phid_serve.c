@@ -83,7 +83,7 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     p->hub = api_hub_open(p->loop);
     if (!p->hub)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    struct api_engine_opts o = { .loop = p->loop, .store = &p->data.store, .origin = p->data.origin,
+    struct api_engine_opts o = { .loop = p->loop, .store = p->data.store, .origin = p->data.origin,
                                  .key = p->data.key_line, .clock = &phid_clock, .rng = &phid_rng,
                                  .notifier = api_hub_notifier(p->hub), .sign = head_sign,
                                  .sign_self = p->data.signer, .signed_size = (int64_t)head.size };
