@@ -292,7 +292,8 @@ static void on_relation(struct resolver *r, const struct sql_ref *ref)
     r->wild |= writes && rel->flags & (CAT_TRIGGERS | CAT_FOREIGN);
     if (ref->acts & SQL_ACT_DDL && !ref->schema.n && !phi_view_eq(rel->schema, first_schema(r)))
         act_on(r, SQL_ACT_DDL, first_schema(r), ref->name); /* CREATE makes it there */
-    use_of(r, rel, 0, writes);
+    if (ref->acts & ~(unsigned)SQL_ACT_DDL)
+        use_of(r, rel, 0, writes);
 }
 
 /* ---- a statement ---- */

@@ -14,6 +14,10 @@ static void each_statement_means_what_the_table_says(void **unused)
     int bad = 0;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct gw_sql_facts *f = sqlt_facts(&T, cases[i].sql);
+        if (!cases[i].actions) { /* no SQL at all */
+            bad += f->ok;
+            continue;
+        }
         if (!f->ok || f->n != 1) {
             print_error("%s\n  is not one statement: " PHI_FMT "\n", cases[i].sql, PHI_ARG(f->error));
             bad++;

@@ -56,7 +56,7 @@ struct gw_catalog *sqlt_catalog(bool evil)
     ROW(c, FUNCTIONS, "public", "wipe", "u");
     ROW(c, FUNCTIONS, "hr", "upper", "u");
     ROW(c, FUNCTIONS, "public", "json_scalar", "u");
-    ROW(c, OPERATORS, "+++", "public", "public", "wipe", "f");
+    ROW(c, OPERATORS, "@+@", "public", "public", "wipe", "f");
     ROW(c, OPERATORS, "=", "public", "public", "mood_eq", "t");
     ROW(c, OPERATORS, "||", "hr", "hr", "join_them", "f");
     ROW(c, TYPES, "public", "mood", "t");

@@ -13,8 +13,8 @@
 #include "gateway/parser.h"
 
 /* Tables orders, customers (public), secret (hr), t_trig (trigger), t_rule (rule), t_enum (a column of users' type);
- * views v_plain, v_calls (runs public.wipe), v_admin (runs pg_reload_conf), v_odd; function wipe, overloads of lower and nextval; operators +++ and =;
- * types mood (enum), posint (domain with a check); a cast of users between built-in types only in `evil`. */
+ * views v_plain, v_calls (runs public.wipe), v_admin (runs pg_reload_conf), v_odd; function wipe, overloads of lower and nextval; operators @+@, || and =;
+ * types mood, posint (domain with a check); a cast of users between built-in types only in `evil`. */
 struct gw_catalog *sqlt_catalog(bool evil);
 
 struct sqlt {

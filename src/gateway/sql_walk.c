@@ -103,6 +103,8 @@ void sql_use_list(struct sql_walk *w, enum sql_kind kind, unsigned acts, yyjson_
 void sql_use_rel(struct sql_walk *w, yyjson_val *v, unsigned acts)
 {
     struct phi_view name = sql_text(v, "relname"), schema = sql_text(v, "schemaname");
+    if (acts == SQL_ACT_DDL && !schema.n && sql_is(v, "relpersistence", "t"))
+        schema = PHI_LIT("pg_temp"); /* CREATE TEMP … */
     if (!name.n)
         sql_admin(w, "a relation without a name");
     else
@@ -470,6 +472,13 @@ void sql_walk_any(struct sql_walk *w, yyjson_val *v)
         sql_admin(w, "a part of the statement that phi does not know");
 }
 
+/* In a definition these name its parts: a column, a relation, the type or function of an attribute. */
+static bool only_defines(const char *type)
+{
+    return strcmp(type, "ColumnDef") == 0 || strcmp(type, "List") == 0 || strcmp(type, "RangeVar") == 0 ||
+           strcmp(type, "TypeName") == 0;
+}
+
 void sql_walk_inside(struct sql_walk *w, yyjson_val *v)
 {
     if (w->depth >= SQL_MAX_DEPTH) {
@@ -480,7 +489,7 @@ void sql_walk_inside(struct sql_walk *w, yyjson_val *v)
     size_t i, max;
     yyjson_val *k, *item, *body = NULL;
     const char *type = sql_unwrap(v, &body);
-    if (type && node_of(type) && strcmp(type, "ColumnDef") != 0 && strcmp(type, "List") != 0 && strcmp(type, "RangeVar") != 0)
+    if (type && node_of(type) && !only_defines(type))
         sql_walk_as(w, type, body);
     else if (yyjson_is_obj(v))
         yyjson_obj_foreach (v, i, max, k, item)
