@@ -3,7 +3,10 @@
 #ifndef GATEWAY_PHID_H
 #define GATEWAY_PHID_H
 
+#include "base/id.h"
+#include "base/limits.h"
 #include "client/link.h"
+#include "proof/body.h"
 #include "wire/scram.h"
 
 struct gw_gateway;
@@ -17,7 +20,7 @@ struct gw_signin { /* a credential that is good now */
 };
 
 struct gw_try { /* what a session asks the policy */
-    struct phi_view person, target;
+    struct phi_view person, target, addr, application;
     const struct phi_pair *actions; /* sorted */
     size_t n;
 };
@@ -43,7 +46,6 @@ struct gw_phid {
     void (*leave)(void *ctx, struct phi_view request, struct phi_view waiter);
     bool (*outcome)(void *ctx, const char *claim, const char *outcome, struct phi_view tag, int64_t rows);
     void (*ack)(void *ctx, int64_t seq);
-    void (*console)(void *ctx, struct phi_buf *ret); /* "http://localhost:8470" */
 };
 
 /* What phid says, into the gateway. */
@@ -58,6 +60,7 @@ struct gw_link;
 enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *state_dir, struct gw_gateway *g,
                          struct gw_link **ret, struct phi_err *err);
 void gw_link_close(struct gw_link *l);
+bool gw_link_idle(const struct gw_link *l); /* nothing waits for phid any more */
 struct gw_phid gw_link_port(struct gw_link *l);
 
 #endif

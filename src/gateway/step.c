@@ -3,7 +3,7 @@
 /* Rows that every living state shares. While the target works (or may have an open transaction) a
  * client that leaves means cutting: closing a socket stops nothing in PostgreSQL. */
 #define ALWAYS(s)                                                                                  \
-    [s][EV_END] = { GW_CUT, ACT_CUT }, [s][EV_GONE] = { GW_CUT, ACT_CUT }, [s][EV_LOST] = { GW_DEAD, ACT_CLOSE }
+    [s][EV_END] = { GW_CUT, ACT_CUT }, [s][EV_GONE] = { GW_CUT, ACT_CUT }, [s][EV_LOST] = { GW_CUT, ACT_CUT }
 
 static const struct gw_step table[GW_NSTATE][GW_NEVENT] = {
     ALWAYS(GW_IDLE),

@@ -1,0 +1,398 @@
+/* A client until its session begins: TLS, sign-in by SCRAM, the policy's word on connecting, the target's connection. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/logline.h"
+#include "gateway/session.h"
+#include "gateway/startup.h"
+
+#define SIGN_IN_MS 30000
+
+enum phase { HELLO, SASL_FIRST, SASL_FINAL, TARGET };
+
+struct gw_front {
+    struct gw_front *next, **prev;
+    struct gw_target *target;
+    struct net_conn *conn;
+    enum phase phase;
+    bool asked_ssl, asked_gss;
+    struct phi_arena mem;
+    struct gw_startup startup;
+    struct gw_signin who;
+    bool known;
+    struct scram_server scram;
+    struct gw_upstream *up;
+    struct gw_session *session;
+    char version[40];
+};
+
+static void front_free(struct gw_front *f)
+{
+    if (f->next != NULL)
+        f->next->prev = f->prev;
+    *f->prev = f->next;
+    gw_upstream_close(f->up);
+    net_conn_close(f->conn);
+    if (f->session != NULL) {
+        f->session->client = NULL;
+        gw_session_free(f->session);
+    }
+    scram_server_done(&f->scram);
+    phi_arena_done(&f->mem);
+    free(f);
+}
+
+void gw_front_close_all(struct gw_gateway *g)
+{
+    while (g->fronts != NULL)
+        front_free(g->fronts);
+}
+
+static void write_buf(struct gw_front *f, const struct phi_buf *b)
+{
+    if (phi_buf_ok(b))
+        net_conn_write(f->conn, phi_buf_view(b));
+}
+
+static void fatal(struct gw_front *f, const char *sqlstate, const char *why, const char *hint)
+{
+    PHI_BUF(b, 4096);
+    struct pg_report r = { .severity = "FATAL",
+                           .sqlstate = sqlstate,
+                           .message = phi_view_of(why),
+                           .hint = phi_view_of(hint) };
+    pg_add_report(&b, 'E', &r);
+    write_buf(f, &b);
+    net_conn_finish(f->conn, 1000);
+    f->conn = NULL;
+    front_free(f);
+}
+
+/* --- the target --- */
+static void up_status(struct phi_view name, struct phi_view value, void *ctx)
+{
+    struct gw_front *f = ctx;
+    PHI_BUF(b, 1024);
+    if (phi_view_is(name, "server_version"))
+        snprintf(f->version, sizeof f->version, PHI_FMT, PHI_ARG(value));
+    if (!gw_setting_note(f->session, name, value))
+        f->version[0] = '\0'; /* refused below: the pin did not hold */
+    pg_add_status(&b, name, value);
+    write_buf(f, &b);
+}
+
+static void up_failed(const char *sqlstate, const char *why, void *ctx)
+{
+    struct gw_front *f = ctx;
+    char text[500];
+    f->up = NULL;
+    snprintf(text, sizeof text, "phi: %s: %s", f->target->o.name, why);
+    fatal(f, sqlstate, text, NULL);
+}
+
+static void up_ready(struct net_conn *conn, uint32_t pid, uint32_t key, void *ctx)
+{
+    struct gw_front *f = ctx;
+    struct gw_session *s = f->session;
+    struct phi_err err = { 0 };
+    PHI_BUF(b, 64);
+    f->up = NULL;
+    s->server = conn;
+    s->server_pid = pid;
+    s->server_key = key;
+    if (gw_version_check(phi_view_of(f->version), &err) != PHI_OK) {
+        fatal(f, "0A000", err.msg, NULL);
+        return;
+    }
+    pg_add_backend_key(&b, s->pid, s->key);
+    pg_add_ready(&b, 'I');
+    write_buf(f, &b);
+    net_conn_deadline(f->conn, 0);
+    f->session = NULL;
+    f->conn = NULL;
+    front_free(f);
+    gw_session_start(s);
+}
+
+static const struct gw_upstream_events up_events = { .on_status = up_status, .on_ready = up_ready, .on_failed = up_failed };
+
+static void go_to_target(struct gw_front *f)
+{
+    struct phi_view pairs[2 * (GW_STARTUP_MAX + 3)];
+    struct phi_err err = { 0 };
+    size_t n = f->startup.n;
+    struct gw_session *s = gw_session_open(f->target, &f->who, f->conn);
+    f->session = s;
+    if (s == NULL) {
+        fatal(f, "53200", "phi: out of memory", NULL);
+        return;
+    }
+    if (f->startup.hold_ms >= 0)
+        s->hold_ms = f->startup.hold_ms;
+    snprintf(s->addr, sizeof s->addr, "%s", net_conn_peer_host(f->conn));
+    snprintf(s->application, sizeof s->application, PHI_FMT, PHI_ARG(phi_view_upto(f->startup.application, 64)));
+    if (!phi_utf8_ok(phi_view_of(s->application)))
+        s->application[0] = '\0'; /* cut inside a character */
+    memcpy(pairs, f->startup.pairs, 2 * n * sizeof *pairs);
+    const struct phi_view pinned[] = { PHI_LIT("client_encoding"),
+                                       PHI_LIT("UTF8"),
+                                       PHI_LIT("standard_conforming_strings"),
+                                       PHI_LIT("on"),
+                                       PHI_LIT("search_path"),
+                                       phi_buf_view(&f->target->path_text) };
+    memcpy(pairs + 2 * n, pinned, sizeof pinned);
+    f->phase = TARGET;
+    f->up = gw_upstream_open(&f->target->door, pairs, n + 3, &up_events, f, &err);
+    if (f->up == NULL)
+        fatal(f, "58000", err.msg, NULL);
+}
+
+/* --- may this person connect at all? --- */
+static bool record_connect(struct gw_front *f, const struct phi_pair *pair)
+{
+    const struct gw_phid *p = &f->target->gw->phid;
+    char hex[PHI_HEX_LEN + 1];
+    struct phi_digest act;
+    struct phi_jw w;
+    PHI_BUF(actions, 1024);
+    struct phi_body body = { .requester = phi_ref_of("Person", phi_view_of(f->who.person)),
+                             .target = pair->resource,
+                             .actions = pair,
+                             .n_actions = 1,
+                             .payload = { .kind = PHI_PAYLOAD_PG_QUERY } };
+    if (phi_act_digest(&body, &act, NULL) != PHI_OK)
+        return false;
+    phi_digest_hex(&act, hex);
+    phi_jw_init(&w, &actions);
+    phi_pairs_write(&w, pair, 1);
+    return p->may_record(p->ctx) && p->record(p->ctx, phi_view_of(f->who.person), phi_view_of(f->target->o.name),
+                                              phi_view_of(f->who.credential), phi_buf_view(&actions), phi_view_of(hex));
+}
+
+static void admit(struct gw_front *f)
+{
+    const struct gw_phid *p = &f->target->gw->phid;
+    struct phi_pair pair = { PHI_LIT("pg:connect"), phi_ref_make(&f->mem, "Target", f->target->o.name, NULL) };
+    struct gw_try t = { .person = phi_view_of(f->who.person),
+                        .target = phi_view_of(f->target->o.name),
+                        .addr = phi_view_of(net_conn_peer_host(f->conn)),
+                        .application = f->startup.application,
+                        .actions = &pair,
+                        .n = 1 };
+    char text[1200];
+    PHI_BUF(why, 1000);
+    switch (p->decide(p->ctx, &t, &why)) {
+    case PHI_ALLOW:
+        if (record_connect(f, &pair))
+            go_to_target(f);
+        else
+            fatal(f, "58000", "phi: phid does not acknowledge records; nothing is let through unrecorded", NULL);
+        return;
+    case PHI_NEEDS:
+        fatal(f, "42501", "phi: connecting needs an approval, which this gateway cannot hold for",
+              "policies for pg:connect may allow or deny");
+        return;
+    case PHI_DENY: break;
+    }
+    snprintf(text, sizeof text, "phi: %s", phi_buf_str(&why));
+    fatal(f, "42501", text, NULL);
+}
+
+/* --- SCRAM --- */
+static bool sasl_initial(struct phi_view body, struct phi_view *data)
+{
+    struct pg_rd r = { body, false };
+    struct phi_view mechanism = pg_rd_str(&r);
+    uint32_t len = pg_rd32(&r);
+    *data = pg_rd_bytes(&r, len);
+    return pg_rd_end(&r) && phi_view_is(mechanism, SCRAM_MECHANISM);
+}
+
+static void on_sasl_first(struct gw_front *f, struct phi_view body)
+{
+    uint8_t random[SCRAM_NONCE_RAW];
+    struct phi_view data;
+    struct phi_err err = { 0 };
+    PHI_BUF(first, SCRAM_MAX_TEXT);
+    PHI_BUF(b, 2 * SCRAM_MAX_TEXT);
+    phi_random(random, sizeof random);
+    if (!sasl_initial(body, &data) || scram_server_first(&f->scram, data, random, &first, &err) != PHI_OK) {
+        fatal(f, "08P01", "phi: malformed sign-in", NULL);
+        return;
+    }
+    pg_add_auth(&b, 11, phi_buf_view(&first));
+    write_buf(f, &b);
+    f->phase = SASL_FINAL;
+}
+
+static void on_sasl_final(struct gw_front *f, struct phi_view body)
+{
+    struct phi_err err = { 0 };
+    PHI_BUF(final, SCRAM_MAX_TEXT);
+    PHI_BUF(b, 2 * SCRAM_MAX_TEXT);
+    enum phi_rc rc = scram_server_final(&f->scram, body, &final, &err);
+    if (rc != PHI_OK || !f->known) {
+        PHI_LOG(WARN, "sign-in-failed", "from", "%s", net_conn_peer(f->conn));
+        fatal(f, "28P01", "phi: the credential is unknown, has ended, or its password is wrong",
+              "phi connect issues a new one");
+        return;
+    }
+    pg_add_auth(&b, 12, phi_buf_view(&final));
+    pg_add_auth(&b, 0, (struct phi_view){ 0 });
+    write_buf(f, &b);
+    admit(f);
+}
+
+static void sasl_begin(struct gw_front *f)
+{
+    PHI_BUF(b, 64);
+    const struct gw_phid *p = &f->target->gw->phid;
+    const struct gw_startup *s = &f->startup;
+    struct scram_verifier mock;
+    f->known = p->signin(p->ctx, s->user, s->credential, phi_view_of(f->target->o.name), &f->who);
+    /* An unknown one goes through the same motions. */
+    scram_verifier_mock(s->user, phi_view_mem(f->target->gw->mock_secret, sizeof f->target->gw->mock_secret), &mock);
+    scram_server_init(&f->scram, f->known ? &f->who.verifier : &mock);
+    pg_add_auth(&b, 10, phi_view_mem(SCRAM_MECHANISM "\0", sizeof SCRAM_MECHANISM + 1));
+    write_buf(f, &b);
+    f->phase = SASL_FIRST;
+}
+
+/* --- hello --- */
+static void negotiate(struct gw_front *f, uint16_t minor)
+{
+    const struct gw_startup *s = &f->startup;
+    PHI_BUF(b, 1024);
+    if (minor == 0 && s->n_extensions == 0)
+        return;
+    size_t at = pg_begin(&b, 'v');
+    phi_buf_add32(&b, 0);
+    phi_buf_add32(&b, (uint32_t)s->n_extensions);
+    for (size_t i = 0; i < s->n_extensions; i++)
+        pg_add_str(&b, s->extensions[i]);
+    pg_end(&b, at);
+    write_buf(f, &b);
+}
+
+static void on_startup(struct gw_front *f, const struct pg_hello *h)
+{
+    const char *sqlstate = "08P01";
+    struct phi_err err = { 0 };
+    if (f->target->o.client_tls != NULL && !net_conn_is_tls(f->conn)) {
+        fatal(f, "28000", "phi: this gateway is only served over TLS", "sslmode=verify-full");
+    } else if (gw_startup_read(&f->mem, h->params, &f->startup, &sqlstate, &err) != PHI_OK) {
+        fatal(f, sqlstate, err.msg, NULL);
+    } else if (!phi_view_is(f->startup.database, f->target->o.name) &&
+               !phi_view_is(f->startup.database, f->target->o.database)) {
+        fatal(f, "3D000", "phi: this gateway port serves another database", f->target->o.name);
+    } else {
+        negotiate(f, h->minor);
+        sasl_begin(f);
+    }
+}
+
+static void on_cancel(struct gw_front *f, const struct pg_hello *h)
+{
+    struct gw_gateway *g = f->target->gw;
+    for (struct gw_session *s = g->sessions; s != NULL; s = s->next)
+        if (s->pid == h->pid && phi_secret_eq(phi_view_mem(&s->key, sizeof s->key), phi_view_mem(&h->key, sizeof h->key))) {
+            gw_event(s, EV_CANCEL);
+            gw_client_data(s);
+            break;
+        }
+    front_free(f); /* closes without a word, as PostgreSQL does */
+}
+
+/* Bytes behind an SSLRequest that came before our answer: somebody puts words into the client's mouth. */
+static void on_encrypt(struct gw_front *f, enum pg_hello_kind kind)
+{
+    bool *asked = kind == PG_HELLO_SSL ? &f->asked_ssl : &f->asked_gss;
+    struct net_tls *tls = kind == PG_HELLO_SSL ? f->target->o.client_tls : NULL;
+    if (*asked || net_conn_is_tls(f->conn) || net_conn_in(f->conn).n > 0) {
+        front_free(f);
+        return;
+    }
+    *asked = true;
+    net_conn_write(f->conn, tls != NULL ? PHI_LIT("S") : PHI_LIT("N"));
+    if (tls != NULL && net_conn_start_tls(f->conn, tls, NULL, NULL) != PHI_OK)
+        front_free(f);
+}
+
+static void on_hello(struct gw_front *f)
+{
+    struct phi_view all = net_conn_in(f->conn), in = all;
+    struct pg_hello h;
+    enum phi_frame got = pg_hello_read(&in, &h);
+    if (got == PHI_FRAME_MORE)
+        return;
+    if (got == PHI_FRAME_BAD) {
+        fatal(f, "08P01", "phi: malformed startup packet", NULL);
+        return;
+    }
+    struct phi_view params = h.params;
+    if (h.kind == PG_HELLO_STARTUP)
+        h.params = phi_arena_copy(&f->mem, params);
+    net_conn_take(f->conn, all.n - in.n);
+    switch (h.kind) {
+    case PG_HELLO_STARTUP: on_startup(f, &h); break;
+    case PG_HELLO_CANCEL: on_cancel(f, &h); break;
+    case PG_HELLO_SSL:
+    case PG_HELLO_GSS: on_encrypt(f, h.kind); break;
+    }
+}
+
+static void front_data(struct net_conn *c, struct phi_view in, void *ctx)
+{
+    struct gw_front *f = ctx;
+    uint8_t type = 0, copy[SCRAM_MAX_TEXT];
+    struct phi_view body, all = in;
+    if (f->phase == TARGET)
+        return; /* what is sent ahead waits for the session */
+    if (f->phase == HELLO) {
+        on_hello(f);
+        return;
+    }
+    enum phi_frame got = pg_frame(&in, sizeof copy, &type, &body);
+    if (got == PHI_FRAME_MORE)
+        return;
+    if (got == PHI_FRAME_BAD || type != 'p') {
+        fatal(f, "08P01", "phi: unexpected message while signing in", NULL);
+        return;
+    }
+    memcpy(copy, body.p, body.n);
+    net_conn_take(c, all.n - in.n);
+    if (f->phase == SASL_FIRST)
+        on_sasl_first(f, phi_view_mem(copy, body.n));
+    else
+        on_sasl_final(f, phi_view_mem(copy, body.n));
+}
+
+static void front_closed(struct net_conn *c, const struct phi_err *why, void *ctx)
+{
+    struct gw_front *f = ctx;
+    (void)c;
+    (void)why;
+    f->conn = NULL;
+    front_free(f);
+}
+
+static const struct net_conn_events front_events = { .on_data = front_data, .on_closed = front_closed };
+
+void gw_front_accept(struct net_conn *conn, void *target)
+{
+    struct gw_target *t = target;
+    struct gw_front *f = calloc(1, sizeof *f);
+    if (f == NULL || t->gw->draining) {
+        free(f);
+        net_conn_close(conn);
+        return;
+    }
+    *f = (struct gw_front){ .target = t, .conn = conn, .next = t->gw->fronts, .prev = &t->gw->fronts };
+    if (f->next != NULL)
+        f->next->prev = &f->next;
+    t->gw->fronts = f;
+    phi_arena_init(&f->mem, 256 * 1024);
+    net_conn_bind(conn, &front_events, f);
+    net_conn_deadline(conn, SIGN_IN_MS);
+}

@@ -1,0 +1,404 @@
+/* What a unit means, and what policy says of it. Everything here is computed again at every use: tables and
+ * functions come and go. */
+#include <string.h>
+
+#include "gateway/session.h"
+
+/* --- understanding --- */
+static void on_parsed(void *ctx, struct gw_sql_raw *raw)
+{
+    struct gw_session *s = ctx;
+    s->parsing = NULL;
+    s->unit.ops[s->unit.parsing].stmt->raw = gw_sql_raw_hold(raw);
+    gw_parse_unit(s);
+    gw_client_data(s);
+}
+
+/* False: the parser is asked, or the unit is refused. */
+static bool parse_op(struct gw_session *s, struct gw_op *op)
+{
+    if ((op->type != 'P' && op->type != 'Q') || op->stmt->raw != NULL)
+        return true;
+    if (op->stmt->sql.n > PHI_MAX_SQL) {
+        gw_refuse_with(s, "54000", "phi: a statement of %zu bytes is longer than phi looks at (%d)", op->stmt->sql.n,
+                       PHI_MAX_SQL);
+        gw_event(s, EV_DENY);
+        return false;
+    }
+    op->stmt->raw = gw_parser_cached(s->gw->parser, op->stmt->sql);
+    if (op->stmt->raw != NULL)
+        return true;
+    s->parsing = gw_parser_parse(s->gw->parser, op->stmt->sql, on_parsed, s);
+    if (s->parsing == NULL) {
+        gw_refuse_with(s, "53000", "phi: the parser is overloaded; try again");
+        gw_event(s, EV_DENY);
+    }
+    return false;
+}
+
+void gw_parse_unit(struct gw_session *s)
+{
+    struct gw_unit *u = &s->unit;
+    for (; u->parsing < u->n && !u->broken; u->parsing++)
+        if (!parse_op(s, &u->ops[u->parsing]))
+            return;
+    s->wants_catalog = gw_target_waits(s->target);
+    if (!s->wants_catalog)
+        gw_event(s, EV_PARSED);
+}
+
+void gw_parse_unit_cancel(struct gw_session *s)
+{
+    gw_parser_cancel(s->parsing);
+    s->parsing = NULL;
+    s->wants_catalog = false;
+}
+
+/* --- gathering --- */
+#define MAX_RAW_PAIRS 1024
+
+struct gather {
+    struct gw_session *s;
+    struct phi_arena *a;
+    struct phi_pair *pairs;
+    size_t n;
+    uint32_t or_flags;
+    bool all_harmless, all_begins, any_begin;
+    bool full;
+};
+
+static const struct gw_sql_facts *facts_of(struct gw_session *s, struct gw_stmt *st)
+{
+    const struct gw_target *t = s->target;
+    const struct gw_sql_facts *f = NULL;
+    /* What this transaction changed in the catalogue nobody else can see yet: everything is unknown then. */
+    struct gw_sql_env env = { .target = phi_view_of(t->o.name),
+                              .catalog = s->txn_ddl ? NULL : t->catalog,
+                              .path = t->path,
+                              .n_path = t->n_path };
+    if (st->raw == NULL || !gw_sql_resolve(st->raw, st->sql, &env, &s->unit.mem, &f)) {
+        gw_refuse_with(s, "53200", "phi: not enough memory to look at this statement");
+        return NULL;
+    }
+    if (f->ok)
+        return f;
+    gw_refuse_with(s, f->sqlstate, PHI_FMT, PHI_ARG(f->error));
+    s->refusal.position = f->cursor;
+    return NULL;
+}
+
+static void add_pairs(struct gather *g, const struct gw_sql_action *actions, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (g->n == MAX_RAW_PAIRS)
+            g->n = phi_pairs_sort(g->pairs, g->n);
+        if (g->n == MAX_RAW_PAIRS) {
+            g->full = true;
+            return;
+        }
+        g->pairs[g->n++] = (struct phi_pair){ actions[i].action, { actions[i].type, actions[i].id } };
+    }
+}
+
+/* EXECUTE and FETCH mean what their PREPARE or DECLARE meant; unknown ones stay pg:admin. */
+static bool add_named(struct gather *g, const struct gw_sql_stmt *st)
+{
+    uint8_t kind = st->flags & GW_SQL_EXECUTE ? 'p' : 'c';
+    struct gw_stmt *def = gw_maps_sql_find(g->s, kind, st->name);
+    if (def == NULL) {
+        add_pairs(g, st->actions, st->n);
+        return true;
+    }
+    const struct gw_sql_facts *f = facts_of(g->s, def);
+    if (f == NULL)
+        return false;
+    add_pairs(g, f->actions, f->n_actions);
+    g->or_flags |= f->flags & (GW_SQL_WRITES | GW_SQL_CALLS | GW_SQL_ADMIN | GW_SQL_DDL);
+    g->all_harmless = g->all_harmless && (f->flags & GW_SQL_HARMLESS);
+    return true;
+}
+
+static bool pinned_name(struct phi_view name)
+{
+    return phi_view_is(name, "standard_conforming_strings") || phi_view_is(name, "client_encoding") ||
+           phi_view_is(name, "search_path");
+}
+
+#define NAMES (GW_SQL_PREPARE | GW_SQL_DEALLOCATE | GW_SQL_DECLARE | GW_SQL_CLOSE | GW_SQL_SETS)
+
+static void note_named(struct gather *g, const struct gw_sql_stmt *st, struct gw_stmt *text, bool alone)
+{
+    struct gw_named *n = (st->flags & NAMES) ? phi_arena_new(g->a, struct gw_named) : NULL;
+    if (n == NULL)
+        return; /* a full arena is noticed at the end of gathering */
+    *n = (struct gw_named){ .next = g->s->unit.named, .st = st, .text = text, .alone = alone };
+    g->s->unit.named = n;
+}
+
+static bool add_stmt(struct gather *g, const struct gw_sql_stmt *st)
+{
+    const uint32_t begins = GW_SQL_HARMLESS | GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET;
+    if (st->refuse.n > 0) {
+        gw_refuse_with(g->s, "42501", "phi: " PHI_FMT, PHI_ARG(st->refuse));
+        return false;
+    }
+    if ((st->flags & GW_SQL_SETS) && pinned_name(st->name) && st->n > 0) {
+        gw_refuse_with(g->s, "42501", "phi: " PHI_FMT " is pinned by the gateway", PHI_ARG(st->name));
+        return false;
+    }
+    g->or_flags |= st->flags;
+    g->all_harmless = g->all_harmless && (st->flags & GW_SQL_HARMLESS);
+    g->any_begin = g->any_begin || (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
+    g->all_begins = g->all_begins && (st->flags & ~begins) == 0 && (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
+    if (st->flags & (GW_SQL_EXECUTE | GW_SQL_FETCH))
+        return add_named(g, st);
+    add_pairs(g, st->actions, st->n);
+    return true;
+}
+
+static bool use_stmt(struct gather *g, struct gw_stmt *st)
+{
+    if (st->judged == g->s->unit_no)
+        return true; /* the same statement, bound again in this unit */
+    const struct gw_sql_facts *f = facts_of(g->s, st);
+    if (f == NULL)
+        return false;
+    for (size_t i = 0; i < f->n; i++) {
+        if (!add_stmt(g, &f->stmts[i]))
+            return false;
+        note_named(g, &f->stmts[i], st, f->n == 1);
+    }
+    st->judged = g->s->unit_no;
+    return true;
+}
+
+/* A later text of an unsynchronised batch must read the same under either string setting once something ran
+ * that could have changed it behind our back (attack 61). */
+static bool use_parse(struct gather *g, struct gw_stmt *st)
+{
+    const struct gw_sql_facts *f = facts_of(g->s, st);
+    if (f == NULL)
+        return false;
+    if ((g->s->dirty || !g->all_harmless) && !f->plain_literals) {
+        gw_refuse_with(g->s, "42501",
+                       "phi: after a statement that may change settings, the rest of a pipelined batch must be ASCII "
+                       "without backslashes in literals; send it after a Sync");
+        return false;
+    }
+    return true;
+}
+
+static bool use_execute(struct gather *g, const struct gw_unit *u, size_t i)
+{
+    struct gw_portal *p = u->ops[i].portal;
+    for (size_t j = i; j > 0; j--)
+        if (u->ops[j - 1].type == 'B' && u->ops[j - 1].portal == p)
+            return true; /* decided with its Bind */
+    if (p->live != 0 && gw_live_find(g->s, p->live) != NULL)
+        return true; /* goes on under the claim that opened it, which still holds */
+    return use_stmt(g, p->stmt);
+}
+
+static bool use_op(struct gather *g, const struct gw_unit *u, size_t i)
+{
+    const struct gw_op *op = &u->ops[i];
+    switch (op->type) {
+    case 'P': return use_parse(g, op->stmt);
+    case 'Q':
+    case 'B': return use_stmt(g, op->stmt);
+    case 'E': return use_execute(g, u, i);
+    default: return true;
+    }
+}
+
+static bool gather(struct gw_session *s)
+{
+    struct gw_unit *u = &s->unit;
+    struct gather g = { .s = s, .a = &u->mem, .all_harmless = true, .all_begins = true };
+    s->unit_no++;
+    g.pairs = phi_arena_array(&u->mem, MAX_RAW_PAIRS, sizeof *g.pairs);
+    for (size_t i = 0; i < u->n && g.pairs != NULL; i++) {
+        u->runs = u->runs || u->ops[i].type == 'Q' || u->ops[i].type == 'B' || u->ops[i].type == 'E';
+        if (!use_op(&g, u, i))
+            return false;
+    }
+    if (g.pairs == NULL || !phi_arena_ok(&u->mem)) {
+        gw_refuse_with(s, "53200", "phi: not enough memory to look at this statement");
+        return false;
+    }
+    u->n_actions = phi_pairs_sort(g.pairs, g.n);
+    u->actions = g.pairs;
+    u->flags = (g.or_flags & ~(uint32_t)GW_SQL_HARMLESS) | (g.all_harmless ? GW_SQL_HARMLESS : 0);
+    u->only_begins = g.all_begins && g.any_begin;
+    if (g.full || u->n_actions > PHI_MAX_ACTIONS) {
+        gw_refuse_with(s, "54001", "phi: this touches more than %d things at once; split it", PHI_MAX_ACTIONS);
+        return false;
+    }
+    return true;
+}
+
+/* --- the act: exact bytes, settings, meaning --- */
+static void words16(struct phi_arena *a, struct phi_view w, const uint16_t **ret, size_t *n)
+{
+    uint16_t *out = phi_arena_array(a, w.n / 2, sizeof *out);
+    *n = out == NULL ? 0 : w.n / 2;
+    for (size_t i = 0; i < *n; i++)
+        out[i] = pg_word16(w, i);
+    *ret = out;
+}
+
+static bool statement_of(struct gw_unit *u, const struct gw_portal *p, uint32_t max_rows, struct phi_statement *ret)
+{
+    struct pg_bind b;
+    if (!pg_bind_read(p->body, &b))
+        return false;
+    *ret = (struct phi_statement){ .bytes = p->stmt->sql, .max_rows = max_rows, .n_params = b.n_params };
+    size_t n_types = p->stmt->types.n / 4;
+    uint32_t *types = phi_arena_array(&u->mem, n_types, sizeof *types);
+    struct phi_param *params = phi_arena_array(&u->mem, b.n_params, sizeof *params);
+    words16(&u->mem, b.formats, &ret->formats, &ret->n_formats);
+    words16(&u->mem, b.results, &ret->results, &ret->n_results);
+    if (!phi_arena_ok(&u->mem))
+        return false;
+    for (size_t i = 0; i < n_types; i++)
+        types[i] = pg_word32(p->stmt->types, i);
+    for (size_t i = 0; i < b.n_params; i++)
+        if (!pg_value_next(&b.params, &params[i].null, &params[i].bytes))
+            return false;
+    ret->types = types;
+    ret->n_types = n_types;
+    ret->params = params;
+    return true;
+}
+
+static bool executed_later(const struct gw_unit *u, size_t i)
+{
+    for (size_t j = i + 1; j < u->n; j++)
+        if (u->ops[j].type == 'E' && u->ops[j].portal == u->ops[i].portal)
+            return true;
+    return false;
+}
+
+/* One for each Execute in the order they run; a Bind that nobody executes counts too, since planning runs code. */
+static bool make_batch(struct gw_unit *u)
+{
+    struct phi_statement *list = phi_arena_array(&u->mem, u->n, sizeof *list);
+    size_t n = 0;
+    for (size_t i = 0; i < u->n && list != NULL; i++) {
+        const struct gw_op *op = &u->ops[i];
+        if (op->type == 'E' || (op->type == 'B' && !executed_later(u, i)))
+            if (!statement_of(u, op->portal, op->max_rows, &list[n++]))
+                return false;
+    }
+    u->payload = (struct phi_payload){ .kind = PHI_PAYLOAD_PG_BATCH, .statements = list, .n_statements = n };
+    return list != NULL;
+}
+
+static bool make_act(struct gw_session *s)
+{
+    struct gw_unit *u = &s->unit;
+    struct phi_setting settings[] = { { PHI_LIT("DateStyle"), phi_view_of(s->date_style) },
+                                      { PHI_LIT("IntervalStyle"), phi_view_of(s->interval_style) },
+                                      { PHI_LIT("TimeZone"), phi_view_of(s->time_zone) },
+                                      { PHI_LIT("role"), phi_view_of(s->role) } };
+    if (u->simple)
+        u->payload = (struct phi_payload){ .kind = PHI_PAYLOAD_PG_QUERY, .bytes = u->ops[0].stmt->sql };
+    else if (!make_batch(u))
+        return false;
+    struct phi_body body = { .requester = phi_ref_of("Person", phi_view_of(s->who.person)),
+                             .target = phi_ref_make(&u->mem, "Target", s->target->o.name, NULL),
+                             .actions = u->actions,
+                             .n_actions = u->n_actions,
+                             .payload = u->payload,
+                             .settings = settings,
+                             .n_settings = sizeof settings / sizeof *settings };
+    u->has_act = phi_act_digest(&body, &u->act, NULL) == PHI_OK && phi_arena_ok(&u->mem);
+    return u->has_act;
+}
+
+void gw_settings_json(const struct gw_session *s, struct phi_buf *out)
+{
+    struct phi_jw w;
+    phi_jw_init(&w, out);
+    phi_jw_obj(&w);
+    phi_jw_kc(&w, "DateStyle", s->date_style);
+    phi_jw_kc(&w, "IntervalStyle", s->interval_style);
+    phi_jw_kc(&w, "TimeZone", s->time_zone);
+    phi_jw_kc(&w, "role", s->role);
+    phi_jw_end(&w);
+}
+
+void gw_actions_json(const struct gw_session *s, struct phi_buf *out)
+{
+    struct phi_jw w;
+    phi_jw_init(&w, out);
+    phi_pairs_write(&w, s->unit.actions, s->unit.n_actions);
+}
+
+/* --- deciding --- */
+static bool record(struct gw_session *s)
+{
+    const struct gw_phid *p = &s->gw->phid;
+    char hex[PHI_HEX_LEN + 1];
+    PHI_BUF(actions, PHI_MAX_REQUEST_BODY);
+    phi_digest_hex(&s->unit.act, hex);
+    gw_actions_json(s, &actions);
+    return p->may_record(p->ctx) && phi_buf_ok(&actions) &&
+           p->record(p->ctx, phi_view_of(s->who.person), phi_view_of(s->target->o.name), phi_view_of(s->id),
+                     phi_buf_view(&actions), phi_view_of(hex));
+}
+
+bool gw_record_allow(struct gw_session *s)
+{
+    if (record(s))
+        return true;
+    gw_refuse_with(s, "58000", "phi: nothing runs unrecorded, and phid does not acknowledge what was recorded before; try again");
+    return false;
+}
+
+static enum gw_event judged(struct gw_session *s)
+{
+    const struct gw_phid *p = &s->gw->phid;
+    struct gw_try t = { .person = phi_view_of(s->who.person),
+                        .target = phi_view_of(s->target->o.name),
+                        .addr = phi_view_of(s->addr),
+                        .application = phi_view_of(s->application),
+                        .actions = s->unit.actions,
+                        .n = s->unit.n_actions };
+    PHI_BUF(reason, 1000);
+    switch (p->decide(p->ctx, &t, &reason)) {
+    case PHI_ALLOW: return gw_record_allow(s) ? EV_ALLOW : EV_DENY;
+    case PHI_NEEDS: return EV_NEEDS;
+    case PHI_DENY: break;
+    }
+    gw_refuse_with(s, "42501", "phi: %s", phi_buf_str(&reason));
+    return EV_DENY;
+}
+
+static enum gw_event judge(struct gw_session *s)
+{
+    struct gw_unit *u = &s->unit;
+    if (s->cancelled) {
+        gw_refuse_with(s, "57014", "canceling statement due to user request");
+        return EV_DENY;
+    }
+    if (u->broken || !gather(s))
+        return EV_DENY;
+    if (u->n_actions == 0)
+        return EV_ALLOW;
+    if (!make_act(s)) {
+        gw_refuse_with(s, "53200", "phi: not enough memory to describe this statement");
+        return EV_DENY;
+    }
+    enum gw_event e = judged(s);
+    if (e == EV_NEEDS && s->txn == 'E') {
+        gw_refuse_with(s, "25P02", "current transaction is aborted, commands ignored until end of transaction block");
+        return EV_DENY;
+    }
+    return e;
+}
+
+void gw_judge(struct gw_session *s)
+{
+    gw_event(s, judge(s));
+}

@@ -1,0 +1,316 @@
+/* Which text stands behind the name of a prepared statement or portal. An entry becomes valid only when the target
+ * confirmed it: a Parse that fails must not change what a name means here while it keeps its old meaning there. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/session.h"
+
+static void *keep(struct gw_session *s, size_t head, const struct phi_view *texts, size_t n, struct phi_view **ret)
+{
+    size_t total = head;
+    for (size_t i = 0; i < n; i++)
+        total += texts[i].n;
+    if (s->kept + total > GW_MAX_KEPT)
+        return NULL;
+    uint8_t *mem = calloc(1, total);
+    uint8_t *at = mem == NULL ? NULL : mem + head;
+    for (size_t i = 0; i < n && mem != NULL; i++) {
+        if (texts[i].n > 0)
+            memcpy(at, texts[i].p, texts[i].n);
+        *ret[i] = (struct phi_view){ at, texts[i].n };
+        at += texts[i].n;
+    }
+    if (mem != NULL)
+        s->kept += total;
+    return mem;
+}
+
+struct gw_stmt *gw_stmt_new(struct gw_session *s, struct phi_view name, struct phi_view sql, struct phi_view types)
+{
+    struct gw_stmt made = { .refs = 1, .owner = s };
+    struct phi_view texts[] = { name, sql, types }, *to[] = { &made.name, &made.sql, &made.types };
+    struct gw_stmt *st = keep(s, sizeof *st, texts, 3, to);
+    if (st == NULL)
+        return NULL;
+    made.bytes = sizeof *st + name.n + sql.n + types.n;
+    *st = made;
+    return st;
+}
+
+void gw_stmt_drop(struct gw_stmt *st)
+{
+    if (st == NULL || --st->refs > 0)
+        return;
+    st->owner->kept -= st->bytes;
+    gw_sql_raw_drop(st->raw);
+    free(st);
+}
+
+struct gw_portal *gw_portal_new(struct gw_session *s, struct phi_view name, struct phi_view body, struct gw_stmt *st)
+{
+    struct gw_portal made = { .refs = 1, .owner = s, .stmt = st };
+    struct phi_view texts[] = { name, body }, *to[] = { &made.name, &made.body };
+    struct gw_portal *p = keep(s, sizeof *p, texts, 2, to);
+    if (p == NULL)
+        return NULL;
+    made.bytes = sizeof *p + name.n + body.n;
+    st->refs++;
+    *p = made;
+    return p;
+}
+
+void gw_portal_drop(struct gw_portal *p)
+{
+    if (p == NULL || --p->refs > 0)
+        return;
+    p->owner->kept -= p->bytes;
+    gw_stmt_drop(p->stmt);
+    free(p);
+}
+
+/* 1: found in `ops`, 0: closed there, -1: not mentioned. */
+static int find_in(const struct gw_op *ops, size_t from, size_t to, uint8_t kind, struct phi_view name, const struct gw_op **ret)
+{
+    uint8_t def = kind == 'S' ? 'P' : 'B';
+    for (size_t i = to; i > from; i--) {
+        const struct gw_op *op = &ops[i - 1];
+        if (op->type == 'C' && op->kind == kind && phi_view_eq(op->stmt->name, name))
+            return 0;
+        if (op->type != def)
+            continue;
+        if (phi_view_eq(kind == 'S' ? op->stmt->name : op->portal->name, name)) {
+            *ret = op;
+            return 1;
+        }
+    }
+    return -1;
+}
+
+struct gw_stmt *gw_find_stmt(struct gw_session *s, struct phi_view name)
+{
+    const struct gw_op *op = NULL;
+    int got = s->unit.defs == 0 ? -1 : find_in(s->unit.ops, 0, s->unit.n, 'S', name, &op);
+    if (got < 0)
+        got = find_in(s->flight, s->at_flight, s->n_flight, 'S', name, &op);
+    if (got >= 0)
+        return got == 0 ? NULL : op->stmt;
+    return phi_map_get(s->stmts, name);
+}
+
+struct gw_portal *gw_find_portal(struct gw_session *s, struct phi_view name)
+{
+    const struct gw_op *op = NULL;
+    int got = find_in(s->unit.ops, 0, s->unit.n, 'P', name, &op);
+    if (got < 0)
+        got = find_in(s->flight, s->at_flight, s->n_flight, 'P', name, &op);
+    if (got >= 0)
+        return got == 0 ? NULL : op->portal;
+    return phi_map_get(s->portals, name);
+}
+
+static bool flight_room(struct gw_session *s, size_t n)
+{
+    if (s->at_flight == s->n_flight)
+        s->at_flight = s->n_flight = 0;
+    if (s->n_flight + n <= s->cap_flight)
+        return true;
+    size_t cap = s->cap_flight < 16 ? 16 : s->cap_flight;
+    while (cap < s->n_flight + n)
+        cap *= 2;
+    struct gw_op *more = cap > 4 * GW_MAX_OPS ? NULL : realloc(s->flight, cap * sizeof *more);
+    if (more == NULL)
+        return false;
+    s->flight = more;
+    s->cap_flight = cap;
+    return true;
+}
+
+bool gw_flight_add(struct gw_session *s, const struct gw_unit *u)
+{
+    if (!flight_room(s, u->n))
+        return false;
+    for (size_t i = 0; i < u->n; i++) {
+        struct gw_op op = u->ops[i];
+        if (op.type == 'Q' || op.type == 'S' || op.type == 'H')
+            continue;
+        if (op.stmt != NULL)
+            op.stmt->refs++;
+        if (op.portal != NULL)
+            op.portal->refs++;
+        s->flight[s->n_flight++] = op;
+    }
+    return true;
+}
+
+static void op_drop(struct gw_op *op)
+{
+    gw_stmt_drop(op->stmt);
+    gw_portal_drop(op->portal);
+    op->stmt = NULL;
+    op->portal = NULL;
+}
+
+static void put_stmt(struct gw_session *s, struct gw_stmt *st)
+{
+    struct gw_stmt *old = phi_map_del(s->stmts, st->name);
+    gw_stmt_drop(old);
+    if (phi_map_put(s->stmts, st->name, st))
+        st->refs++; /* a full map leaves the name unknown, so its use is refused */
+}
+
+static void put_portal(struct gw_session *s, struct gw_portal *p)
+{
+    struct gw_portal *old = phi_map_del(s->portals, p->name);
+    gw_portal_drop(old);
+    if (phi_map_put(s->portals, p->name, p))
+        p->refs++;
+}
+
+static void closed(struct gw_session *s, const struct gw_op *op)
+{
+    if (op->kind == 'S')
+        gw_stmt_drop(phi_map_del(s->stmts, op->stmt->name));
+    else
+        gw_portal_drop(phi_map_del(s->portals, op->stmt->name));
+}
+
+bool gw_flight_answer(struct gw_session *s, uint8_t type)
+{
+    static const struct {
+        uint8_t answer, op;
+    } pairs[] = { { '1', 'P' }, { '2', 'B' }, { '3', 'C' }, { 'C', 'E' }, { 'I', 'E' }, { 's', 'E' }, { 'T', 'D' }, { 'n', 'D' } };
+    if (s->at_flight == s->n_flight)
+        return false;
+    struct gw_op *op = &s->flight[s->at_flight];
+    bool fits = false;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs && !fits; i++)
+        fits = pairs[i].answer == type && pairs[i].op == op->type;
+    if (!fits)
+        return false;
+    if (op->type == 'P')
+        put_stmt(s, op->stmt);
+    else if (op->type == 'B')
+        put_portal(s, op->portal);
+    else if (op->type == 'C')
+        closed(s, op);
+    op_drop(op);
+    s->at_flight++;
+    return true;
+}
+
+void gw_flight_clear(struct gw_session *s)
+{
+    for (size_t i = s->at_flight; i < s->n_flight; i++)
+        op_drop(&s->flight[i]);
+    s->at_flight = s->n_flight = 0;
+}
+
+typedef void (*drop_fn)(void *v);
+static void drop_stmt(void *v)
+{
+    gw_stmt_drop(v);
+}
+static void drop_portal(void *v)
+{
+    gw_portal_drop(v);
+}
+
+static void empty_map(struct phi_map *m, drop_fn drop)
+{
+    void *at = NULL, *value = NULL;
+    struct phi_view key;
+    if (m == NULL || phi_map_count(m) == 0)
+        return;
+    while (phi_map_next(m, &at, &key, &value)) {
+        phi_map_del(m, key);
+        drop(value);
+    }
+}
+
+void gw_maps_txn_end(struct gw_session *s)
+{
+    empty_map(s->portals, drop_portal);
+}
+
+void gw_maps_forget_stmts(struct gw_session *s)
+{
+    empty_map(s->stmts, drop_stmt);
+    empty_map(s->sql_stmts, drop_stmt);
+}
+
+static struct phi_view sql_key(struct phi_buf *b, uint8_t kind, struct phi_view name)
+{
+    phi_buf_addc(b, kind);
+    phi_buf_add(b, name);
+    return phi_buf_view(b);
+}
+
+static void sql_forget(struct gw_session *s, uint8_t kind, struct phi_view name)
+{
+    PHI_BUF(key, 256);
+    gw_stmt_drop(phi_map_del(s->sql_stmts, sql_key(&key, kind, name)));
+}
+
+static void sql_remember(struct gw_session *s, uint8_t kind, const struct gw_sql_stmt *st, const struct gw_stmt *text)
+{
+    PHI_BUF(key, 256);
+    struct phi_view k = sql_key(&key, kind, st->name);
+    struct gw_stmt *made = phi_buf_ok(&key) ? gw_stmt_new(s, k, text->sql, (struct phi_view){ 0 }) : NULL;
+    sql_forget(s, kind, st->name);
+    if (made != NULL)
+        made->raw = gw_sql_raw_hold(text->raw);
+    if (made != NULL && !phi_map_put(s->sql_stmts, made->name, made))
+        gw_stmt_drop(made);
+}
+
+/* PREPARE and DECLARE fail when the name is taken, so a text is remembered only where neither side of the name
+ * space knows it; a name that may mean something else is forgotten, and its use is then refused or pg:admin. */
+void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_stmt *text, bool alone)
+{
+    if (st->flags & GW_SQL_PREPARE) {
+        bool fresh = phi_map_get(s->stmts, st->name) == NULL && gw_maps_sql_find(s, 'p', st->name) == NULL;
+        gw_stmt_drop(phi_map_del(s->stmts, st->name));
+        if (fresh && alone)
+            sql_remember(s, 'p', st, text);
+        else
+            sql_forget(s, 'p', st->name);
+    }
+    if (st->flags & GW_SQL_DECLARE) {
+        if (alone && gw_maps_sql_find(s, 'c', st->name) == NULL)
+            sql_remember(s, 'c', st, text);
+        else
+            sql_forget(s, 'c', st->name);
+        gw_portal_drop(phi_map_del(s->portals, st->name));
+    }
+    if (st->flags & GW_SQL_DEALLOCATE) {
+        gw_stmt_drop(phi_map_del(s->stmts, st->name));
+        sql_forget(s, 'p', st->name);
+    }
+    if (st->flags & GW_SQL_CLOSE) {
+        sql_forget(s, 'c', st->name);
+        gw_portal_drop(phi_map_del(s->portals, st->name));
+    }
+    if (((st->flags & GW_SQL_DEALLOCATE) && st->name.n == 0) || ((st->flags & GW_SQL_SETS) && phi_view_is(st->name, "all")))
+        gw_maps_forget_stmts(s);
+    if ((st->flags & GW_SQL_CLOSE) && st->name.n == 0)
+        empty_map(s->portals, drop_portal);
+}
+
+struct gw_stmt *gw_maps_sql_find(struct gw_session *s, uint8_t kind, struct phi_view name)
+{
+    PHI_BUF(key, 256);
+    struct phi_view k = sql_key(&key, kind, name);
+    return phi_buf_ok(&key) ? phi_map_get(s->sql_stmts, k) : NULL;
+}
+
+void gw_maps_done(struct gw_session *s)
+{
+    gw_flight_clear(s);
+    free(s->flight);
+    s->flight = NULL;
+    empty_map(s->portals, drop_portal);
+    gw_maps_forget_stmts(s);
+    phi_map_close(s->portals);
+    phi_map_close(s->stmts);
+    phi_map_close(s->sql_stmts);
+}
