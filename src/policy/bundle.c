@@ -61,7 +61,8 @@ static enum phi_rc check_policies(struct phi_bundle *b, struct phi_err *err)
     for (size_t k = 0; k < b->policies.n; k++) {
         c.n_actions = 0;
         for (size_t i = 0; i < n; i++)
-            if (cedar_policy_reaches(b->policies.p[k], b->schema.actions[i]))
+            if (b->schema.actions[i]->applies && /* a mere group is never asked for */
+                cedar_policy_reaches(b->policies.p[k], b->schema.actions[i]))
                 reached[c.n_actions++] = b->schema.actions[i];
         c.actions = reached;
         PHI_TRY(cedar_check_policy(&c, b->policies.p[k]));
