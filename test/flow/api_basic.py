@@ -22,7 +22,7 @@ import uuid
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 PHID = os.path.join(TOP, os.environ.get("PHI_BUILD", "build/release"), "src/bin/phid")
-BUNDLE = os.path.join(TOP, "scripts/demo/bundle")
+BUNDLE = os.path.join(TOP, "src/policy/starter")
 FAILED = []
 
 
@@ -399,7 +399,7 @@ class Attempt:
                 "actions": [{"action": "pg:delete", "resource": table}],
                 "entities": [{"uid": table, "attrs": {}, "parents": [uid("Schema", "shop", "public")]},
                              {"uid": uid("Schema", "shop", "public"), "attrs": {}, "parents": [uid("Target", "shop")]}],
-                "context": {"change_freeze": False}}
+                "context": {}}
 
     def ask(self, sql, session="s1"):
         return self.gw.post("/v1/gateway/requests", {
@@ -509,15 +509,15 @@ def scope_and_revoke(gw, alice, bob, mallory, stream):
 def authzen(alice, ids):
     def ask(action, **more):
         return alice.post("/access/v1/evaluation", {"subject": {"type": "Person", "id": ids["alice"]}, "action": {"name": action},
-                                                    "resource": uid("Target", "shop"), "context": {"change_freeze": False}, **more})
+                                                    "resource": uid("Target", "shop"), "context": {}, **more})
     got = ask("pg:connect")
     check("AuthZEN answers true for what is allowed", got.status == 200 and got.json["decision"] is True, got)
     got = ask("pg:delete")
     check("AuthZEN answers false with the needs", got.json["decision"] is False and got.json["context"]["needs"][0][0]["requirement"] == "dba", got)
-    got = ask("pg:delete", context={"change_freeze": False, "met": ["dba"]})
+    got = ask("pg:delete", context={"met": ["dba"]})
     check("AuthZEN refuses what only phi may assert", got.status == 400, got)
     got = alice.post("/access/v1/evaluation", {"subject": {"type": "Person", "id": ids["bob"]}, "action": {"name": "pg:connect"},
-                                               "resource": uid("Target", "shop"), "context": {"change_freeze": False}})
+                                               "resource": uid("Target", "shop"), "context": {}})
     check("a person asks AuthZEN about herself only", got.status == 403, got)
 
 
