@@ -1,0 +1,142 @@
+/* The command line `phi`: what its commands share. It uses the public API and nothing else. */
+#ifndef BIN_PHI_H
+#define BIN_PHI_H
+
+#include "client/api.h"
+
+enum cli_exit { /* DESIGN.md, "The command line" */
+    CLI_DONE = 0,
+    CLI_ERROR = 1,
+    CLI_USAGE = 2,
+    CLI_DENIED = 3,
+    CLI_EXPIRED = 4,
+    CLI_PENDING = 5,
+    CLI_UNREACHABLE = 6
+};
+
+enum cli_opt {
+    OPT_JSON,
+    OPT_HELP,
+    OPT_WHY,
+    OPT_DIGEST,
+    OPT_YES,
+    OPT_FOR,
+    OPT_USES,
+    OPT_REQUIREMENT,
+    OPT_TICKET,
+    OPT_TARGET,
+    OPT_WAIT,
+    OPT_MINE,
+    OPT_ALL,
+    OPT_PRINT,
+    OPT_GROUP,
+    OPT_ADDRESS,
+    OPT_DATABASE,
+    OPT_KIND,
+    OPT_LIMIT,
+    OPT_FROM,
+    OPT_DIR,
+    OPT_KEY,
+    OPT_PART,
+    OPT_N
+};
+#define OB(o) (1u << OPT_##o)
+
+struct cli_opt_row {
+    const char *name; /* without "--" */
+    char letter;      /* 0: none */
+    const char *value; /* what it takes, for help; NULL: nothing */
+    const char *text;
+};
+extern const struct cli_opt_row cli_opts[OPT_N];
+
+#define CLI_VALUES_MAX 16
+#define CLI_ARGS_MAX 32
+
+struct cli {
+    const struct cli_cmd *cmd;
+    const char *arg[CLI_ARGS_MAX + 1]; /* operands */
+    int n_args;
+    char **rest; /* what follows "--", NULL-terminated; NULL: nothing */
+    const char *opt[OPT_N][CLI_VALUES_MAX];
+    int n_opt[OPT_N];
+
+    struct phi_arena arena;
+    struct phi_buf out; /* written to standard output at the end */
+    struct net_loop *loop;
+    struct client *client;
+    char dir[512];    /* PHI_CONFIG_DIR */
+    char origin[320]; /* of the server */
+    char *token;      /* secret; NULL: not signed in */
+};
+
+struct cli_cmd {
+    const char *noun, *verb; /* verb NULL: a flat command, or the noun's default */
+    const char *args;        /* "CODE", "NAME…", as help shows them */
+    int min, max;            /* operands */
+    unsigned opts;           /* OB(…); --json and --help are everybody's */
+    const char *text;        /* one sentence for help, completions and man page */
+    int (*run)(struct cli *c); /* enum cli_exit */
+    bool rest;               /* takes what follows "--" */
+};
+extern const struct cli_cmd cli_cmds[];
+extern const size_t cli_cmds_n;
+
+/* ---- arguments (phi_args.c) ---- */
+int cli_parse(struct cli *c, int argc, char **argv); /* CLI_DONE, or says what is wrong */
+bool cli_has(const struct cli *c, enum cli_opt o);
+const char *cli_opt(const struct cli *c, enum cli_opt o); /* the last; NULL: absent */
+int cli_usage(const struct cli *c, const char *what, const char *which); /* CLI_USAGE */
+void cli_help(struct phi_buf *b, const struct cli_cmd *cmd); /* NULL: of everything */
+
+/* ---- server and sign-in (phi_call.c) ---- */
+int cli_open(struct cli *c);                 /* with the token; says so when there is none */
+int cli_open_at(struct cli *c, const char *url, const char *token);
+int cli_url(struct cli *c, struct phi_err *err); /* fills dir, origin and token from the environment and files */
+int cli_call(struct cli *c, const char *method, const char *path, struct phi_buf *body, struct client_reply *r);
+int cli_fail(const struct client_reply *r);  /* says the problem; its exit code */
+int cli_err(const struct phi_err *err);      /* says it; CLI_ERROR or what fits its code */
+void cli_path(struct cli *c, char *ret, size_t n, const char *name); /* of a file in the folder */
+
+/* ---- output (phi_out.c): what comes from outside passes phi_text_escape ---- */
+void cli_put(struct cli *c, const char *text);
+void cli_esc(struct cli *c, struct phi_view text);        /* one line */
+void cli_esc_lines(struct cli *c, struct phi_view text, const char *indent);
+void cli_line(struct cli *c, const char *label, struct phi_view text); /* "label  text"; nothing when empty */
+void cli_ms(struct cli *c, int64_t ms);
+void cli_json(struct cli *c, const struct phi_json *v);   /* ASCII only, so inert on a terminal */
+void cli_flush(struct cli *c);
+struct cli_table {
+    struct cli *c;
+    const char *const *heads;
+    size_t cols, n;
+    struct phi_view cell[8 * 512];
+};
+void cli_table_open(struct cli_table *t, struct cli *c, const char *const *heads, size_t cols);
+void cli_cell(struct cli_table *t, struct phi_view text); /* escaped here */
+void cli_cell_ms(struct cli_table *t, int64_t ms);
+void cli_table_close(struct cli_table *t, const char *none); /* prints; `none` when it has no rows */
+struct phi_view cli_names(struct cli *c, const struct phi_json *list); /* "a, b" of a list of strings */
+bool cli_tty(void);                                   /* a person sits there */
+
+/* ---- requests (phi_request.c, phi_show.c) ---- */
+void cli_request_show(struct cli *c, const struct phi_json *r);
+/* The digest is that of the body that is shown. PHI_ECORRUPT: the server shows something else. */
+enum phi_rc cli_request_check(struct cli *c, const struct phi_json *r, struct phi_err *err);
+int cli_request_wait(struct cli *c, struct phi_view id, struct client_reply *r);
+int cli_request_status(const struct phi_json *r); /* exit code of its status */
+
+int cli_do_login(struct cli *c), cli_do_logout(struct cli *c), cli_do_whoami(struct cli *c), cli_do_status(struct cli *c);
+int cli_do_connect(struct cli *c);
+int cli_do_request(struct cli *c), cli_do_inbox(struct cli *c), cli_do_show(struct cli *c), cli_do_approve(struct cli *c);
+int cli_do_deny(struct cli *c), cli_do_cancel(struct cli *c), cli_do_revoke(struct cli *c);
+int cli_do_grants(struct cli *c), cli_do_return(struct cli *c);
+int cli_do_log(struct cli *c), cli_do_log_verify(struct cli *c), cli_do_log_export(struct cli *c);
+int cli_do_person_add(struct cli *c), cli_do_person_list(struct cli *c), cli_do_person_account(struct cli *c);
+int cli_do_group_add(struct cli *c), cli_do_group_remove(struct cli *c), cli_do_link_make(struct cli *c);
+int cli_do_target_add(struct cli *c), cli_do_target_list(struct cli *c);
+int cli_do_gateway_add(struct cli *c), cli_do_gateway_list(struct cli *c);
+int cli_do_policy_show(struct cli *c), cli_do_policy_apply(struct cli *c);
+int cli_do_completion(struct cli *c), cli_do_version(struct cli *c);
+
+#endif

@@ -1,0 +1,232 @@
+/* people, groups, links, targets, gateways, policy: thin over the API */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "base/os.h"
+#include "bin/phi.h"
+
+/* Sends a body of text members: key, value, …, NULL; a NULL value is left out. */
+static int post(struct cli *c, const char *method, const char *path, struct client_reply *r, const char *const *kv,
+                const char *list, enum cli_opt many)
+{
+    struct phi_jw w;
+    PHI_BUF(body, 64 * 1024);
+    phi_jw_init(&w, &body);
+    phi_jw_obj(&w);
+    for (; kv[0]; kv += 2)
+        if (kv[1])
+            phi_jw_kc(&w, kv[0], kv[1]);
+    if (list) {
+        phi_jw_key(&w, list);
+        phi_jw_arr(&w);
+        for (int i = 0; i < c->n_opt[many]; i++)
+            phi_jw_cstr(&w, c->opt[many][i]);
+        phi_jw_end(&w);
+    }
+    phi_jw_end(&w);
+    int rc = cli_open(c);
+    return rc ? rc : cli_call(c, method, path, &body, r);
+}
+
+static int done(struct cli *c, const struct client_reply *r, const char *text, const char *member)
+{
+    if (cli_has(c, OPT_JSON)) {
+        cli_json(c, r->json);
+        return CLI_DONE;
+    }
+    cli_put(c, text);
+    if (member)
+        cli_esc(c, phi_json_text(r->json, member));
+    cli_put(c, "\n");
+    return CLI_DONE;
+}
+
+static int list(struct cli *c, const char *path, const char *member, const char *const *heads, const char *const *keys, size_t n,
+                const char *none)
+{
+    static struct cli_table t;
+    struct client_reply r;
+    int rc = cli_open(c);
+    if (rc || (rc = cli_call(c, "GET", path, NULL, &r)))
+        return rc;
+    if (cli_has(c, OPT_JSON)) {
+        cli_json(c, r.json);
+        return CLI_DONE;
+    }
+    const struct phi_json *rows = phi_json_get(r.json, member);
+    cli_table_open(&t, c, heads, n);
+    for (size_t i = 0; rows && i < rows->n; i++)
+        for (size_t k = 0; k < n; k++) {
+            const struct phi_json *v = phi_json_get(&rows->items[i], keys[k]);
+            cli_cell(&t, v && v->kind == PHI_JSON_ARR ? cli_names(c, v) : v ? v->str : (struct phi_view){ 0 });
+        }
+    cli_table_close(&t, none);
+    return CLI_DONE;
+}
+
+int cli_do_person_add(struct cli *c)
+{
+    struct client_reply r;
+    const char *const kv[] = { "name", c->arg[0], NULL };
+    int rc = post(c, "POST", "/v1/people", &r, kv, "groups", OPT_GROUP);
+    return rc ? rc : done(c, &r, "Added, with the id ", "id");
+}
+
+int cli_do_person_list(struct cli *c)
+{
+    static const char *const heads[] = { "NAME", "GROUPS", "ID" }, *const keys[] = { "name", "groups", "id" };
+    return list(c, "/v1/people", "people", heads, keys, 3, "Nobody.\n");
+}
+
+int cli_do_person_account(struct cli *c)
+{
+    struct client_reply r;
+    const char *const kv[] = { "person", c->arg[0], "name", c->arg[1], NULL };
+    int rc = post(c, "POST", "/v1/accounts", &r, kv, NULL, OPT_N);
+    return rc ? rc : done(c, &r, "Linked.", NULL);
+}
+
+static void group_path(struct cli *c, struct phi_buf *path)
+{
+    phi_buf_adds(path, "/v1/groups/");
+    client_path_add(path, phi_view_of(c->arg[0]));
+    phi_buf_adds(path, "/members");
+}
+
+int cli_do_group_add(struct cli *c)
+{
+    struct client_reply r;
+    const char *const kv[] = { "person", c->arg[1], NULL };
+    PHI_BUF(path, 1024);
+    group_path(c, &path);
+    int rc = post(c, "POST", phi_buf_str(&path), &r, kv, NULL, OPT_N);
+    return rc ? rc : done(c, &r, "Added.", NULL);
+}
+
+int cli_do_group_remove(struct cli *c)
+{
+    struct client_reply r;
+    PHI_BUF(path, 1024);
+    group_path(c, &path);
+    phi_buf_adds(&path, "/");
+    client_path_add(&path, phi_view_of(c->arg[1]));
+    int rc = cli_open(c);
+    if (rc || (rc = cli_call(c, "DELETE", phi_buf_str(&path), NULL, &r)))
+        return rc;
+    return done(c, &r, "Removed.", NULL);
+}
+
+int cli_do_link_make(struct cli *c)
+{
+    struct client_reply r;
+    const char *const kv[] = { "person", c->arg[0], NULL };
+    int rc = post(c, "POST", "/v1/links", &r, kv, NULL, OPT_N);
+    return rc ? rc : done(c, &r, "", "link");
+}
+
+int cli_do_target_add(struct cli *c)
+{
+    struct client_reply r;
+    const char *kind = cli_opt(c, OPT_KIND);
+    if (!cli_has(c, OPT_ADDRESS))
+        return cli_usage(c, "--address HOST:PORT is missing", NULL);
+    const char *const kv[] = { "name",    c->arg[0],  "kind",
+                               kind ? kind : "postgresql", "address", cli_opt(c, OPT_ADDRESS),
+                               "database", cli_opt(c, OPT_DATABASE), NULL };
+    int rc = post(c, "POST", "/v1/targets", &r, kv, NULL, OPT_N);
+    return rc ? rc : done(c, &r, "Added ", "name");
+}
+
+int cli_do_target_list(struct cli *c)
+{
+    static const char *const heads[] = { "NAME", "KIND", "ADDRESS", "DATABASE" }, *const keys[] = { "name", "kind", "address", "database" };
+    return list(c, "/v1/targets", "targets", heads, keys, 4, "No targets.\n");
+}
+
+int cli_do_gateway_add(struct cli *c)
+{
+    struct client_reply r;
+    const char *const kv[] = { "name", c->arg[0], NULL };
+    if (!cli_has(c, OPT_TARGET))
+        return cli_usage(c, "--target NAME is missing", NULL);
+    int rc = post(c, "POST", "/v1/gateways", &r, kv, "targets", OPT_TARGET);
+    return rc ? rc : done(c, &r, "", "code");
+}
+
+int cli_do_gateway_list(struct cli *c)
+{
+    static const char *const heads[] = { "NAME", "TARGETS", "LAST SEEN", "VERSION" };
+    static const char *const keys[] = { "name", "targets", "last_seen", "version" };
+    return list(c, "/v1/gateways", "gateways", heads, keys, 4, "No gateways.\n");
+}
+
+/* ---- policy ---- */
+
+static const char *const parts[] = { "schema", "policies", "requirements" };
+static const char *const files[] = { "schema.cedarschema", "policies.cedar", "requirements.yaml" };
+
+int cli_do_policy_show(struct cli *c)
+{
+    struct client_reply r;
+    const char *part = cli_opt(c, OPT_PART);
+    bool known = !part;
+    for (size_t i = 0; i < 3; i++)
+        known = known || !strcmp(part, parts[i]);
+    if (!known)
+        return cli_usage(c, "--part takes schema, policies or requirements, not ", part);
+    int rc = cli_open(c);
+    if (rc || (rc = cli_call(c, "GET", "/v1/bundle", NULL, &r)))
+        return rc;
+    if (cli_has(c, OPT_JSON)) {
+        cli_json(c, r.json);
+        return CLI_DONE;
+    }
+    if (!part) {
+        phi_buf_printf(&c->out, "version %lld, hash ", (long long)phi_json_num(r.json, "version", 0));
+        cli_esc(c, phi_json_text(r.json, "hash"));
+        cli_put(c, "\n");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (part && strcmp(part, parts[i]))
+            continue;
+        if (!part)
+            phi_buf_printf(&c->out, "\n== %s ==\n", files[i]);
+        if (part && !isatty(STDOUT_FILENO)) /* into a file: as it is */
+            phi_buf_add(&c->out, phi_json_text(r.json, part));
+        else
+            cli_esc_lines(c, phi_json_text(r.json, parts[i]), "");
+    }
+    return CLI_DONE;
+}
+
+int cli_do_policy_apply(struct cli *c)
+{
+    struct client_reply r;
+    struct phi_jw w;
+    struct phi_err err = { 0 };
+    PHI_BUF(body, 2 * PHI_MAX_BUNDLE);
+    phi_jw_init(&w, &body);
+    phi_jw_obj(&w);
+    for (size_t i = 0; i < 3; i++) {
+        char path[1024];
+        PHI_BUF(text, PHI_MAX_BUNDLE);
+        snprintf(path, sizeof path, "%s/%s", c->arg[0], files[i]);
+        if (phi_file_read(path, PHI_MAX_BUNDLE, &text, &err) != PHI_OK)
+            return cli_err(&err);
+        phi_jw_kv(&w, parts[i], phi_buf_view(&text));
+    }
+    phi_jw_end(&w);
+    int rc = cli_open(c);
+    if (rc || (rc = cli_call(c, "PUT", "/v1/bundle", &body, &r)))
+        return rc;
+    if (cli_has(c, OPT_JSON)) {
+        cli_json(c, r.json);
+        return CLI_DONE;
+    }
+    phi_buf_printf(&c->out, "Live as version %lld, hash ", (long long)phi_json_num(r.json, "version", 0));
+    cli_esc(c, phi_json_text(r.json, "hash"));
+    cli_put(c, "\n");
+    return CLI_DONE;
+}
