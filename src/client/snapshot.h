@@ -20,8 +20,9 @@ struct client_snapshot;
 
 /* `asked_boot_ms`: when the question was sent; remaining times count from there. A snapshot that
  * is not whole (a member is missing, the bundle does not load or has another hash) is PHI_EINPUT. */
-enum phi_rc client_snapshot_read(struct phi_view text, int64_t asked_boot_ms, struct client_snapshot **ret,
-                                 struct phi_err *err);
+/* `before` (may be NULL): the snapshot in force; its bundle is shared when it is the same. */
+enum phi_rc client_snapshot_read(struct phi_view text, int64_t asked_boot_ms, const struct client_snapshot *before,
+                                 struct client_snapshot **ret, struct phi_err *err);
 struct client_snapshot *client_snapshot_ref(struct client_snapshot *s); /* returns s */
 void client_snapshot_unref(struct client_snapshot *s);                  /* NULL is fine */
 
