@@ -1,0 +1,782 @@
+"""The gateway against a real PostgreSQL, with gw-fake's pretended phid: what phid is asked, what reaches the target,
+what the client hears. Each scenario is a function; its name is the claim.
+
+usage: /usr/bin/python3 flow_test.py GW_FAKE [NAME…]      (root, or a user that may run PostgreSQL's initdb)"""
+import base64, glob, hashlib, hmac, os, queue, shutil, socket, struct, subprocess, sys, tempfile, threading, time
+
+FAKE = os.path.abspath(sys.argv[1])
+ONLY = sys.argv[2:]
+BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[0]
+AS = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+
+
+class Cluster:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="phigw", dir="/tmp")
+        if AS:
+            shutil.chown(self.dir, "postgres")
+        self.run("initdb", "-D", self.dir + "/d", "-A", "trust", "-U", "gw", "--no-sync")
+        with open(self.dir + "/d/postgresql.conf", "a") as conf:
+            conf.write(f"unix_socket_directories='{self.dir}'\nlisten_addresses=''\nfsync=off\n")
+        self.run("pg_ctl", "-D", self.dir + "/d", "-l", self.dir + "/log", "-w", "start")
+        self.sql("create database shop", "postgres")
+        self.sql("create table orders(id int primary key, v text); create table z(a int)")
+
+    def run(self, tool, *args):
+        subprocess.run([*AS, f"{BIN}/{tool}", *args], check=True, stdout=subprocess.DEVNULL, cwd="/tmp")
+
+    def sql(self, text, db="shop"):
+        done = subprocess.run([f"{BIN}/psql", "-h", self.dir, "-U", "gw", "-d", db, "-qAtX", "-v", "ON_ERROR_STOP=1", "-c", text],
+                              check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def fresh(self):
+        self.sql("truncate orders, z; insert into orders select g, 'x' from generate_series(1, 10) g")
+
+    def stop(self):
+        self.run("pg_ctl", "-D", self.dir + "/d", "-m", "immediate", "stop")
+        shutil.rmtree(self.dir)
+
+
+class Gateway:
+    def __init__(self, cluster):
+        self.proc = subprocess.Popen([FAKE, "127.0.0.1:0", f"host={cluster.dir} port=5432 dbname=shop user=gw"],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines, self.seen = queue.Queue(), []
+        threading.Thread(target=self._pump, daemon=True).start()
+        self.port = int(self.wait("port ").split()[1])
+        time.sleep(0.3)
+
+    def _pump(self):
+        for line in self.proc.stdout:
+            self.lines.put((time.time(), line.rstrip("\n")))
+
+    def wait(self, start, timeout=5.0):
+        """The next line that begins with `start`; the ones before are kept in `seen`."""
+        end = time.time() + timeout
+        while True:
+            try:
+                self.when, line = self.lines.get(timeout=max(0.01, end - time.time()))
+            except queue.Empty:
+                raise AssertionError(f"gateway never said {start!r}; it said {self.seen[-5:]}")
+            self.seen.append(line)
+            if line.startswith(start):
+                return line
+
+    def said(self, start):
+        while True:
+            try:
+                self.seen.append(self.lines.get_nowait()[1])
+            except queue.Empty:
+                return [line for line in self.seen if line.startswith(start)]
+
+    def tell(self, line):
+        self.proc.stdin.write(line + "\n")
+        self.proc.stdin.flush()
+        self.wait("ok " + line.split()[0])
+
+    def reset(self):
+        for line in ("unreachable 0", "unrecorded 0", "grant-all 0", "grant-ms 600000", "credential-ms 3600000",
+                     "allow pg:connect pg:select pg:set", "forbid pg:admin", "expire"):
+            self.tell(line)
+        while not self.lines.empty():
+            self.lines.get()
+        self.seen = []
+
+    def stop(self):
+        self.proc.stdin.write("quit\n")
+        self.proc.stdin.close()
+        rc = self.proc.wait(10)
+        assert rc == 0, f"gw-fake ended with {rc}"
+
+
+class Refused(Exception):
+    pass
+
+
+def cstr(s):
+    return s.encode() + b"\0"
+
+
+class Client:
+    """PostgreSQL's protocol by hand, so that nothing between hides a message."""
+
+    def __init__(self, gw, user="alice~cred", password="sesame", **params):
+        self.gw, self.buf, self.status = gw, b"", {}
+        self.sock = socket.create_connection(("127.0.0.1", gw.port))
+        self.sock.settimeout(20)
+        params = {"user": user, "database": "shop", **params}
+        body = struct.pack("!I", 196608) + b"".join(cstr(k) + cstr(v) for k, v in params.items()) + b"\0"
+        self.sock.sendall(struct.pack("!I", len(body) + 4) + body)
+        self.scram(password)
+        for kind, body in self.until("Z"):
+            if kind == "K":
+                self.key = struct.unpack("!II", body)
+            if kind == "S":
+                name, value = body[:-1].split(b"\0")
+                self.status[name.decode()] = value.decode()
+
+    def scram(self, password):
+        kind, body = self.message()
+        if kind == "E":
+            raise Refused(fields(body))
+        assert (kind, body[:4]) == ("R", b"\0\0\0\n"), (kind, body)
+        first = "n=,r=abcdefghijklmnop"
+        data = ("n,," + first).encode()
+        self.send(("p", cstr("SCRAM-SHA-256") + struct.pack("!I", len(data)) + data))
+        kind, body = self.message()
+        if kind == "E":
+            raise Refused(fields(body))
+        server = body[4:].decode()
+        attrs = dict(a.split("=", 1) for a in server.split(","))
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(attrs["s"]), int(attrs["i"]))
+        ckey = hmac.digest(salted, b"Client Key", "sha256")
+        final = "c=biws,r=" + attrs["r"]
+        sig = hmac.digest(hashlib.sha256(ckey).digest(), f"{first},{server},{final}".encode(), "sha256")
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(ckey, sig))).decode()
+        self.send(("p", f"{final},p={proof}".encode()))
+        kind, body = self.message()
+        if kind == "E":
+            raise Refused(fields(body))
+        kind, body = self.message()
+        if kind == "E":
+            raise Refused(fields(body))
+        assert (kind, body) == ("R", b"\0\0\0\0")
+
+    def message(self):
+        while len(self.buf) < 5 or len(self.buf) < 1 + struct.unpack("!I", self.buf[1:5])[0]:
+            data = self.sock.recv(65536)
+            if not data:
+                raise EOFError
+            self.buf += data
+        n = 1 + struct.unpack("!I", self.buf[1:5])[0]
+        kind, body, self.buf = chr(self.buf[0]), self.buf[5:n], self.buf[n:]
+        if kind == "E" and b"SFATAL" in body:
+            raise Refused(fields(body))
+        return kind, body
+
+    def until(self, stop="Z"):
+        seen = []
+        while True:
+            seen.append(self.message())
+            if seen[-1][0] == stop:
+                return seen
+
+    def send(self, *messages):
+        self.sock.sendall(b"".join(t.encode() + struct.pack("!I", len(b) + 4) + b for t, b in messages))
+
+    def query(self, sql):
+        self.send(("Q", cstr(sql)))
+
+    def run(self, sql):
+        self.query(sql)
+        return Answer(self.until())
+
+    def batch(self, *messages):
+        self.send(*messages, SYNC)
+        return Answer(self.until())
+
+    def cancel(self, pid=None, key=None):
+        k = socket.create_connection(("127.0.0.1", self.gw.port))
+        k.sendall(struct.pack("!IIII", 16, 80877102, pid if pid is not None else self.key[0], key if key is not None else self.key[1]))
+        k.recv(1)
+        k.close()
+
+    def notice(self):
+        while True:
+            kind, body = self.message()
+            if kind == "N":
+                return fields(body)
+            assert kind == "S", (kind, body)
+
+    def close(self):
+        self.sock.close()
+
+
+def fields(body):
+    return {f[:1].decode(): f[1:].decode() for f in body.split(b"\0") if f}
+
+
+class Answer:
+    def __init__(self, messages):
+        self.messages = messages
+        self.state = messages[-1][1].decode()
+        self.kinds = "".join(k for k, _ in messages)
+        errors = [fields(b) for k, b in messages if k == "E"]
+        self.error = errors[0] if errors else {}
+        self.code = self.error.get("C")
+        self.tags = [b[:-1].decode() for k, b in messages if k == "C"]
+        self.rows = [row(b) for k, b in messages if k == "D"]
+
+
+def row(body):
+    n, at, out = struct.unpack("!H", body[:2])[0], 2, []
+    for _ in range(n):
+        size = struct.unpack("!i", body[at:at + 4])[0]
+        out.append(None if size < 0 else body[at + 4:at + 4 + size].decode())
+        at += 4 + max(size, 0)
+    return out
+
+
+def parse(sql, name="", types=()):
+    return "P", cstr(name) + cstr(sql) + struct.pack("!h", len(types)) + b"".join(struct.pack("!I", t) for t in types)
+
+
+def bind(*values, stmt="", portal=""):
+    body = cstr(portal) + cstr(stmt) + struct.pack("!hh", 0, len(values))
+    for v in values:
+        body += struct.pack("!i", len(v)) + v.encode()
+    return "B", body + struct.pack("!h", 0)
+
+
+def execute(portal="", rows=0):
+    return "E", cstr(portal) + struct.pack("!I", rows)
+
+
+def describe(kind, name=""):
+    return "D", kind.encode() + cstr(name)
+
+
+SYNC, FLUSH = ("S", b""), ("H", b"")
+
+
+# ---- scenarios: (db, gw) -> None -----------------------------------------------------------------
+def plain_select_passes_and_is_recorded(db, gw):
+    c = Client(gw)
+    assert c.run("select count(*) from orders").rows == [["10"]]
+    assert any('"pg:select"' in line for line in gw.said("record"))
+    assert c.status["standard_conforming_strings"] == "on" and c.status["client_encoding"] == "UTF8"
+
+
+def delete_waits_and_runs_once_approved(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    n = c.notice()
+    assert n["M"] == "phi K7Q-4MX is waiting for one dba (bob, carol): pg:delete on shop/public.orders", n
+    assert n["H"] == "http://localhost:8470/r/K7Q-4MX · valid 15 min · Ctrl-C cancels", n
+    assert db.sql("select count(*) from orders") == "10"
+    gw.tell("approve")
+    begun = time.time()
+    a = Answer(c.until())
+    assert a.tags == ["DELETE 1"] and a.state == "I" and time.time() - begun < 0.1, (a.messages, time.time() - begun)
+    assert db.sql("select count(*) from orders") == "9"
+    gw.wait("outcome claim")
+    assert gw.seen[-1].split()[2:] == ["done", "DELETE", "1", "1"], gw.seen[-1]
+    assert c.run("select 1").rows == [["1"]]
+
+
+def waiting_shows_a_beat_every_three_seconds(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    begun = time.time()
+    kind, body = c.message()
+    assert kind == "S" and body == b"phi.waiting\0K7Q-4MX\0" and 2.5 < time.time() - begun < 4
+    gw.tell("approve")
+    assert Answer(c.until()).tags == ["DELETE 1"]
+
+
+def denied_says_who_and_why(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    gw.tell("deny wrong ticket")
+    a = Answer(c.until())
+    assert a.code == "42501" and a.error["M"] == 'phi K7Q-4MX was denied by bob: "wrong ticket"' and a.state == "I", a.error
+    assert db.sql("select count(*) from orders") == "10"
+    assert not gw.said("claim")
+
+
+def hold_ends_with_the_link(db, gw):
+    c = Client(gw, options="-c phi.hold=1s")
+    c.query("delete from orders where id = 7")
+    c.notice()
+    a = Answer(c.until())
+    assert a.code == "42501" and "http://localhost:8470/r/K7Q-4MX" in a.error["H"], a.error
+    assert not gw.said("leave")  # it lives on until pending_ttl
+    c = Client(gw, hold="0")
+    a = c.run("delete from orders where id = 7")
+    assert a.code == "42501" and "N" not in a.kinds and "K7Q-4MX" in a.error["M"], a.messages
+
+
+def cancel_key_of_the_session_cancels_a_hold_and_a_foreign_one_does_not(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    c.cancel(key=c.key[1] ^ 1)
+    c.cancel(pid=c.key[0] ^ 1)
+    time.sleep(0.2)
+    assert not gw.said("leave")
+    c.cancel()
+    a = Answer(c.until())
+    assert a.code == "57014" and a.state == "I"
+    gw.wait("leave req")
+    assert c.run("select 1").rows == [["1"]]
+
+
+def cancel_reaches_a_running_statement(db, gw):
+    gw.tell("allow pg:connect pg:select pg:set pg:call pg:read pg:write")
+    c = Client(gw)
+    c.query("select pg_sleep(20)")
+    time.sleep(0.5)
+    c.cancel()
+    begun = time.time()
+    a = Answer(c.until())
+    assert a.code == "57014" and time.time() - begun < 2, a.messages
+
+
+def leaving_during_the_hold_cancels_the_request(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    c.close()
+    gw.wait("leave req")
+    gw.tell("approve")
+    time.sleep(0.3)
+    assert db.sql("select count(*) from orders") == "10"
+
+
+def inside_a_transaction_it_is_refused_in_the_target(db, gw):
+    c = Client(gw)
+    c.run("begin")
+    assert c.run("select count(*) from orders").rows == [["10"]]
+    a = c.run("delete from orders where id = 7")
+    assert a.code == "42501" and a.state == "E" and "N" not in a.kinds, a.messages
+    assert "K7Q-4MX" in a.error["M"] and "http://localhost:8470" in a.error["H"]
+    a = c.run("select 1")
+    assert a.code == "25P02" and a.state == "E", a.messages
+    a = c.run("commit")
+    assert a.tags == ["ROLLBACK"] and a.state == "I"
+
+
+def after_a_bare_begin_it_is_held(db, gw):
+    c = Client(gw)
+    assert c.run("begin").state == "T"
+    assert c.run("set transaction isolation level serializable").state == "T"
+    c.query("delete from orders where id = 7")
+    c.notice()
+    gw.tell("approve")
+    a = Answer(c.until())
+    assert a.tags == ["DELETE 1"] and a.state == "T", a.messages
+    assert c.run("commit").tags == ["COMMIT"]
+    assert db.sql("select count(*) from orders") == "9"
+
+
+def syntax_errors_are_answered_by_the_gateway_itself(db, gw):
+    c = Client(gw)
+    a = c.run("delete fro orders")
+    assert a.code == "42601" and a.error.get("P") == "8" and a.state == "I", a.error
+    a = c.batch(parse("delete fro orders"), bind(), execute())
+    assert a.code == "42601" and a.state == "I"
+    c.run("begin")
+    c.run("select 1")
+    a = c.run("nonsense")
+    assert a.code == "42601" and a.state == "E"
+    assert not gw.said("ask") and c.run("rollback").state == "I"
+
+
+def denied_by_policy_is_one_sentence(db, gw):
+    c = Client(gw)
+    a = c.run("do $$begin delete from orders; end$$")
+    assert a.code == "42501" and "pg:admin" in a.error["M"], a.error
+    a = c.run("copy orders to program 'true'")
+    assert a.code == "42501", a.error
+    assert db.sql("select count(*) from orders") == "10" and not gw.said("ask")
+
+
+def two_statements_are_bound_together(db, gw):
+    c = Client(gw)
+    c.query("select 1; delete from orders where id = 7")
+    c.notice()
+    assert '"pg:delete"' in gw.said("ask")[0] and base64.urlsafe_b64encode(b"select 1; delete from orders where id = 7").decode().rstrip("=") in gw.said("ask")[0]
+    gw.tell("deny no")
+    assert Answer(c.until()).code == "42501"
+
+
+def prepared_statements_are_decided_at_each_execute(db, gw):
+    c = Client(gw)
+    a = c.batch(parse("delete from orders where id = $1", "d", (23,)), describe("S", "d"))
+    assert a.state == "I" and not a.error and not gw.said("ask")  # Parse alone asks nobody
+    for n in ("7", "8"):
+        c.send(bind(n, stmt="d"), execute(), SYNC)
+        c.notice()
+        gw.tell("approve")
+        a = Answer(c.until())
+        assert a.tags == ["DELETE 1"], a.messages
+    assert len(gw.said("claim")) == 2 and len(gw.said("ask")) == 2
+    one, two = gw.said("ask")
+    assert one != two  # other values, another payload
+
+
+def attack_14_bind_without_execute_is_decided(db, gw):
+    db.sql("create or replace function i() returns int language plpgsql immutable as $$begin delete from orders; return 1; end$$")
+    time.sleep(6)  # the catalogue is read again every few seconds
+    c = Client(gw)
+    c.send(parse("select i()"), bind(), SYNC)
+    c.notice()
+    assert db.sql("select count(*) from orders") == "10"
+    gw.tell("deny no")
+    assert Answer(c.until()).code == "42501"
+    assert db.sql("select count(*) from orders") == "10"
+    c.query("explain select i()")
+    c.notice()
+    gw.tell("deny no")
+    assert Answer(c.until()).code == "42501"
+    assert db.sql("select count(*) from orders") == "10"
+
+
+def attack_10_string_settings_cannot_be_changed(db, gw):
+    c = Client(gw)
+    for sql in ("set standard_conforming_strings = off", "set client_encoding = 'LATIN1'",
+                "select set_config('standard_conforming_strings', 'off', false)", "set search_path = evil"):
+        a = c.run(sql)
+        assert a.code == "42501", (sql, a.messages)
+    for bad in ({"client_encoding": "LATIN1"}, {"options": "-c standard_conforming_strings=off"}, {"search_path": "evil"},
+                {"options": "-c search_path=evil"}, {"role": "postgres"}, {"session_authorization": "x"}, {"replication": "database"}):
+        try:
+            Client(gw, **bad)
+        except Refused as e:
+            assert e.args[0]["S"] == "FATAL", e
+        else:
+            raise AssertionError(bad)
+    assert Client(gw, client_encoding="SQL_ASCII").status["client_encoding"] == "UTF8"
+    assert Client(gw, client_encoding="'utf-8'").status["client_encoding"] == "UTF8"
+
+
+def attack_61_texts_behind_something_not_harmless_must_be_plain(db, gw):
+    db.sql("create or replace function lit() returns int language plpgsql as "
+           "$$begin perform set_config('standard_conforming_strings', 'off', false); return 1; end$$")
+    time.sleep(6)
+    gw.tell("allow pg:connect pg:select pg:set pg:call pg:write pg:delete")
+    c = Client(gw)
+    a = c.batch(parse("select lit()"), bind(), execute(), parse("select '\\' || (select count(*) from orders) --'"), bind(), execute())
+    assert a.code == "42501" and not a.rows, a.messages
+    try:
+        c.run("select lit()")
+        c.run("select 1")
+        raise AssertionError("the session went on after standard_conforming_strings drifted")
+    except (Refused, EOFError):
+        pass
+
+
+def attack_16_temporary_tables_do_not_shadow(db, gw):
+    gw.tell("allow pg:connect pg:select pg:set pg:ddl")
+    c = Client(gw)
+    c.run("create temp table orders(id int)")
+    assert c.run("select count(*) from orders").rows == [["10"]]
+
+
+def attack_43_and_signing_in(db, gw):
+    for user, pw in (("alice~cred", "wrong"), ("alice~none", "sesame"), ("bob~cred", "sesame"), ("alice", "sesame")):
+        try:
+            Client(gw, user=user, password=pw)
+        except Refused as e:
+            assert e.args[0]["C"] == "28P01", e
+        else:
+            raise AssertionError(user)
+
+
+def attack_21_a_credential_that_ended_signs_nobody_in_and_ends_its_sessions(db, gw):
+    gw.tell("credential-ms 1000")
+    c = Client(gw)
+    try:
+        c.sock.settimeout(4)
+        c.message()
+        raise AssertionError("still open")
+    except (Refused, EOFError):
+        pass
+    gw.tell("credential-ms 0")
+    try:
+        Client(gw)
+        raise AssertionError("late login")
+    except Refused as e:
+        assert e.args[0]["C"] == "28P01"
+
+
+def attack_23_bytes_behind_an_sslrequest_end_the_connection(db, gw):
+    s = socket.create_connection(("127.0.0.1", gw.port))
+    s.sendall(struct.pack("!II", 8, 80877103) + b"\0\0\0\x08x")
+    assert s.recv(10) in (b"",)
+    s = socket.create_connection(("127.0.0.1", gw.port))
+    s.sendall(struct.pack("!II", 8, 80877104))
+    assert s.recv(1) == b"N"
+    s.sendall(struct.pack("!II", 8, 80877103))
+    assert s.recv(1) == b"N"
+
+
+def function_calls_are_refused(db, gw):
+    c = Client(gw)
+    c.send(("F", struct.pack("!IHHH", 1598, 0, 0, 0)))
+    a = Answer(c.until())
+    assert a.code == "0A000" and a.state == "I"
+    assert c.run("select 1").rows == [["1"]]
+
+
+def attack_40_a_transaction_is_cut_at_its_grants_end(db, gw):
+    gw.tell("grant-ms 1500")
+    c = Client(gw)
+    c.query("begin; delete from orders where id = 7")
+    c.notice()
+    gw.tell("approve")
+    assert Answer(c.until()).state == "T"
+    begun = time.time()
+    try:
+        c.message()
+        raise AssertionError("still open")
+    except Refused as e:
+        assert e.args[0]["C"] == "57P01" and time.time() - begun < 2.5
+    time.sleep(0.3)
+    assert db.sql("select count(*) from orders") == "10"
+    assert db.sql("select count(*) from pg_stat_activity where state like 'idle in%'") == "0"
+
+
+def attack_62_a_trapped_cancel_is_terminated_within_250_ms(db, gw):
+    gw.tell("allow pg:connect pg:select pg:set")
+    gw.tell("forbid none")
+    c = Client(gw)
+    c.query("do $$begin begin perform pg_sleep(3); exception when query_canceled then null; end; "
+            "perform pg_sleep(1); delete from orders where id = 10; end$$")
+    c.notice()
+    gw.tell("approve")
+    time.sleep(0.5)
+    assert db.sql("select count(*) from pg_stat_activity where query like 'do $$%' and state = 'active'") == "1"
+    begun = time.time()
+    gw.tell("end grant-" + gw.said("pending")[-1].split()[1])
+    gw.wait("ack 77")
+    took = gw.when - begun
+    assert db.sql("select count(*) from pg_stat_activity where query like 'do $$%' and state = 'active'") == "0"
+    assert took < 0.25, took
+    time.sleep(1.5)
+    assert db.sql("select count(*) from orders") == "10"
+    assert any("unknown" in line for line in gw.said("outcome"))
+
+
+def an_end_without_work_is_acknowledged_at_once(db, gw):
+    gw.tell("end grant-nobody")
+    gw.wait("ack 77", 1)
+
+
+def attack_42_a_copy_is_cut_and_rolled_back(db, gw):
+    gw.tell("grant-ms 1200")
+    c = Client(gw)
+    c.query("copy z from stdin")
+    c.notice()
+    gw.tell("approve")
+    c.until("G")
+    sent = 0
+    try:
+        for _ in range(600):
+            c.send(("d", b"1\n" * 500))
+            sent += 500
+            time.sleep(0.01)
+        raise AssertionError("COPY ran on")
+    except OSError:
+        pass
+    gw.wait("outcome claim")
+    assert sent > 0 and db.sql("select count(*) from z") == "0"
+
+
+def copy_in_and_out_work(db, gw):
+    gw.tell("allow pg:connect pg:select pg:set pg:copy pg:insert")
+    c = Client(gw)
+    c.query("copy z from stdin")
+    c.until("G")
+    c.send(*[("d", b"%d\n" % i) for i in range(1000)], ("c", b""))
+    assert Answer(c.until()).tags == ["COPY 1000"]
+    c.query("copy z to stdout")
+    a = Answer(c.until())
+    assert a.kinds.count("d") == 1000, a.kinds[:20]
+    c.query("copy z from stdin")
+    c.until("G")
+    c.send(("d", b"x\n"), ("c", b""))
+    a = Answer(c.until())
+    assert a.code == "22P02" and a.state == "I"
+    c.send(("d", b"late\n"), ("c", b""))
+    assert c.run("select 1").rows == [["1"]]
+
+
+def big_results_stream(db, gw):
+    c = Client(gw)
+    a = c.run("select repeat('x', 100000) from generate_series(1, 200)")
+    assert len(a.rows) == 200 and all(len(r[0]) == 100000 for r in a.rows), (a.error, len(a.rows))
+    a = c.run("select repeat('x', 30000000)")
+    assert len(a.rows[0][0]) == 30000000
+
+
+def a_failed_parse_does_not_change_what_a_name_means(db, gw):
+    gw.tell("allow pg:connect pg:select pg:set")
+    c = Client(gw)
+    assert not c.batch(parse("delete from orders where id = 7", "a")).error
+    a = c.batch(parse("select 1", "a"))
+    assert a.code == "42P05", a.error  # the target refused: the name keeps its meaning
+    c.send(bind(stmt="a"), execute(), SYNC)
+    c.notice()
+    gw.tell("deny no")
+    assert Answer(c.until()).code == "42501" and db.sql("select count(*) from orders") == "10"
+
+
+def flush_with_only_parse_leaves_nothing_open(db, gw):
+    c = Client(gw)
+    c.send(parse("select count(*) from orders", "f"), describe("S", "f"), FLUSH)
+    seen = c.until("T")
+    assert [k for k, _ in seen] == ["1", "t", "T"], seen
+    time.sleep(0.2)
+    assert db.sql("select count(*) from pg_stat_activity where backend_type = 'client backend' and state = 'idle in transaction'") == "0"
+    assert db.sql("select count(*) from pg_locks l join pg_class r on r.oid = l.relation where r.relname = 'orders'") == "0"
+    a = c.batch(bind(stmt="f"), execute())
+    assert a.rows == [["10"]] and a.kinds == "2DCZ", a.kinds
+
+
+def flush_then_delete_is_held_and_runs(db, gw):
+    c = Client(gw)
+    c.send(parse("delete from orders where id = $1", "f", (23,)), describe("S", "f"), FLUSH)
+    c.until("n")
+    c.send(bind("7", stmt="f"), execute(), SYNC)
+    c.notice()
+    gw.tell("approve")
+    assert Answer(c.until()).tags == ["DELETE 1"]
+
+
+def a_failing_flush_is_skipped_to_sync(db, gw):
+    c = Client(gw)
+    c.send(parse("select nothing_there", "f"), describe("S", "f"), FLUSH)
+    c.until("E")
+    c.send(bind(stmt="f"), execute(), SYNC)
+    a = Answer(c.until())
+    assert a.kinds == "Z" and a.state == "I", a.messages
+    assert c.run("select 1").rows == [["1"]]
+
+
+def portals_are_checked_again_and_go_on_under_their_claim(db, gw):
+    gw.tell("allow pg:connect pg:set")
+    c = Client(gw)
+    c.run("begin")
+    c.send(parse("select id from orders order by id"), bind(portal="p"), execute("p", 3), SYNC)
+    c.notice()
+    gw.tell("approve")
+    a = Answer(c.until())
+    assert len(a.rows) == 3 and a.kinds.endswith("sZ"), a.kinds
+    a = c.batch(execute("p", 3))
+    assert len(a.rows) == 3 and len(gw.said("claim")) == 1
+    gw.tell("end grant-" + gw.said("pending")[-1].split()[1])
+    try:
+        c.batch(execute("p", 3))
+        raise AssertionError("attack 15: rows after the cut")
+    except (Refused, EOFError, OSError):
+        pass
+    gw.wait("ack 77")
+
+
+def a_used_grant_is_asked_for_again(db, gw):
+    gw.tell("used")
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    gw.tell("approve")
+    gw.wait("claim refused")
+    gw.wait("pending")
+    gw.tell("approve")
+    gw.wait("claim claim")
+    assert Answer([m for m in c.until() if m[0] not in "NS"]).tags == ["DELETE 1"]
+
+
+def with_phid_gone_the_hold_goes_on_and_nothing_passes(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    gw.tell("unreachable 1")
+    gw.tell("lost")
+    gw.tell("back")  # asks again, and phid does not answer
+    time.sleep(0.5)
+    assert db.sql("select count(*) from orders") == "10"
+    other = Client(gw)
+    a = other.run("delete from orders where id = 8")
+    assert a.code == "58000", a.error
+    gw.tell("unreachable 0")
+    gw.tell("back")
+    gw.wait("pending")
+    gw.tell("approve")
+    assert Answer([m for m in c.until() if m[0] not in "NS"]).tags == ["DELETE 1"]
+
+
+def unrecorded_means_refused(db, gw):
+    c = Client(gw)
+    gw.tell("unrecorded 1")
+    assert c.run("select count(*) from orders").code == "58000"
+    assert c.run("begin").state == "T"  # nothing to record
+
+
+def scope_grants_claim_each_use_even_in_transactions(db, gw):
+    gw.tell("grant-all 1")
+    c = Client(gw)
+    c.run("begin")
+    c.run("select 1 from orders")
+    for n in ("1", "2", "3"):
+        a = c.run("delete from orders where id = " + n)
+        assert a.tags == ["DELETE 1"] and a.state == "T", a.messages
+    assert c.run("commit").tags == ["COMMIT"] and len(gw.said("claim")) == 3
+    assert db.sql("select count(*) from orders") == "7"
+
+
+def pipelined_syncs_are_answered_in_order(db, gw):
+    c = Client(gw)
+    c.send(*[m for i in range(50) for m in (parse(f"select {i}"), bind(), execute(), SYNC)])
+    for i in range(50):
+        assert Answer(c.until()).rows == [[str(i)]]
+    c.send(*[("Q", cstr("delete fro x")) for _ in range(2000)])
+    for i in range(2000):
+        assert Answer(c.until()).code == "42601"
+
+
+def sql_prepare_and_execute_mean_the_inner_statement(db, gw):
+    c = Client(gw)
+    assert c.run("prepare q as select count(*) from orders").tags == ["PREPARE"], gw.said("ask")
+    assert c.run("execute q").rows == [["10"]]
+    assert c.run("deallocate q").tags == ["DEALLOCATE"]
+    assert c.run("execute q").code == "42501"
+    c.run("begin")
+    assert c.run("declare c cursor for select id from orders order by id").tags == ["DECLARE CURSOR"]
+    assert len(c.run("fetch 3 from c").rows) == 3
+    c.run("commit")
+
+
+def a_statement_from_psql_on_a_pipe(db, gw):
+    env = dict(os.environ, PGPASSWORD="sesame", LC_ALL="C")
+    p = subprocess.Popen([f"{BIN}/psql", "-h", "127.0.0.1", "-p", str(gw.port), "-U", "alice~cred", "-d", "shop", "-X"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    p.stdin.write("delete from orders where id = 7;\n")
+    p.stdin.close()
+    gw.wait("pending")
+    gw.tell("approve")
+    out, err = p.stdout.read(), p.stderr.read()
+    assert out == "DELETE 1\n" and "phi K7Q-4MX is waiting" in err and p.wait() == 0, (out, err)
+
+
+def main():
+    names = ONLY or [n for n, f in list(globals().items()) if callable(f) and getattr(f, "__code__", None) and f.__code__.co_varnames[:2] == ("db", "gw") and f.__code__.co_argcount == 2]
+    db, gw, bad = Cluster(), None, 0
+    try:
+        gw = Gateway(db)
+        for name in names:
+            db.fresh()
+            gw.reset()
+            begun = time.time()
+            try:
+                globals()[name](db, gw)
+                print(f"ok   {name} ({time.time() - begun:.1f} s)", flush=True)
+            except Exception as e:
+                bad += 1
+                print(f"FAIL {name}: {type(e).__name__}: {e}", flush=True)
+                if gw.proc.poll() is not None:
+                    print("gw-fake is gone:", gw.proc.returncode)
+                    break
+        gw.stop()
+    finally:
+        if gw is not None and gw.proc.poll() is None:
+            gw.proc.terminate()
+        db.stop()
+    print(f"{len(names) - bad} of {len(names)} passed")
+    sys.exit(1 if bad else 0)
+
+
+main()
