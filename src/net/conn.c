@@ -280,6 +280,10 @@ static enum got read_some(struct net_conn *c, uint8_t *p, size_t n, size_t *got)
 static enum got fill(struct net_conn *c)
 {
     size_t got = 0;
+    if (c->view.n < c->in.n) { /* taken outside a delivery: it must not be shown again */
+        phi_buf_drop(&c->in, c->in.n - c->view.n);
+        c->view = phi_buf_view(&c->in);
+    }
     if (c->in.n <= SCRATCH_KEEP) {
         enum got g = read_some(c, scratch + c->in.n, SCRATCH_READ, &got);
         if (g == GOT_BYTES) {
