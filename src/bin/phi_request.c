@@ -75,15 +75,18 @@ int cli_request_wait(struct cli *c, struct phi_view id, struct client_reply *r)
         return cli_err(&err);
     phi_buf_printf(&path, "/v1/requests/" PHI_FMT, PHI_ARG(id));
     int rc = CLI_PENDING;
-    while (rc == CLI_PENDING && !w.closed) {
-        net_loop_run(c->loop);
+    while (rc == CLI_PENDING) {
+        if (!w.changed && !w.closed)
+            net_loop_run(c->loop);
+        if (!w.changed && w.closed)
+            break;
         if (!w.changed)
             continue;
-        w.changed = false;
-        rc = cli_call(c, "GET", phi_buf_str(&path), NULL, r);
-        if (rc)
+        w.changed = false; /* before asking: what happens meanwhile asks again */
+        if (!(rc = cli_call(c, "GET", phi_buf_str(&path), NULL, r)))
+            rc = cli_request_status(r->json);
+        else
             break;
-        rc = cli_request_status(r->json);
     }
     if (!w.closed)
         net_http_stream_close(s);

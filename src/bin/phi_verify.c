@@ -223,8 +223,7 @@ static int judge(struct check *k, bool online)
         if (k->has_earlier)
             phi_audit_earlier(k->audit, &k->earlier);
         phi_audit_finish(k->audit, &k->head, &f);
-        /* Entries that do not fit a root: the signed tree's own hashes name the one. A fork seen only
-         * against the earlier checkpoint is one too if the present root does not fit either. */
+        /* The signed tree's own hashes name the entry that does not fit. */
         if (f.what == PHI_FOUND_ROOT && online && phi_audit_locate(k->audit, &k->head, fetch_proof, k, &f, &err) != PHI_OK)
             cli_err(&err);
     }

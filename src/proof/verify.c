@@ -18,7 +18,8 @@ struct phi_audit {
     struct phi_tree tree;
     struct level level[PHI_TREE_LEVELS];
     bool out_of_memory;
-    struct phi_finding first; /* what == 0: none yet */
+    struct phi_finding first; /* false entry; what == 0: none yet */
+    struct phi_finding fork;  /* against an earlier checkpoint; likewise */
 };
 
 struct phi_audit *phi_audit_open(void)
@@ -126,22 +127,22 @@ static bool root_at(struct phi_audit *a, uint64_t size, struct phi_digest *ret)
 void phi_audit_earlier(struct phi_audit *a, const struct phi_checkpoint *c)
 {
     struct phi_digest root;
-    if (a->first.what)
+    if (a->fork.what)
         return;
     if (c->size > a->tree.size)
-        found(&a->first, PHI_FOUND_SHORT, a->tree.size, "the log has %llu entries, but an earlier checkpoint signed %llu",
+        found(&a->fork, PHI_FOUND_SHORT, a->tree.size, "the log has %llu entries, but an earlier checkpoint signed %llu",
               (unsigned long long)a->tree.size, (unsigned long long)c->size);
     else if (!root_at(a, c->size, &root) || !phi_digest_eq(&root, &c->root))
-        found(&a->first, PHI_FOUND_FORK, 0, "the first %llu entries are not those of an earlier checkpoint",
+        found(&a->fork, PHI_FOUND_FORK, 0, "the first %llu entries are not those of an earlier checkpoint",
               (unsigned long long)c->size);
 }
 
+/* The most telling first: a false entry, a missing one, a root that a proof can name the entry of, and
+ * only where the present checkpoint holds, that it is another history than before. */
 void phi_audit_finish(struct phi_audit *a, const struct phi_checkpoint *c, struct phi_finding *ret)
 {
     struct phi_digest root;
-    /* An entry past the checkpoint is not the signer's word: it does not count against what is. */
-    bool judged = a->first.what && !(a->first.what == PHI_FOUND_ENTRY && a->first.index >= c->size);
-    if (judged)
+    if (a->first.what && a->first.index < c->size) /* one past the checkpoint is not the signer's word */
         *ret = a->first;
     else if (c->size > a->tree.size)
         found(ret, PHI_FOUND_SHORT, a->tree.size, "entry %llu is missing: the checkpoint signs %llu entries",
@@ -149,6 +150,8 @@ void phi_audit_finish(struct phi_audit *a, const struct phi_checkpoint *c, struc
     else if (!root_at(a, c->size, &root) || !phi_digest_eq(&root, &c->root))
         found(ret, PHI_FOUND_ROOT, 0, "the entries do not lead to the signed root of %llu entries",
               (unsigned long long)c->size);
+    else if (a->fork.what)
+        *ret = a->fork;
     else
         found(ret, PHI_FOUND_NOTHING, 0, "all %llu entries are what was signed", (unsigned long long)c->size);
 }

@@ -176,6 +176,9 @@ static void a_cut_end_and_a_fork_are_found(void **unused)
     phi_audit_earlier(a, &early);
     phi_audit_finish(a, &c, &f);
     assert_int_equal(f.what, PHI_FOUND_FORK);
+    c.root.b[0] ^= 1; /* neither fits: that comes first, because it can name the entry */
+    phi_audit_finish(a, &c, &f);
+    assert_int_equal(f.what, PHI_FOUND_ROOT);
     phi_audit_close(a);
 }
 

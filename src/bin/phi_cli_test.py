@@ -1,0 +1,354 @@
+#!/usr/bin/python3
+"""phi against a server of this test's own, which speaks docs/api.md and lies where a test wants it to.
+
+    phi_cli_test.py PHI GOLDEN_DIR TOP
+
+Standard library only. The digests and the log come from test/golden/check.py, which shares no code with phi.
+"""
+import base64
+import http.server
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+PHI, GOLDEN, TOP = (os.path.abspath(a) for a in sys.argv[1:4])
+sys.path.insert(0, GOLDEN)
+import check  # noqa: E402
+
+SEED = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
+NASTY = "DELETE FROM \"\u202eorders\" WHERE id = 7; -- \x1b]0;owned\x07\x1b[2J\u200b"
+
+
+def b64(b):
+    return base64.urlsafe_b64encode(b).decode().rstrip("=")
+
+
+def request(code="K7Q-4MX", status="pending", sql="DELETE FROM orders WHERE id = 7;"):
+    body = {
+        "v": 1, "id": "0198a6b0-1111-7abc-8def-000000000001", "salt": b64(bytes(16)),
+        "requester": {"type": "Person", "id": "a"}, "on_behalf": [], "target": {"type": "Target", "id": "[\"shop\"]"},
+        "actions": [{"action": "pg:delete", "resource": {"type": "Table", "id": "[\"shop\",\"public\",\"orders\"]"}}],
+        "payload": {"kind": "pg-query", "bytes": b64(sql.encode())}, "settings": {"role": "none"},
+        "bounds": {"for_ms": 900000, "uses": 1}, "why": "repair \x1b[31m", "ticket": "", "version": 1}
+    return {
+        "id": body["id"], "code": code, "status": status, "version": 1, "digest": check.tagged("phi-request-v1", body),
+        "requester": {"id": "a", "name": "alice\x1b[1m"}, "target": "shop", "summary": "pg:delete on shop/public.orders",
+        "why": body["why"], "from": {"addr": "127.0.0.1", "application": "psql"}, "expires_in_ms": 60000,
+        "needs": [[{"requirement": "dba", "count": 1, "have": 0, "who": ["bob"]}]], "policies": [{"id": "p", "why": "because"}],
+        "votes": [], "grant": None, "denied_by": "", "reason": "", "body": body, "can": {"approve": True}}
+
+
+def entry(n, t=5):
+    return check.canon({"v": 1, "n": n, "t": 1790000000000 + t, "ev": "grant.expired", "grant": "g%d" % n,
+                        "by": {"type": "Service", "id": "phid"}})
+
+
+class Phid:
+    """What the server holds; tests change it."""
+
+    def __init__(self):
+        self.request, self.votes, self.asked, self.changed = request(), [], [], threading.Event()
+        self.after = None  # the status that the request takes once somebody listens
+        self.problem = None
+        self.entries = [entry(n) for n in range(1203)]
+        self.sign()
+
+    def sign(self, size=None):
+        """Signs the entries as they are now: later changes to them are forgeries."""
+        size = len(self.entries) if size is None else size
+        self.leaves = [check.leaf_hash(e.encode()) for e in self.entries[:size]]
+        self.note = check.note("phi.example/log", SEED, check.checkpoint_text(
+            {"origin": "phi.example/log", "size": size, "root": check.root(self.leaves).hex()}))
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def answer(self, status, body, kind="application/json"):
+        data = body.encode() if isinstance(body, str) else json.dumps(body, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def events(self, phid):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        phid.changed.wait(5)
+        if phid.after:
+            phid.request["status"] = phid.after
+        event = "id: 1\nevent: request\ndata: " + json.dumps({"id": phid.request["id"]}) + "\n\n"
+        self.wfile.write(("%x\r\n%s\r\n" % (len(event), event)).encode())
+        self.wfile.flush()
+        self.rfile.read(1)  # until phi has seen enough and hangs up
+        self.close_connection = True
+
+    def handle_any(self):
+        phid = self.server.phid
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length) or b"null") if length else None
+        path, _, query = self.path.partition("?")
+        args = dict(a.split("=", 1) for a in query.split("&") if a)
+        phid.asked.append((self.command, path, self.headers.get("Authorization"), body))
+        if phid.problem:
+            return self.answer(phid.problem["status"], phid.problem, "application/problem+json")
+        if path == "/v1/sessions":
+            return self.answer(200, {"token": "t0ken", "person": {"id": "b", "name": "bob"}, "expires_in_ms": 3600000})
+        if path == "/v1/sessions/current":
+            self.send_response(204)
+            return self.end_headers()
+        if path == "/v1/whoami":
+            return self.answer(200, {"person": {"id": "b", "name": "bob", "groups": ["dba"]}, "rights": []})
+        if path == "/v1/events":
+            return self.events(phid)
+        if path.startswith("/v1/log/"):
+            return self.log(phid, path, args)
+        if path == "/v1/requests":
+            return self.answer(201 if self.command == "POST" else 200,
+                               phid.request if self.command == "POST" else {"requests": [phid.request]})
+        if path.endswith("/votes"):
+            phid.votes.append(body)
+            return self.answer(200, dict(phid.request, status="approved"))
+        if path.startswith("/v1/requests/"):
+            phid.changed.set()
+            return self.answer(200, phid.request)
+        if path.endswith("/revoke"):
+            return self.answer(200, {"grant": {}, "acknowledged": ["gw1"], "waiting": []})
+        if path == "/v1/credentials":
+            return self.answer(200, {"id": "c", "user": "bob~c", "password": "s:e\\c'r@t", "expires_in_ms": 1,
+                                     "target": {"name": "shop", "kind": "postgresql", "address": "localhost:6432", "database": "shop"}})
+        return self.answer(404, {"status": 404, "code": "not-found", "detail": "There is no such thing", "next": "Check it."})
+
+    do_GET = do_POST = do_DELETE = do_PUT = handle_any
+
+    def log(self, phid, path, args):
+        if path.endswith("/key"):
+            return self.answer(200, check.vkey("phi.example/log", check.public(SEED)) + "\n", "text/plain")
+        if path.endswith("/checkpoint"):
+            return self.answer(200, phid.note, "text/plain")
+        if path.endswith("/entries"):
+            start = int(args["from"])
+            return self.answer(200, {"size": len(phid.entries), "entries": phid.entries[start:start + int(args["limit"])]})
+        index, size = int(args["index"]), int(args["size"])
+        return self.answer(200, {"index": index, "size": size, "leaf_hash": phid.leaves[index].hex(),
+                                 "hashes": [h.hex() for h in check.path(index, phid.leaves[:size])]})
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="phi-cli-")
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.phid = self.phid = Phid()
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = "http://127.0.0.1:%d" % self.server.server_port
+        self.env = dict(os.environ, PHI_CONFIG_DIR=os.path.join(self.dir, "conf"), LC_ALL="C.UTF-8")
+        for name in ("PHI_URL", "PHI_TOKEN", "PHI_CA"):
+            self.env.pop(name, None)
+        self.phi("login", self.url + "/login/secret")
+
+    def tearDown(self):
+        self.phid.changed.set()
+        self.server.shutdown()
+        self.server.server_close()
+        shutil.rmtree(self.dir)
+
+    def phi(self, *args, rc=0, env=None):
+        done = subprocess.run([PHI, *args], env=env or self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=60, check=False)
+        out, err = done.stdout.decode(), done.stderr.decode()
+        self.assertEqual(done.returncode, rc, "phi %s\n%s%s" % (" ".join(args), out, err))
+        self.assertNotIn("\x1b", out + err)
+        self.assertNotIn("\u202e", out + err)
+        return out + err
+
+    def on_terminal(self, args, say):
+        """Runs phi on a pty, answers its question, returns (exit code, what the terminal saw)."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(PHI, [PHI, *args], self.env)
+        seen, said, end = b"", False, time.monotonic() + 30
+        while time.monotonic() < end and select.select([fd], [], [], 30)[0]:
+            try:
+                part = os.read(fd, 65536)
+            except OSError:
+                break
+            if not part:
+                break
+            seen += part
+            if b"[y/N]" in seen and not said:
+                said = True
+                os.write(fd, say.encode() + b"\n")
+        os.close(fd)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
+
+    def test_a_session_is_kept_for_oneself_and_for_its_server(self):
+        path = os.path.join(self.env["PHI_CONFIG_DIR"], "session")
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        self.assertIn("bob", self.phi("whoami"))
+        self.assertEqual(self.phid.asked[-1][2], "Bearer t0ken")
+        n = len(self.phid.asked)
+        self.phi("whoami", rc=1, env=dict(self.env, PHI_URL="http://localhost:%d" % self.server.server_port))
+        self.assertEqual(len(self.phid.asked), n)  # the token went nowhere
+        os.chmod(path, 0o644)
+        self.phi("whoami", rc=1)
+        os.chmod(path, 0o600)
+        self.phi("logout")
+        self.assertFalse(os.path.exists(path))
+
+    def test_exit_codes(self):
+        self.phi("nonsense", rc=2)
+        self.phi("show", rc=2)
+        self.phi("whoami", rc=6, env=dict(self.env, PHI_URL="http://127.0.0.1:1", PHI_TOKEN="x"))
+        self.phi("gateway", "list", rc=1)
+        self.phid.problem = {"status": 403, "code": "request.not-approver", "detail": "no\x1b[1m", "next": "ask"}
+        self.assertIn("request.not-approver", self.phi("show", "K7Q-4MX", rc=3))
+
+    def test_what_comes_from_outside_is_inert(self):
+        self.phid.request = request(sql=NASTY)
+        for args in (("show", "k7q4mx"), ("inbox",), ("show", "K7Q-4MX", "--json"), ("inbox", "--json")):
+            self.assertIn("K7Q-4MX", self.phi(*args))
+        self.assertIn("\\x1b]0;owned", self.phi("show", "K7Q-4MX"))
+        shown = json.loads(self.phi("show", "K7Q-4MX", "--json"))
+        self.assertEqual(shown, json.loads(json.dumps(self.phid.request)))
+
+    def test_approving_needs_the_digest_without_a_terminal(self):
+        digest = self.phid.request["digest"]
+        self.phi("approve", "K7Q-4MX", rc=2)
+        self.phi("approve", "K7Q-4MX", "--yes", rc=2)
+        self.phi("approve", "K7Q-4MX", "--digest", "0" * 64, rc=1)
+        self.assertEqual(self.phid.votes, [])
+        self.phi("approve", "K7Q-4MX", "--digest", digest, "--for", "5m", "--uses", "1", "-m", "fine")
+        self.assertEqual(self.phid.votes, [{"decision": "approve", "digest": digest, "version": 1, "reason": "fine",
+                                            "narrowing": {"for_ms": 300000, "uses": 1}}])
+
+    def test_a_text_that_the_digest_is_not_of_is_not_approved(self):
+        self.phid.request["body"]["payload"]["bytes"] = b64(b"SELECT 1")
+        self.assertIn("do not decide on it", self.phi("show", "K7Q-4MX"))
+        self.phi("approve", "K7Q-4MX", "--digest", self.phid.request["digest"], rc=1)
+        self.assertEqual(self.phid.votes, [])
+
+    def test_a_terminal_sees_it_and_is_asked(self):
+        self.phid.request = request(sql=NASTY)
+        rc, seen = self.on_terminal(["approve", "K7Q-4MX"], "n")
+        self.assertEqual((rc, self.phid.votes), (1, []))
+        for part in ("DELETE FROM", "repair", "1 use", self.phid.request["digest"]):
+            self.assertIn(part, seen)
+        self.assertNotIn("\x1b", seen)
+        rc, seen = self.on_terminal(["approve", "K7Q-4MX"], "y")
+        self.assertEqual(rc, 0, seen)
+        self.assertEqual([v["digest"] for v in self.phid.votes], [self.phid.request["digest"]])
+
+    def test_denying_sends_the_reason(self):
+        self.phi("deny", "K7Q-4MX", "-m", "wrong ticket")
+        self.assertEqual(self.phid.votes[0]["decision"], "deny")
+        self.assertEqual(self.phid.votes[0]["reason"], "wrong ticket")
+
+    def test_a_request_is_filed_and_waited_for(self):
+        ask = ("request", "pg:write", "shop/public.orders", "--for", "10m", "-m", "repair")
+        self.assertIn("K7Q-4MX is pending", self.phi(*ask))
+        sent = [a for a in self.phid.asked if a[0] == "POST"][-1][3]
+        self.assertEqual(sent, {"target": "shop", "scope": {"actions": ["pg:write"], "resources": ["shop/public.orders"]},
+                                "for_ms": 600000, "why": "repair"})
+        for status, rc in (("approved", 0), ("denied", 3), ("expired", 4)):
+            self.phid.request, self.phid.after = request(), status
+            self.phid.changed.clear()
+            self.assertIn(status, self.phi(*ask, "--wait", rc=rc))
+        self.phi("request", "pg:write", rc=2)
+        self.phi("request", "pg:write", "pg:read", rc=2)
+
+    def test_connect_prints_addresses(self):
+        self.assertEqual(self.phi("connect", "shop", "--print", "url").strip(),
+                         "postgresql://bob~c:s%3Ae%5Cc%27r%40t@localhost:6432/shop")
+        self.assertIn("jdbc:postgresql://localhost:6432/shop?user=bob~c&password=s%3Ae", self.phi("connect", "shop", "--print", "jdbc"))
+        self.assertIn("[shop]\nhost=localhost\nport=6432\n", self.phi("connect", "shop", "--print", "service"))
+        shell = subprocess.run(["sh", "-c", self.phi("connect", "shop", "--print", "env") + "printf %s \"$PGPASSWORD\""],
+                               stdout=subprocess.PIPE, check=True)
+        self.assertEqual(shell.stdout.decode(), "s:e\\c'r@t")
+        self.phi("connect", "shop", "--print", "nonsense", rc=2)
+
+    def test_connect_hands_the_password_over_unseen(self):
+        fake = os.path.join(self.dir, "psql")
+        with open(fake, "w", encoding="ascii") as f:
+            f.write("#!/bin/sh\nstat -L -c %a $PGPASSFILE; cat $PGPASSFILE; echo \"args: $*\"; env | grep -v ^PGPASSFILE\n")
+        os.chmod(fake, 0o755)
+        said = self.phi("connect", "shop", "--", "-c", "SELECT 1", env=dict(self.env, PATH=self.dir + ":/usr/bin:/bin", PGPASSWORD="old"))
+        self.assertIn("600\n*:*:*:bob~c:s\\:e\\\\c'r@t\nargs: -c SELECT 1\n", said)
+        self.assertEqual(said.count("c'r@t"), 1)
+        self.assertNotIn("old", re.findall(r"PGPASSWORD=(.*)", said))
+
+    def test_the_log_is_verified_and_a_false_entry_named(self):
+        self.assertIn("verified: all 1203 entries", self.phi("log", "verify"))
+        good = self.phid.entries[:]
+        for bad in (0, 700, 1202):
+            self.phid.entries = good[:]
+            self.phid.entries[bad] = entry(bad, t=6)
+            said = self.phi("log", "verify", rc=1)
+            self.assertIn("entry %d is not what was signed" % bad, said)
+            self.assertEqual(json.loads(self.phi("log", "verify", "--json", rc=1))["entry"], bad)
+        self.phid.entries = good[:-1]
+        self.assertIn("entry 1202 is missing", self.phi("log", "verify", rc=1))
+        self.phid.entries = good
+        self.assertIn("verified", self.phi("log", "verify"))
+
+    def test_two_histories_are_found_out(self):
+        self.phi("log", "verify")
+        self.phid.entries[3] = entry(3, t=9)
+        self.phid.entries.append(entry(1203))
+        self.phid.sign()  # rewritten, and signed all the same
+        self.assertIn("not those of an earlier checkpoint", self.phi("log", "verify", rc=1))
+        self.phid.entries = [entry(n) for n in range(1000)]
+        self.phid.sign()
+        self.assertIn("fewer entries", self.phi("log", "verify", rc=1))
+
+    def test_an_export_is_verified_elsewhere(self):
+        out = os.path.join(self.dir, "out")
+        self.phi("log", "export", out)
+        key = os.path.join(out, "key")
+        alone = dict(self.env, PHI_CONFIG_DIR=os.path.join(self.dir, "nobody"))
+        self.assertIn("verified: all 1203", self.phi("log", "verify", "--dir", out, "--key", key, env=alone))
+        path = os.path.join(out, "entries.jsonl")
+        with open(path, "r+b") as f:
+            text = f.read()
+            f.seek(text.index(b'"g77"') + 3)
+            f.write(b"8")
+        self.assertIn("do not lead to the signed root", self.phi("log", "verify", "--dir", out, "--key", key, rc=1, env=alone))
+
+    def test_the_log_is_shown(self):
+        said = self.phi("log", "--limit", "3")
+        self.assertEqual(len(said.splitlines()), 3)
+        self.assertIn("grant.expired", said)
+        self.assertEqual(len(self.phi("log", "--from", "0", "--limit", "5").splitlines()), 5)
+
+    def test_revoking_says_who_confirmed(self):
+        self.assertIn("gw1", self.phi("revoke", "K7Q-4MX", "-m", "enough"))
+
+    def test_generated_files_are_those_of_the_table(self):
+        for form, path in (("bash", "completions/phi.bash"), ("zsh", "completions/_phi"), ("man", "man/phi.1.scd")):
+            with open(os.path.join(TOP, path), encoding="utf-8") as f:
+                self.assertEqual(f.read(), self.phi("completion", form), "write it anew: phi completion %s > %s" % (form, path))
+        script = os.path.join(TOP, "completions/phi.bash")
+        done = subprocess.run(["bash", "-c", ". %s; COMP_WORDS=(phi log v); COMP_CWORD=2; _phi; echo ${COMPREPLY[@]}" % script],
+                              stdout=subprocess.PIPE, check=True)
+        self.assertEqual(done.stdout.decode().strip(), "verify")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["phi_cli_test"], verbosity=1)
