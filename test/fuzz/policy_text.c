@@ -1,0 +1,100 @@
+/* Texts of policies, schemas and requirements. Parts are separated by a line "---": policies, then
+ * optionally a schema, then requirements. A bundle that loads must decide as the plain evaluations do. */
+#include "policy/bundle.h"
+#include "policy/plain.h"
+#include "policy/request.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SCHEMA                                                                                       \
+    "entity G in [G]; entity P in [G] = { age?: Long }; entity R in [R];"                            \
+    "action \"g\"; action \"a\" in [\"g\"] appliesTo { principal: P, resource: R,"                   \
+    "context: { met: Set<String>, x: Bool, n: Long, s: String, o?: Bool } };"
+#define NEEDS "a: {kind: mfa}\nb: {kind: ticket}\n"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct phi_view part(struct phi_view *rest)
+{
+    const uint8_t *at = rest->n ? memmem(rest->p, rest->n, "\n---\n", 5) : NULL;
+    struct phi_view one = at ? phi_view_upto(*rest, (size_t)(at - rest->p)) : *rest;
+    *rest = at ? phi_view_from(*rest, one.n + 5) : (struct phi_view){ 0 };
+    return one;
+}
+
+static const struct phi_value *some_context(struct phi_arena *a, const struct phi_value *const *met,
+                                            size_t n_met, bool with_met)
+{
+    struct phi_attr attrs[] = {
+        { PHI_LIT("x"), phi_value_bool(a, true) },
+        { PHI_LIT("n"), phi_value_long(a, INT64_MAX) },
+        { PHI_LIT("s"), phi_value_string(a, PHI_LIT("text")) },
+        { PHI_LIT("met"), phi_value_set(a, met, n_met) },
+    };
+    return phi_value_record(a, attrs, with_met ? 4 : 3);
+}
+
+static bool plain(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask,
+                  struct phi_arena *a, bool all_met)
+{
+    struct cedar_request q;
+    struct cedar_plain_answer got;
+    const struct phi_value **met = phi_arena_array(a, b->n_requirements + 1, sizeof(const struct phi_value *));
+    size_t n = all_met ? b->n_requirements : 0;
+    if (!met || cedar_request_make(b, es, ask, a, &q, NULL) != PHI_OK)
+        abort();
+    if (q.reason.n > 0)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        met[i] = phi_value_string(a, b->names[i]);
+    q.env.vars[VAR_CONTEXT] = some_context(a, met, n, true);
+    if (cedar_plain_decide(&q.env, &b->policies, &got, NULL) != PHI_OK)
+        abort();
+    return got.allow_strict;
+}
+
+static void decide(const struct phi_bundle *b, struct phi_arena *a)
+{
+    struct phi_entities *es = phi_entities_open(NULL, 1 << 16);
+    struct phi_uid group = { PHI_LIT("G"), PHI_LIT("1") };
+    struct phi_ask ask = { .principal = { PHI_LIT("P"), PHI_LIT("p") },
+                           .action = { PHI_LIT("Action"), PHI_LIT("a") },
+                           .resource = { PHI_LIT("R"), PHI_LIT("r") } };
+    struct phi_answer ans;
+    if (!es || phi_entities_add(es, ask.principal, &group, 1, NULL, NULL) != PHI_OK)
+        abort();
+    ask.context = some_context(a, NULL, 0, false);
+    if (phi_decide(b, es, &ask, a, &ans, NULL) != PHI_OK)
+        abort();
+    bool now = plain(b, es, &ask, a, false), ever = plain(b, es, &ask, a, true);
+    if (ans.partial || (ans.verdict == PHI_ALLOW) != now)
+        abort();
+    if (ans.verdict == PHI_NEEDS && (now || !ever))
+        abort();
+    if (ans.verdict == PHI_DENY && ever && !strstr(phi_arena_str(a, ans.reason), "alternatives"))
+        abort();
+    phi_entities_close(es);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct phi_view rest = { data, size };
+    struct phi_bundle_text text = { .policies = part(&rest) };
+    text.schema = part(&rest);
+    text.requirements = part(&rest);
+    bool own_schema = text.schema.n > 0;
+    if (!own_schema)
+        text.schema = phi_view_of(SCHEMA);
+    if (text.requirements.n == 0)
+        text.requirements = phi_view_of(NEEDS);
+    PHI_ARENA(a, 256 << 20);
+    struct phi_bundle *b = NULL;
+    struct phi_err err;
+    struct cedar_policies policies;
+    cedar_policies_parse(&a, text.policies, "policies", &policies, &err);
+    if (phi_bundle_load(&text, &b, &err) == PHI_OK && !own_schema)
+        decide(b, &a);
+    phi_bundle_close(b);
+    return 0;
+}
