@@ -12,7 +12,7 @@
 
 #define QUEUE_MAX     4096
 #define BATCH_MAX     256
-#define TICK_SOON_MS  20
+#define TICK_SOON_MS  200 /* a tick is a commit; no right is shorter than this */
 #define TICK_RETRY_MS 1000
 #define SIGN_RETRY_MS 1000
 

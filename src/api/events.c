@@ -11,12 +11,13 @@
 #include "base/os.h"
 #include "core/gateway.h"
 
-#define SUBS_MAX      1024
-#define BACKLOG_MAX   (512u * 1024)
-#define NOTE_MAX      (256u * 1024)
-#define EVENTS_MAX    1024 /* of one batch; more closes the streams */
-#define ARENA_MAX     (64u * 1024 * 1024)
-#define KEEP_ALIVE_MS 10000
+#define SUBS_MAX        1024
+#define SUBS_OF_ONE_MAX 16 /* browser tabs of a person, connections of a gateway */
+#define BACKLOG_MAX     (512u * 1024)
+#define NOTE_MAX        (256u * 1024)
+#define EVENTS_MAX      1024 /* of one batch; more closes the streams */
+#define ARENA_MAX       (64u * 1024 * 1024)
+#define KEEP_ALIVE_MS   10000
 
 struct note { /* one event on its way to one stream */
     struct api_sub *sub;
@@ -401,7 +402,7 @@ const struct phi_notifier *api_hub_notifier(struct api_hub *h)
     return &h->notifier;
 }
 
-size_t api_hub_count(struct api_hub *h)
+size_t api_hub_count(const struct api_hub *h)
 {
     return atomic_load(&h->count);
 }
@@ -462,20 +463,27 @@ void api_sub_join(struct api_hub *h, struct api_sub *s)
     atomic_fetch_add(&h->count, 1);
 }
 
-void api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r)
+static bool has_room(const struct api_hub *h, const struct api_sub *s)
 {
-    bool room = !h->draining && api_hub_count(h) <= SUBS_MAX;
+    size_t mine = 0;
+    for (const struct api_sub *o = h->open; o; o = o->next_open)
+        mine += o->actor.kind == s->actor.kind && phi_view_eq(o->actor.id, s->actor.id);
+    return mine < SUBS_OF_ONE_MAX && api_hub_count(h) <= SUBS_MAX && !h->draining;
+}
+
+bool api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r)
+{
+    bool room = has_room(h, s);
     s->sse = r && room ? net_sse_open(r, BACKLOG_MAX, sse_closed, s) : NULL;
     if (!s->sse) {
-        if (r && !room)
-            net_http_reply(r, 503, NULL, (struct phi_view){0});
         sub_end(s);
-        return;
+        return room;
     }
     s->next_open = h->open;
     h->open = s;
     net_sse_comment(s->sse, "phi");
     notes_send(&s->missed);
+    return true;
 }
 
 /* ---- routes ---- */

@@ -18,14 +18,15 @@ void api_hub_bind(struct api_hub *h, struct api_engine *e);
 const struct phi_notifier *api_hub_notifier(struct api_hub *h); /* core's port */
 void api_hub_drain(struct api_hub *h); /* closes all streams; on the loop */
 void api_hub_close(struct api_hub *h); /* after the engine */
-size_t api_hub_count(struct api_hub *h);
+size_t api_hub_count(const struct api_hub *h);
 
 /* A stream for who asks in c, with what it missed. Core thread, in a handler. NULL: out of memory. */
 struct api_sub *api_sub_make(struct api_call *c, struct phi_err *err);
 void api_sub_free(struct api_sub *s); /* one that was never joined; NULL is fine */
 /* Core thread, after the commit: from now on events are worked out for it. */
 void api_sub_join(struct api_hub *h, struct api_sub *s);
-/* Loop: answers the request with the stream. r NULL: the client has left. */
-void api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r);
+/* Loop: answers the request with the stream. r NULL: the client has left. False: one has too many
+ * streams, or all have; r is still to be answered. */
+bool api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r);
 
 #endif

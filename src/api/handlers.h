@@ -6,16 +6,17 @@
 
 #define API_HANDLERS(X)                                                                            \
     X(healthz)                                                                                     \
-    X(metrics) X(openapi_get) X(login_css) X(login_page) X(login_use) X(session_make)              \
-        X(session_end) X(whoami) X(person_add) X(person_list) X(member_add) X(member_del)          \
-            X(account_add) X(link_make) X(target_add) X(target_list) X(credential_make)            \
-                X(bundle_put) X(bundle_get) X(gateway_add) X(gateway_list) X(request_make)         \
-                    X(request_list) X(request_get) X(vote) X(request_cancel) X(grant_list)         \
-                        X(grant_revoke) X(grant_return) X(log_checkpoint) X(log_key)               \
-                            X(log_consistency) X(log_proof) X(log_entries) X(events_person)        \
-                                X(events_gateway) X(gw_enroll) X(gw_snapshot) X(gw_lease)          \
-                                    X(gw_request) X(gw_leave) X(gw_claim) X(gw_outcome)            \
-                                        X(gw_records) X(gw_ack) X(authzen_evaluate)
+    X(metrics)                                                                                     \
+    X(openapi_get) X(login_css) X(login_page) X(login_use) X(session_make) X(session_end)          \
+        X(whoami) X(person_add) X(person_list) X(member_add) X(member_del) X(account_add)          \
+            X(link_make) X(target_add) X(target_list) X(credential_make) X(bundle_put)             \
+                X(bundle_get) X(gateway_add) X(gateway_list) X(request_make) X(request_list)       \
+                    X(request_get) X(vote) X(request_cancel) X(grant_list) X(grant_revoke)         \
+                        X(grant_return) X(log_checkpoint) X(log_key) X(log_consistency)            \
+                            X(log_proof) X(log_entries) X(events_person) X(events_gateway)         \
+                                X(gw_enroll) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
+                                    X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack)              \
+                                        X(authzen_evaluate)
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);
 API_HANDLERS(X)
 #undef X

@@ -65,7 +65,7 @@ enum api_problem {
 #define X(name, status, code, title, next) API_##name,
     API_PROBLEMS(X)
 #undef X
-    API_PROBLEM_N
+        API_PROBLEM_N
 };
 
 struct api_problem_text {
@@ -75,12 +75,13 @@ struct api_problem_text {
 };
 
 const struct api_problem_text *api_problem_text(enum api_problem p); /* never NULL */
-enum api_problem api_problem_of_rc(enum phi_rc rc); /* for errors without a code of their own */
+enum api_problem api_problem_of_rc(enum phi_rc rc);     /* for errors without a code of their own */
 enum api_problem api_problem_by_code(const char *code); /* API_OK when there is no such code */
 
 /* The problem as one JSON object, left open so that a caller can add members: end with phi_jw_end.
  * `detail` is for people, "" takes the title; `request_id` may be "". */
-void api_problem_begin(struct phi_jw *w, enum api_problem p, struct phi_view detail, struct phi_view request_id);
+void api_problem_begin(struct phi_jw *w, enum api_problem p, struct phi_view detail,
+                       struct phi_view request_id);
 void api_problem_page(struct phi_buf *out); /* docs/errors.md */
 
 #endif

@@ -23,17 +23,17 @@ typedef enum phi_rc (*api_handler)(struct api_call *c, struct phi_err *err);
 
 /* How a request is treated before and instead of JSON. */
 enum api_flags {
-    API_FORM = 1,      /* the body is a form from our own page, not JSON */
-    API_STREAM = 2,    /* answers with server-sent events */
-    API_LOCAL = 4,     /* answered on the loop's thread, never touches core */
-    API_RAW = 8        /* answers something else than JSON */
+    API_FORM = 1,   /* the body is a form from our own page, not JSON */
+    API_STREAM = 2, /* answers with server-sent events */
+    API_LOCAL = 4,  /* answered on the loop's thread, never touches core */
+    API_RAW = 8     /* answers something else than JSON */
 };
 
 struct api_route {
     const char *method;  /* "GET", "POST", "PUT", "DELETE" */
     const char *pattern; /* "/v1/grants/{id}/revoke" */
     enum api_right right;
-    unsigned listeners;  /* enum api_listener, or-ed */
+    unsigned listeners; /* enum api_listener, or-ed */
     api_handler handler;
     const char *summary;
     /* Members of the body: "name:str! groups:strs", `!` = must be there, types str int bool strs obj
@@ -48,9 +48,9 @@ extern const size_t api_routes_n;
 
 #define API_PARAMS 2
 struct api_match {
-    const struct api_route *route; /* NULL: see problem */
-    enum api_problem problem;      /* NO_ROUTE or NO_METHOD */
-    char allow[64];                /* for NO_METHOD: "GET, POST" */
+    const struct api_route *route;      /* NULL: see problem */
+    enum api_problem problem;           /* NO_ROUTE or NO_METHOD */
+    char allow[64];                     /* for NO_METHOD: "GET, POST" */
     struct phi_view params[API_PARAMS]; /* percent-decoded, in the arena */
 };
 
@@ -60,7 +60,8 @@ void api_match(struct phi_arena *a, enum api_listener listener, struct phi_view 
 
 /* Holds `body` against the row's list: PHI_EINPUT names the member that is missing, unknown or of
  * another type. */
-enum phi_rc api_body_check(const struct api_route *r, const struct phi_json *body, struct phi_err *err);
+enum phi_rc api_body_check(const struct api_route *r, const struct phi_json *body,
+                           struct phi_err *err);
 
 /* Walks a list like "name:str! groups:strs": false at its end. */
 struct api_member {
@@ -70,7 +71,8 @@ struct api_member {
 bool api_member_next(struct phi_view *list, struct api_member *ret);
 
 /* False when the query holds a key that the row does not list, or one twice; names it. */
-bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_view query, struct phi_view *bad);
+bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_view query,
+                     struct phi_view *bad);
 
 /* The OpenAPI 3.1 document of the table. */
 void api_openapi(struct phi_buf *out);

@@ -44,17 +44,17 @@ static bool params_decode(struct phi_arena *a, struct phi_view params[API_PARAMS
     return true;
 }
 
-void api_match(struct phi_arena *a, enum api_listener listener, struct phi_view method, struct phi_view path,
-               struct api_match *ret)
+void api_match(struct phi_arena *a, enum api_listener listener, struct phi_view method,
+               struct phi_view path, struct api_match *ret)
 {
     struct phi_view want = phi_view_is(method, "HEAD") ? PHI_LIT("GET") : method;
-    *ret = (struct api_match){ .problem = API_NO_ROUTE };
+    *ret = (struct api_match){.problem = API_NO_ROUTE};
     /* "/a/" is not "/a": phi_view_split would not tell them apart. */
     if (!path.n || path.p[0] != '/' || (path.n > 1 && path.p[path.n - 1] == '/'))
         return;
     for (size_t i = 0; i < api_routes_n; i++) {
         const struct api_route *r = &api_routes[i];
-        struct phi_view params[API_PARAMS] = { 0 };
+        struct phi_view params[API_PARAMS] = {0};
         if (!(r->listeners & listener) || !path_fits(r->pattern, path, params))
             continue;
         if (!phi_view_is(want, r->method)) {
@@ -78,7 +78,7 @@ bool api_member_next(struct phi_view *list, struct api_member *ret)
         if (!phi_view_split(list, ' ', &word))
             return false;
     } while (!word.n);
-    *ret = (struct api_member){ .must = word.p[word.n - 1] == '!' };
+    *ret = (struct api_member){.must = word.p[word.n - 1] == '!'};
     if (ret->must)
         word.n--;
     phi_view_split(&word, ':', &ret->name);
@@ -123,7 +123,8 @@ static bool member_find(const char *list, struct phi_view name, struct api_membe
     return false;
 }
 
-enum phi_rc api_body_check(const struct api_route *r, const struct phi_json *body, struct phi_err *err)
+enum phi_rc api_body_check(const struct api_route *r, const struct phi_json *body,
+                           struct phi_err *err)
 {
     struct api_member m;
     struct phi_view rest = phi_view_of(r->body);
@@ -147,7 +148,8 @@ enum phi_rc api_body_check(const struct api_route *r, const struct phi_json *bod
     return PHI_OK;
 }
 
-bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_view query, struct phi_view *bad)
+bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_view query,
+                     struct phi_view *bad)
 {
     struct phi_view rest = query, pair, name, value;
     struct api_member m;
@@ -156,7 +158,8 @@ bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_
         if (!phi_view_split(&pair, '=', &name))
             name = PHI_LIT("");
         *bad = name;
-        if (!r->query || !member_find(r->query, name, &m) || !net_percent_decode(a, pair, true, &value) || ++known > 16)
+        if (!r->query || !member_find(r->query, name, &m) ||
+            !net_percent_decode(a, pair, true, &value) || ++known > 16)
             return false;
         struct phi_view again = rest, p2, n2;
         while (phi_view_split(&again, '&', &p2))

@@ -11,7 +11,8 @@
 
 #define EACH(r) (const struct api_route *r = api_routes; r < api_routes + api_routes_n; r++)
 
-static void match(struct phi_arena *a, enum api_listener l, const char *method, const char *path, struct api_match *m)
+static void match(struct phi_arena *a, enum api_listener l, const char *method, const char *path,
+                  struct api_match *m)
 {
     api_match(a, l, phi_view_of(method), phi_view_of(path), m);
 }
@@ -19,67 +20,77 @@ static void match(struct phi_arena *a, enum api_listener l, const char *method, 
 static void every_row_is_complete(void **state)
 {
     (void)state;
-    for EACH (r) {
-        assert_non_null(r->handler);
-        assert_true(r->summary && r->summary[0]);
-        assert_true(r->right >= API_RIGHT_NONE && r->right <= API_RIGHT_ENROL);
-        assert_true(r->listeners && !(r->listeners & ~(unsigned)(API_PEOPLE | API_GATEWAYS)));
-        assert_string_not_equal(api_right_name(r->right), "?");
-    }
+    for
+        EACH(r)
+        {
+            assert_non_null(r->handler);
+            assert_true(r->summary && r->summary[0]);
+            assert_true(r->right >= API_RIGHT_NONE && r->right <= API_RIGHT_ENROL);
+            assert_true(r->listeners && !(r->listeners & ~(unsigned)(API_PEOPLE | API_GATEWAYS)));
+            assert_string_not_equal(api_right_name(r->right), "?");
+        }
 }
 
 static void a_get_has_no_body_and_every_other_json_route_says_what_it_takes(void **state)
 {
     (void)state;
-    for EACH (r) {
-        if (strcmp(r->method, "GET") == 0)
-            assert_null(r->body);
-        if (r->flags & API_STREAM)
-            assert_string_equal(r->method, "GET");
-        if (r->flags & API_LOCAL) /* answers before anybody is admitted */
-            assert_int_equal(r->right, API_RIGHT_NONE);
-    }
+    for
+        EACH(r)
+        {
+            if (strcmp(r->method, "GET") == 0)
+                assert_null(r->body);
+            if (r->flags & API_STREAM)
+                assert_string_equal(r->method, "GET");
+            if (r->flags & API_LOCAL) /* answers before anybody is admitted */
+                assert_int_equal(r->right, API_RIGHT_NONE);
+        }
 }
 
 static void persons_speak_on_one_listener_and_gateways_on_the_other(void **state)
 {
     (void)state;
-    for EACH (r)
-        switch (r->right) {
-        case API_RIGHT_PERSON:
-        case API_RIGHT_ADMIN: assert_int_equal(r->listeners, API_PEOPLE); break;
-        case API_RIGHT_GATEWAY:
-        case API_RIGHT_ENROL: assert_int_equal(r->listeners, API_GATEWAYS); break;
-        case API_RIGHT_NONE: break;
-        }
+    for
+        EACH(r)
+    switch (r->right) {
+    case API_RIGHT_PERSON:
+    case API_RIGHT_ADMIN: assert_int_equal(r->listeners, API_PEOPLE); break;
+    case API_RIGHT_GATEWAY:
+    case API_RIGHT_ENROL: assert_int_equal(r->listeners, API_GATEWAYS); break;
+    case API_RIGHT_NONE: break;
+    }
 }
 
 static void only_reading_and_sign_in_need_no_right(void **state)
 {
     (void)state;
-    for EACH (r)
-        if (r->right == API_RIGHT_NONE && strcmp(r->method, "GET") != 0)
-            assert_true(strcmp(r->pattern, "/login/{secret}") == 0 || strcmp(r->pattern, "/v1/sessions") == 0);
+    for
+        EACH(r)
+    if (r->right == API_RIGHT_NONE && strcmp(r->method, "GET") != 0)
+        assert_true(strcmp(r->pattern, "/login/{secret}") == 0 ||
+                    strcmp(r->pattern, "/v1/sessions") == 0);
 }
 
 static void every_route_is_found_and_only_by_its_method(void **state)
 {
     (void)state;
-    for EACH (r) {
-        PHI_ARENA(a, 65536);
-        struct api_match m;
-        enum api_listener l = r->listeners & API_PEOPLE ? API_PEOPLE : API_GATEWAYS;
-        match(&a, l, r->method, r->pattern, &m);
-        assert_ptr_equal(m.route, r);
-        match(&a, l, "PATCH", r->pattern, &m);
-        assert_null(m.route);
-        assert_int_equal(m.problem, API_NO_METHOD);
-        assert_non_null(strstr(m.allow, r->method));
-        if (!(r->listeners & (unsigned)(l == API_PEOPLE ? API_GATEWAYS : API_PEOPLE)) && r->right != API_RIGHT_PERSON) {
-            match(&a, l == API_PEOPLE ? API_GATEWAYS : API_PEOPLE, r->method, r->pattern, &m);
-            assert_ptr_not_equal(m.route, r);
+    for
+        EACH(r)
+        {
+            PHI_ARENA(a, 65536);
+            struct api_match m;
+            enum api_listener l = r->listeners & API_PEOPLE ? API_PEOPLE : API_GATEWAYS;
+            match(&a, l, r->method, r->pattern, &m);
+            assert_ptr_equal(m.route, r);
+            match(&a, l, "PATCH", r->pattern, &m);
+            assert_null(m.route);
+            assert_int_equal(m.problem, API_NO_METHOD);
+            assert_non_null(strstr(m.allow, r->method));
+            if (!(r->listeners & (unsigned)(l == API_PEOPLE ? API_GATEWAYS : API_PEOPLE)) &&
+                r->right != API_RIGHT_PERSON) {
+                match(&a, l == API_PEOPLE ? API_GATEWAYS : API_PEOPLE, r->method, r->pattern, &m);
+                assert_ptr_not_equal(m.route, r);
+            }
         }
-    }
 }
 
 static void parameters_are_decoded_and_stay_one_segment(void **state)
@@ -91,8 +102,10 @@ static void parameters_are_decoded_and_stay_one_segment(void **state)
     assert_non_null(m.route);
     assert_true(phi_view_is(m.params[0], "on call"));
     assert_true(phi_view_is(m.params[1], "a/b"));
-    const char *const none[] = { "/v1/requests/", "/v1/requests//votes", "/v1/requests/%zz", "/v1/requests/%00",
-                                 "//healthz", "/healthz/", "healthz", "", "/v1/requests/a/b/c", "/V1/whoami" };
+    const char *const none[] = {
+        "/v1/requests/",      "/v1/requests//votes", "/v1/requests/%zz", "/v1/requests/%00",
+        "//healthz",          "/healthz/",           "healthz",          "",
+        "/v1/requests/a/b/c", "/V1/whoami"};
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         match(&a, API_PEOPLE, "GET", none[i], &m);
         assert_null(m.route);
@@ -103,11 +116,12 @@ static enum phi_rc body(const char *pattern, const char *text, struct phi_err *e
 {
     PHI_ARENA(a, 65536);
     const struct phi_json *v;
-    for EACH (r)
-        if (strcmp(r->pattern, pattern) == 0 && r->body) {
-            assert_int_equal(phi_json_read(&a, phi_view_of(text), 0, "body", &v, err), PHI_OK);
-            return api_body_check(r, v, err);
-        }
+    for
+        EACH(r)
+    if (strcmp(r->pattern, pattern) == 0 && r->body) {
+        assert_int_equal(phi_json_read(&a, phi_view_of(text), 0, "body", &v, err), PHI_OK);
+        return api_body_check(r, v, err);
+    }
     fail();
     return PHI_EINPUT;
 }
@@ -118,11 +132,13 @@ static void bodies_are_held_against_the_table(void **state)
     struct phi_err err;
     assert_int_equal(body("/v1/people", "{\"name\":\"a\",\"groups\":[\"dev\"]}", &err), PHI_OK);
     assert_int_equal(body("/v1/people", "{\"name\":\"a\"}", &err), PHI_OK);
-    static const char *const wrong[][2] = { { "{}", "\"name\" is missing" },
-                                            { "{\"name\":7}", "\"name\" must be a string" },
-                                            { "{\"name\":\"a\",\"groups\":[7]}", "\"groups\" must be a list of strings" },
-                                            { "{\"name\":\"a\",\"admin\":true}", "\"admin\" is not known here" },
-                                            { "[]", "the body must be a JSON object" } };
+    static const char *const wrong[][2] = {
+        {"{}",                              "\"name\" is missing"                 },
+        {"{\"name\":7}",                    "\"name\" must be a string"           },
+        {"{\"name\":\"a\",\"groups\":[7]}", "\"groups\" must be a list of strings"},
+        {"{\"name\":\"a\",\"admin\":true}", "\"admin\" is not known here"         },
+        {"[]",                              "the body must be a JSON object"      }
+    };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(body("/v1/people", wrong[i][0], &err), PHI_EINPUT);
         assert_string_equal(err.msg, wrong[i][1]);
@@ -135,15 +151,22 @@ static void queries_are_held_against_the_table(void **state)
     static const struct {
         const char *query;
         bool ok;
-    } rows[] = { { "box=mine", true }, { "box=mine&limit=5", true }, { "box=mine&box=all", false }, { "token=1", false },
-                 { "box=%zz", false }, { "", true } };
-    for EACH (r)
-        if (strcmp(r->pattern, "/v1/requests") == 0 && strcmp(r->method, "GET") == 0)
-            for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                PHI_ARENA(a, 65536);
-                struct phi_view bad;
-                assert_int_equal(api_query_check(&a, r, phi_view_of(rows[i].query), &bad), rows[i].ok);
-            }
+    } rows[] = {
+        {"box=mine",         true },
+        {"box=mine&limit=5", true },
+        {"box=mine&box=all", false},
+        {"token=1",          false},
+        {"box=%zz",          false},
+        {"",                 true }
+    };
+    for
+        EACH(r)
+    if (strcmp(r->pattern, "/v1/requests") == 0 && strcmp(r->method, "GET") == 0)
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            PHI_ARENA(a, 65536);
+            struct phi_view bad;
+            assert_int_equal(api_query_check(&a, r, phi_view_of(rows[i].query), &bad), rows[i].ok);
+        }
 }
 
 static void file_is(const char *name, void (*write)(struct phi_buf *))
@@ -181,9 +204,11 @@ static void the_openapi_document_is_json_with_every_path(void **state)
     const struct phi_json *v;
     struct phi_err err;
     api_openapi(&out);
-    assert_int_equal(phi_json_read(&a, phi_view_trim(phi_buf_view(&out)), 0, "openapi", &v, &err), PHI_OK);
-    for EACH (r)
-        assert_non_null(phi_json_get(phi_json_get(v, "paths"), r->pattern));
+    assert_int_equal(phi_json_read(&a, phi_view_trim(phi_buf_view(&out)), 0, "openapi", &v, &err),
+                     PHI_OK);
+    for
+        EACH(r)
+    assert_non_null(phi_json_get(phi_json_get(v, "paths"), r->pattern));
 }
 
 static void problem_codes_are_unique_and_errors(void **state)

@@ -10,8 +10,10 @@
 #include "base/os.h"
 
 #define CSP                                                                                        \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " \
-    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src "     \
+    "'self'; "                                                                                     \
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "               \
+    "frame-ancestors 'none'"
 
 struct api_server {
     struct api_server_opts o;
@@ -43,14 +45,15 @@ static void headers_set(struct net_http_req *r, bool cacheable)
     net_http_set(r, "Cache-Control", cacheable ? "no-cache" : "no-store");
 }
 
-static void answer_send(struct api_server *s, struct net_http_req *r, int status, const char *type, struct phi_view body)
+static void answer_send(struct api_server *s, struct net_http_req *r, int status, const char *type,
+                        struct phi_view body)
 {
     s->by_class[status >= 100 && status < 600 ? status / 100 : 0]++;
     net_http_reply(r, status, type, body);
 }
 
-static void problem_send(struct api_server *s, struct net_http_req *r, enum api_problem p, const char *detail,
-                         const char *request_id)
+static void problem_send(struct api_server *s, struct net_http_req *r, enum api_problem p,
+                         const char *detail, const char *request_id)
 {
     PHI_BUF(out, 64 * 1024);
     struct phi_jw w;
@@ -68,11 +71,12 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
 {
     const struct api_problem_text *t = api_problem_text(p);
     PHI_BUF(out, 4096);
-    phi_buf_printf(&out,
-                   "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-                   "content=\"width=device-width,initial-scale=1\"><title>phi</title><link rel=\"stylesheet\" "
-                   "href=\"/login.css\"></head><body><main><h1>%s</h1><p>%s</p></main></body></html>\n",
-                   t->title, t->next);
+    phi_buf_printf(
+        &out,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width,initial-scale=1\"><title>phi</title><link rel=\"stylesheet\" "
+        "href=\"/login.css\"></head><body><main><h1>%s</h1><p>%s</p></main></body></html>\n",
+        t->title, t->next);
     headers_set(r, false);
     answer_send(s, r, t->status, "text/html; charset=utf-8", phi_buf_view(&out));
 }
@@ -128,7 +132,9 @@ static void call_done(struct api_job *j)
         x->call.sub = NULL;
         if (x->req)
             headers_set(x->req, false);
-        api_sub_serve(x->server->o.hub, sub, x->req);
+        if (!api_sub_serve(x->server->o.hub, sub, x->req) && x->req)
+            problem_send(x->server, x->req, API_LIMIT, "too many event streams are open",
+                         x->call.request_id);
     } else if (x->req && j->rc == PHI_OK) {
         call_answer(x);
     } else if (x->req) {
@@ -151,7 +157,8 @@ static enum phi_rc call_run(struct phi_core *core, void *arg, struct phi_err *er
     c->core = core;
     PHI_TRY(api_admit(c, err));
     PHI_TRY(c->route->handler(c, err));
-    return phi_arena_ok(&c->arena) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "this takes too much memory");
+    return phi_arena_ok(&c->arena) ? PHI_OK
+                                   : phi_fail(err, PHI_ELIMIT, "this takes too much memory");
 }
 
 static void call_committed(struct api_job *j)
@@ -172,8 +179,11 @@ static void local_run(struct exchange *x)
 static void core_run(struct exchange *x)
 {
     bool stream = x->call.route->flags & API_STREAM;
-    x->job = (struct api_job){ .run = call_run, .committed = stream ? call_committed : NULL, .done = call_done, .arg = x,
-                               .changes = strcmp(x->call.route->method, "GET") != 0 };
+    x->job = (struct api_job){.run = call_run,
+                              .committed = stream ? call_committed : NULL,
+                              .done = call_done,
+                              .arg = x,
+                              .changes = strcmp(x->call.route->method, "GET") != 0};
     if (api_engine_submit(x->server->o.engine, &x->job)) {
         net_http_defer(x->req, call_gone, x);
         return;
@@ -184,7 +194,10 @@ static void core_run(struct exchange *x)
 
 /* ---- taking a request apart ---- */
 
-static struct phi_view kept(struct api_call *c, struct phi_view v) { return phi_arena_copy(&c->arena, v); }
+static struct phi_view kept(struct api_call *c, struct phi_view v)
+{
+    return phi_arena_copy(&c->arena, v);
+}
 
 /* A bearer token wins over a cookie; a request with a bearer token needs no proof against CSRF. */
 static void token_take(struct exchange *x)
@@ -239,7 +252,8 @@ static enum api_problem body_take(struct exchange *x, struct phi_err *err)
     return api_body_check(c->route, c->body, err) == PHI_OK ? API_OK : API_BAD_INPUT;
 }
 
-static enum api_problem call_fill(struct exchange *x, const struct api_match *m, struct phi_err *err)
+static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
+                                  struct phi_err *err)
 {
     struct api_call *c = &x->call;
     struct phi_view bad;
@@ -248,7 +262,9 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
     c->route = m->route;
     c->query = kept(c, net_http_query(x->req));
     if (c->query.n && !api_query_check(&c->arena, c->route, c->query, &bad)) {
-        phi_fail(err, PHI_EINPUT, "the query's \"" PHI_FMT "\" is not known here, stands twice, or is not well encoded",
+        phi_fail(err, PHI_EINPUT,
+                 "the query's \"" PHI_FMT
+                 "\" is not known here, stands twice, or is not well encoded",
                  PHI_ARG(phi_view_upto(bad, 64)));
         return API_BAD_INPUT;
     }
@@ -296,7 +312,7 @@ static bool file_serve(struct api_server *s, struct net_http_req *r)
     headers_set(r, true);
     net_http_set(r, "ETag", f->etag);
     if (net_http_header(r, "if-none-match", &match) && phi_view_is(match, f->etag))
-        answer_send(s, r, 304, NULL, (struct phi_view){ 0 });
+        answer_send(s, r, 304, NULL, (struct phi_view){0});
     else
         answer_send(s, r, 200, f->type, f->body);
     return true;
@@ -313,10 +329,10 @@ static void match_fail(struct exchange *x, const struct api_match *m)
 static void request_take(struct api_server *s, struct net_http_req *r, enum api_listener listener)
 {
     struct api_match m;
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     struct exchange *x = exchange_make(s, r);
     if (!x) {
-        answer_send(s, r, 503, NULL, (struct phi_view){ 0 });
+        answer_send(s, r, 503, NULL, (struct phi_view){0});
         return;
     }
     api_match(&x->call.arena, listener, net_http_method(r), net_http_path(r), &m);
@@ -355,17 +371,21 @@ static void people_request(struct net_http_req *r, void *ctx)
         request_take(s, r, API_PEOPLE);
 }
 
-static void gateways_request(struct net_http_req *r, void *ctx) { request_take(ctx, r, API_GATEWAYS); }
+static void gateways_request(struct net_http_req *r, void *ctx)
+{
+    request_take(ctx, r, API_GATEWAYS);
+}
 
-enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret, struct phi_err *err)
+enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret,
+                            struct phi_err *err)
 {
     struct api_server *s = calloc(1, sizeof(*s));
     if (!s)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     s->o = *o;
-    struct net_http_opts people = { .address = o->people, .on_request = people_request, .ctx = s };
-    struct net_http_opts gateways = { .address = o->gateways, .tls = o->gateways_tls, .on_request = gateways_request,
-                                      .ctx = s };
+    struct net_http_opts people = {.address = o->people, .on_request = people_request, .ctx = s};
+    struct net_http_opts gateways = {
+        .address = o->gateways, .tls = o->gateways_tls, .on_request = gateways_request, .ctx = s};
     enum phi_rc rc = net_http_listen(o->loop, &people, &s->people, err);
     if (rc == PHI_OK)
         rc = net_http_listen(o->loop, &gateways, &s->gateways, err);
@@ -377,9 +397,15 @@ enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server *
     return PHI_OK;
 }
 
-int api_server_people_port(const struct api_server *s) { return net_http_port(s->people); }
+int api_server_people_port(const struct api_server *s)
+{
+    return net_http_port(s->people);
+}
 
-int api_server_gateways_port(const struct api_server *s) { return net_http_port(s->gateways); }
+int api_server_gateways_port(const struct api_server *s)
+{
+    return net_http_port(s->gateways);
+}
 
 static void one_drained(void *ctx)
 {
@@ -413,14 +439,17 @@ void api_server_metrics(struct api_server *s, struct phi_buf *out)
     struct api_engine_counts n = api_engine_counts(s->o.engine);
     phi_buf_adds(out, "# TYPE phi_http_answers_total counter\n");
     for (int i = 1; i < 6; i++)
-        phi_buf_printf(out, "phi_http_answers_total{class=\"%dxx\"} %llu\n", i, (unsigned long long)s->by_class[i]);
-    phi_buf_printf(out,
-                   "# TYPE phi_core_batches_total counter\nphi_core_batches_total %llu\n"
-                   "# TYPE phi_core_jobs_total counter\nphi_core_jobs_total %llu\n"
-                   "# TYPE phi_core_failed_batches_total counter\nphi_core_failed_batches_total %llu\n"
-                   "# TYPE phi_log_signed_heads_total counter\nphi_log_signed_heads_total %llu\n"
-                   "# TYPE phi_log_signed_size gauge\nphi_log_signed_size %lld\n"
-                   "# TYPE phi_event_streams gauge\nphi_event_streams %zu\n",
-                   (unsigned long long)n.batches, (unsigned long long)n.jobs, (unsigned long long)n.failed_batches,
-                   (unsigned long long)n.signed_heads, (long long)n.signed_size, api_hub_count(s->o.hub));
+        phi_buf_printf(out, "phi_http_answers_total{class=\"%dxx\"} %llu\n", i,
+                       (unsigned long long)s->by_class[i]);
+    phi_buf_printf(
+        out,
+        "# TYPE phi_core_batches_total counter\nphi_core_batches_total %llu\n"
+        "# TYPE phi_core_jobs_total counter\nphi_core_jobs_total %llu\n"
+        "# TYPE phi_core_failed_batches_total counter\nphi_core_failed_batches_total %llu\n"
+        "# TYPE phi_log_signed_heads_total counter\nphi_log_signed_heads_total %llu\n"
+        "# TYPE phi_log_signed_size gauge\nphi_log_signed_size %lld\n"
+        "# TYPE phi_event_streams gauge\nphi_event_streams %zu\n",
+        (unsigned long long)n.batches, (unsigned long long)n.jobs,
+        (unsigned long long)n.failed_batches, (unsigned long long)n.signed_heads,
+        (long long)n.signed_size, api_hub_count(s->o.hub));
 }

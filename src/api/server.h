@@ -18,11 +18,13 @@ struct api_server_opts {
     const char *people;            /* address to listen on */
     const char *gateways;
     struct net_tls *gateways_tls;
-    const char *const *hosts; /* what a Host header may say on the people's listener: "localhost:8470" */
+    const char *const
+        *hosts; /* what a Host header may say on the people's listener: "localhost:8470" */
     size_t n_hosts;
 };
 
-enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret, struct phi_err *err);
+enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret,
+                            struct phi_err *err);
 int api_server_people_port(const struct api_server *s);
 int api_server_gateways_port(const struct api_server *s);
 /* No new requests; `done` when the last is answered. */

@@ -7,11 +7,12 @@
 #include "base/os.h"
 #include "bin/phid.h"
 
-static const char usage[] =
-    "usage: phid --config FILE [--check-config]\n"
-    "       phid --config FILE bootstrap --admin NAME   first start: makes the first administrator, prints a one-time link\n"
-    "       phid openapi | errors                       the API's description, and the page of its error codes\n"
-    "       phid --version\n";
+static const char usage[] = "usage: phid --config FILE [--check-config]\n"
+                            "       phid --config FILE bootstrap --admin NAME   first start: makes "
+                            "the first administrator, prints a one-time link\n"
+                            "       phid openapi | errors | config              the API's "
+                            "description, the pages of its errors and of phid.yaml\n"
+                            "       phid --version\n";
 
 struct args {
     const char *config, *command, *admin;
@@ -27,7 +28,7 @@ int phid_fail(const struct phi_err *err)
 static bool args_read(int argc, char **argv, struct args *ret)
 {
     for (int i = 1; i < argc; i++) {
-        const char **takes = strcmp(argv[i], "--config") == 0 ? &ret->config
+        const char **takes = strcmp(argv[i], "--config") == 0  ? &ret->config
                              : strcmp(argv[i], "--admin") == 0 ? &ret->admin
                                                                : NULL;
         if (takes && i + 1 < argc)
@@ -63,7 +64,7 @@ static int usage_say(FILE *to, int code)
 
 static int config_run(const struct args *a)
 {
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     struct phid_config config;
     PHI_ARENA(arena, 1024 * 1024);
     if (!a->config)
@@ -81,7 +82,7 @@ static int config_run(const struct args *a)
 
 int main(int argc, char **argv)
 {
-    struct args a = { 0 };
+    struct args a = {0};
     phi_log_setup("phid", PHI_LOG_INFO);
     phi_no_core();
     if (!args_read(argc, argv, &a))
@@ -94,5 +95,7 @@ int main(int argc, char **argv)
         return page_print(api_openapi);
     if (a.command && strcmp(a.command, "errors") == 0)
         return page_print(api_problem_page);
+    if (a.command && strcmp(a.command, "config") == 0)
+        return page_print(phid_config_page);
     return config_run(&a);
 }

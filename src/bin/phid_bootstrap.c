@@ -21,19 +21,22 @@ struct first {
 static enum phi_rc first_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct first *f = arg;
-    const struct phi_actor self = { .kind = PHI_ACTOR_SYSTEM };
+    const struct phi_actor self = {.kind = PHI_ACTOR_SYSTEM};
     PHI_TRY(phi_person_first(c, &f->arena, f->admin, &f->person, err));
-    PHI_TRY(phi_bundle_put(c, &f->arena, &self, phi_buf_view(&f->texts[0]), phi_buf_view(&f->texts[1]),
-                           phi_buf_view(&f->texts[2]), &f->bundle, err));
+    PHI_TRY(phi_bundle_put(c, &f->arena, &self, phi_buf_view(&f->texts[0]),
+                           phi_buf_view(&f->texts[1]), phi_buf_view(&f->texts[2]), &f->bundle,
+                           err));
     return phi_link_make(c, &self, f->person.id, &f->link, err);
 }
 
 /* `policy` of phid.yaml, else what is installed beside this program, else the source tree's. */
 static enum phi_rc starter_read(const struct phid_config *c, struct first *f, struct phi_err *err)
 {
-    static const char *const names[] = { "schema.cedarschema", "policies.cedar", "requirements.yaml" };
-    const char *dir = c->policy[0] ? c->policy : access(PHID_STARTER_INSTALLED, R_OK) == 0 ? PHID_STARTER_INSTALLED
-                                                                                            : PHID_STARTER_SOURCE;
+    static const char *const names[] = {"schema.cedarschema", "policies.cedar",
+                                        "requirements.yaml"};
+    const char *dir = c->policy[0]                                ? c->policy
+                      : access(PHID_STARTER_INSTALLED, R_OK) == 0 ? PHID_STARTER_INSTALLED
+                                                                  : PHID_STARTER_SOURCE;
     char path[4096];
     for (size_t i = 0; i < 3; i++) {
         phi_buf_init(&f->texts[i], PHI_MAX_BUNDLE);
@@ -44,13 +47,17 @@ static enum phi_rc starter_read(const struct phid_config *c, struct first *f, st
     return PHI_OK;
 }
 
-static enum phi_rc bootstrap(const struct phid_config *c, struct phid_data *d, struct first *f, struct phi_err *err)
+static enum phi_rc bootstrap(const struct phid_config *c, struct phid_data *d, struct first *f,
+                             struct phi_err *err)
 {
     struct phi_core *core = NULL;
     PHI_TRY(starter_read(c, f, err));
     PHI_TRY(phid_data_open(c, d, err));
-    struct phi_core_config config = { .origin = d->origin, .key = d->key_line, .store = d->store, .clock = &phid_clock,
-                                      .rng = &phid_rng };
+    struct phi_core_config config = {.origin = d->origin,
+                                     .key = d->key_line,
+                                     .store = d->store,
+                                     .clock = &phid_clock,
+                                     .rng = &phid_rng};
     PHI_TRY(phi_core_open(&config, &core, err));
     enum phi_rc rc = phi_core_do(core, first_run, f, err);
     phi_core_close(core);
@@ -59,15 +66,16 @@ static enum phi_rc bootstrap(const struct phid_config *c, struct phid_data *d, s
 
 int phid_bootstrap(const struct phid_config *c, const char *admin)
 {
-    struct phi_err err = { 0 };
-    struct phid_data data = { 0 };
-    struct first f = { .admin = phi_view_of(admin) };
+    struct phi_err err = {0};
+    struct phid_data data = {0};
+    struct first f = {.admin = phi_view_of(admin)};
     phi_arena_init(&f.arena, 64 * 1024 * 1024);
     enum phi_rc rc = bootstrap(c, &data, &f, &err);
     if (rc == PHI_OK) {
         PHI_BUF(life, 64);
         phi_text_duration(&life, f.link.expires_in_ms);
-        fprintf(stderr, "%s is the first administrator. This link signs in once, within %s:\n", admin, phi_buf_str(&life));
+        fprintf(stderr, "%s is the first administrator. This link signs in once, within %s:\n",
+                admin, phi_buf_str(&life));
         printf("%s/login/%s\n", c->url, f.link.secret);
     }
     phi_wipe(&f.link, sizeof(f.link));

@@ -12,7 +12,7 @@ struct phid_list {
     size_t n;
 };
 
-struct phid_config { /* all texts live in the arena */
+struct phid_config {      /* all texts live in the arena */
     const char *data;     /* folder: store, CA, log key */
     const char *people;   /* "127.0.0.1:8470" */
     const char *gateways; /* "127.0.0.1:8471" */
@@ -20,15 +20,19 @@ struct phid_config { /* all texts live in the arena */
     const char *console;  /* folder with the console's files; "" none */
     const char *policy;   /* folder with the starter bundle; "" the installed one */
     const char *log;      /* origin of the log; "" one is made at the first start */
-    struct phid_list hosts;         /* more names for the people's listener, with port where it is not the scheme's */
+    struct phid_list
+        hosts; /* more names for the people's listener, with port where it is not the scheme's */
     struct phid_list gateway_names; /* more names in the gateways listener's certificate */
-    int64_t signer_uid;   /* the signer's own uid and gid where phid starts as root */
+    int64_t signer_uid;             /* the signer's own uid and gid where phid starts as root */
 
     struct phid_list all_hosts;         /* what a Host header may say: of url, hosts and people */
     struct phid_list all_gateway_names; /* of gateways, gateway_names and loopback */
 };
 
 /* Reads and checks the file; refuses one that others may write. */
-enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_config *ret, struct phi_err *err);
+enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_config *ret,
+                             struct phi_err *err);
+
+void phid_config_page(struct phi_buf *out); /* docs/phid.yaml.md */
 
 #endif

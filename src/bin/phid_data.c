@@ -37,8 +37,8 @@ static void fill(void *self, void *p, size_t n)
     phi_random(p, n);
 }
 
-const struct phi_clock phid_clock = { .wall_ms = wall, .boot_ms = boot, .boot_id = boot_id };
-const struct phi_rng phid_rng = { .fill = fill };
+const struct phi_clock phid_clock = {.wall_ms = wall, .boot_ms = boot, .boot_id = boot_id};
+const struct phi_rng phid_rng = {.fill = fill};
 
 /* Without it a right could seem to live on over a restart of the machine. */
 static enum phi_rc boot_read(struct phi_err *err)
@@ -54,7 +54,8 @@ static enum phi_rc boot_read(struct phi_err *err)
 
 /* ---- the folder ---- */
 
-static enum phi_rc path_in(const struct phid_config *c, const char *name, char ret[4096], struct phi_err *err)
+static enum phi_rc path_in(const struct phid_config *c, const char *name, char ret[4096],
+                           struct phi_err *err)
 {
     if (snprintf(ret, 4096, "%s/%s", c->data, name) >= 4096)
         return phi_fail(err, PHI_ELIMIT, "the data folder's path is too long");
@@ -85,7 +86,9 @@ static enum phi_rc origin_find(const struct phid_config *c, char ret[160], struc
         PHI_TRY(phi_file_read(path, 159, &text, err));
         snprintf(ret, 160, PHI_FMT, PHI_ARG(phi_view_trim(phi_buf_view(&text))));
         if (c->log[0] && strcmp(c->log, ret) != 0)
-            return phi_fail(err, PHI_EINPUT, "phid.yaml: \"log\" was \"%s\" at the first start and cannot change", ret);
+            return phi_fail(err, PHI_EINPUT,
+                            "phid.yaml: \"log\" was \"%s\" at the first start and cannot change",
+                            ret);
     } else {
         phi_random(bits, sizeof(bits));
         snprintf(hex, sizeof(hex), "%02x%02x%02x%02x", bits[0], bits[1], bits[2], bits[3]);
@@ -97,26 +100,31 @@ static enum phi_rc origin_find(const struct phid_config *c, char ret[160], struc
     return PHI_OK;
 }
 
-static enum phi_rc signer_start(const struct phid_config *c, struct phid_data *d, struct phi_err *err)
+static enum phi_rc signer_start(const struct phid_config *c, struct phid_data *d,
+                                struct phi_err *err)
 {
     char key[4096], state[4096];
     PHI_TRY(path_in(c, "log.key", key, err));
     PHI_TRY(path_in(c, "log.state", state, err));
-    struct phi_signer_conf conf = { .key_path = key, .state_path = state, .origin = d->origin,
-                                    .change_uid = geteuid() == 0, .uid = (uid_t)c->signer_uid,
-                                    .gid = (gid_t)c->signer_uid };
+    struct phi_signer_conf conf = {.key_path = key,
+                                   .state_path = state,
+                                   .origin = d->origin,
+                                   .change_uid = geteuid() == 0,
+                                   .uid = (uid_t)c->signer_uid,
+                                   .gid = (gid_t)c->signer_uid};
     PHI_TRY(phi_signer_spawn(&conf, &d->signer, err));
     PHI_BUF(line, sizeof(d->key_line));
     struct phi_vkey vk = phi_signer_key(d->signer);
     phi_vkey_write(&line, &vk);
-    snprintf(d->key_line, sizeof(d->key_line), PHI_FMT "\n", PHI_ARG(phi_view_trim(phi_buf_view(&line))));
+    snprintf(d->key_line, sizeof(d->key_line), PHI_FMT "\n",
+             PHI_ARG(phi_view_trim(phi_buf_view(&line))));
     return phi_buf_ok(&line) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the log's name is too long");
 }
 
 enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err)
 {
     char path[4096];
-    *ret = (struct phid_data){ 0 };
+    *ret = (struct phid_data){0};
     PHI_TRY(boot_read(err));
     PHI_TRY(folder_check(c->data, err));
     PHI_TRY(origin_find(c, ret->origin, err));
@@ -131,5 +139,5 @@ void phid_data_close(struct phid_data *d)
     phi_store_close(d->store);
     phi_ca_close(d->ca);
     phi_signer_close(d->signer);
-    *d = (struct phid_data){ 0 };
+    *d = (struct phid_data){0};
 }

@@ -22,10 +22,12 @@ struct phid {
 };
 
 static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
-                             const struct phi_tree_proof *proof, struct phi_buf *ret_note, struct phi_err *err)
+                             const struct phi_tree_proof *proof, struct phi_buf *ret_note,
+                             struct phi_err *err)
 {
     struct phi_signer_proc *s = self;
-    enum phi_rc rc = phi_signer_sign(s, (uint64_t)*from, (uint64_t)size, root, proof, SIGN_TIMEOUT_MS, ret_note, err);
+    enum phi_rc rc = phi_signer_sign(s, (uint64_t)*from, (uint64_t)size, root, proof,
+                                     SIGN_TIMEOUT_MS, ret_note, err);
     if (rc == PHI_ECONFLICT)
         *from = (int64_t)phi_signer_head(s).size;
     return rc;
@@ -33,7 +35,10 @@ static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const stru
 
 /* ---- stopping ---- */
 
-static void all_over(void *ctx) { net_loop_stop(((struct phid *)ctx)->loop); }
+static void all_over(void *ctx)
+{
+    net_loop_stop(((struct phid *)ctx)->loop);
+}
 
 static void drained(void *ctx)
 {
@@ -62,8 +67,9 @@ static enum phi_rc tls_open(struct phid *p, struct phi_err *err)
     PHI_BUF(key, 64 * 1024);
     const struct phid_list *names = &p->config->all_gateway_names;
     PHI_TRY(phi_ca_server(p->data.ca, names->item, names->n, &chain, &key, err));
-    struct net_tls_server_opts o = { .cert_pem = phi_buf_view(&chain), .key_pem = phi_buf_view(&key),
-                                     .client_ca_pem = phi_ca_pem(p->data.ca) };
+    struct net_tls_server_opts o = {.cert_pem = phi_buf_view(&chain),
+                                    .key_pem = phi_buf_view(&key),
+                                    .client_ca_pem = phi_ca_pem(p->data.ca)};
     enum phi_rc rc = net_tls_server_open(&o, &p->tls, err);
     phi_buf_wipe(&key);
     return rc;
@@ -72,9 +78,11 @@ static enum phi_rc tls_open(struct phid *p, struct phi_err *err)
 static void env_fill(struct phid *p)
 {
     bool secure = p->config->url[4] == 's';
-    p->env = (struct api_env){ .origin = p->config->url, .secure = secure, .ca = p->data.ca,
-                               .cookie = secure ? "__Host-phi_session" : "phi_session",
-                               .log_key = phi_view_of(p->data.key_line) };
+    p->env = (struct api_env){.origin = p->config->url,
+                              .secure = secure,
+                              .ca = p->data.ca,
+                              .cookie = secure ? "__Host-phi_session" : "phi_session",
+                              .log_key = phi_view_of(p->data.key_line)};
 }
 
 static enum phi_rc core_open(struct phid *p, struct phi_err *err)
@@ -83,10 +91,16 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     p->hub = api_hub_open(p->loop);
     if (!p->hub)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    struct api_engine_opts o = { .loop = p->loop, .store = p->data.store, .origin = p->data.origin,
-                                 .key = p->data.key_line, .clock = &phid_clock, .rng = &phid_rng,
-                                 .notifier = api_hub_notifier(p->hub), .sign = head_sign,
-                                 .sign_self = p->data.signer, .signed_size = (int64_t)head.size };
+    struct api_engine_opts o = {.loop = p->loop,
+                                .store = p->data.store,
+                                .origin = p->data.origin,
+                                .key = p->data.key_line,
+                                .clock = &phid_clock,
+                                .rng = &phid_rng,
+                                .notifier = api_hub_notifier(p->hub),
+                                .sign = head_sign,
+                                .sign_self = p->data.signer,
+                                .signed_size = (int64_t)head.size};
     PHI_TRY(api_engine_open(&o, &p->engine, err));
     api_hub_bind(p->hub, p->engine);
     return api_engine_start(p->engine, err);
@@ -95,9 +109,16 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
 static enum phi_rc server_open(struct phid *p, struct phi_err *err)
 {
     const struct phid_config *c = p->config;
-    struct api_server_opts o = { .loop = p->loop, .env = &p->env, .engine = p->engine, .hub = p->hub, .files = p->files,
-                                 .people = c->people, .gateways = c->gateways, .gateways_tls = p->tls,
-                                 .hosts = c->all_hosts.item, .n_hosts = c->all_hosts.n };
+    struct api_server_opts o = {.loop = p->loop,
+                                .env = &p->env,
+                                .engine = p->engine,
+                                .hub = p->hub,
+                                .files = p->files,
+                                .people = c->people,
+                                .gateways = c->gateways,
+                                .gateways_tls = p->tls,
+                                .hosts = c->all_hosts.item,
+                                .n_hosts = c->all_hosts.n};
     return api_server_open(&o, &p->server, err);
 }
 
@@ -134,8 +155,8 @@ static void stop(struct phid *p)
 
 int phid_serve(const struct phid_config *c)
 {
-    struct phi_err err = { 0 };
-    struct phid p = { .config = c };
+    struct phi_err err = {0};
+    struct phid p = {.config = c};
     signal(SIGPIPE, SIG_IGN);
     enum phi_rc rc = start(&p, &err);
     if (rc == PHI_OK) {

@@ -33,8 +33,8 @@ static void fill(void *self, void *p, size_t n)
     (void)self;
     phi_random(p, n);
 }
-static const struct phi_clock clock_port = { .wall_ms = wall, .boot_ms = boot, .boot_id = boot_id };
-static const struct phi_rng rng_port = { .fill = fill };
+static const struct phi_clock clock_port = {.wall_ms = wall, .boot_ms = boot, .boot_id = boot_id};
+static const struct phi_rng rng_port = {.fill = fill};
 
 struct world;
 
@@ -80,7 +80,8 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
 }
 
 static enum phi_rc sign(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
-                        const struct phi_tree_proof *proof, struct phi_buf *note, struct phi_err *err)
+                        const struct phi_tree_proof *proof, struct phi_buf *note,
+                        struct phi_err *err)
 {
     struct world *w = self;
     (void)root, (void)proof;
@@ -98,19 +99,25 @@ static enum phi_rc sign(void *self, int64_t *from, int64_t size, const struct ph
 
 static void world_open(struct world *w)
 {
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     static struct phi_notifier notifier;
-    *w = (struct world){ 0 };
+    *w = (struct world){0};
     of_store = w;
     w->mem = phi_store_mem_open();
     w->ops = *w->mem->ops;
     w->ops.commit = commit;
-    w->store = (struct phi_store){ .ops = &w->ops, .self = w->mem->self };
-    notifier = (struct phi_notifier){ .self = w, .fan_out = fan_out };
+    w->store = (struct phi_store){.ops = &w->ops, .self = w->mem->self};
+    notifier = (struct phi_notifier){.self = w, .fan_out = fan_out};
     assert_int_equal(net_loop_open(&w->loop, &err), PHI_OK);
-    struct api_engine_opts o = { .loop = w->loop, .store = &w->store, .origin = "t", .key = "t+00000000+AQ==\n",
-                                 .clock = &clock_port, .rng = &rng_port, .notifier = &notifier, .sign = sign,
-                                 .sign_self = w };
+    struct api_engine_opts o = {.loop = w->loop,
+                                .store = &w->store,
+                                .origin = "t",
+                                .key = "t+00000000+AQ==\n",
+                                .clock = &clock_port,
+                                .rng = &rng_port,
+                                .notifier = &notifier,
+                                .sign = sign,
+                                .sign_self = w};
     assert_int_equal(api_engine_open(&o, &w->e, &err), PHI_OK);
 }
 
@@ -132,7 +139,7 @@ static void world_close(struct world *w)
 static enum phi_rc work_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct work *k = arg;
-    const struct phi_actor self = { .kind = PHI_ACTOR_SYSTEM };
+    const struct phi_actor self = {.kind = PHI_ACTOR_SYSTEM};
     struct phi_person p;
     PHI_ARENA(a, 65536);
     k->commits_when_run = k->w->commits;
@@ -152,7 +159,9 @@ static void work_submit(struct world *w)
 {
     for (int i = 0; i < JOBS; i++) {
         struct work *k = &w->work[i];
-        *k = (struct work){ .w = w, .job = { .run = work_run, .done = work_done, .arg = k, .changes = true } };
+        *k = (struct work){
+            .w = w, .job = {.run = work_run, .done = work_done, .arg = k, .changes = true}
+        };
         snprintf(k->name, sizeof(k->name), "p%d", i);
         assert_true(api_engine_submit(w->e, &k->job));
     }
@@ -250,7 +259,9 @@ static void signed_to_the_end(struct world *w)
 {
     struct look l;
     do {
-        l = (struct look){ .loop = w->loop, .job = { .run = head_run, .done = look_done } };
+        l = (struct look){
+            .loop = w->loop, .job = {.run = head_run, .done = look_done}
+        };
         l.job.arg = l.size;
         assert_true(api_engine_submit(w->e, &l.job));
         net_loop_run(w->loop);

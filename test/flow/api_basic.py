@@ -191,6 +191,10 @@ def first_start(p):
     os.chmod(bad, 0o600)
     got = subprocess.run([PHID, "--config", bad, "--check-config"], text=True, capture_output=True, check=False)
     check("an unknown key in phid.yaml is an error with its line", got.returncode == 1 and ":3:" in got.stderr and "pepole" in got.stderr, got)
+    for command, page in (("openapi", "openapi.json"), ("errors", "errors.md"), ("config", "phid.yaml.md")):
+        got = subprocess.run([PHID, command], capture_output=True, check=False).stdout
+        with open(os.path.join(TOP, "docs", page), "rb") as f:
+            check(f"docs/{page} is what phid {command} prints", got == f.read())
     check("a good phid.yaml passes --check-config", p.run("--check-config").returncode == 0)
     os.chmod(p.config, 0o666)
     check("a phid.yaml that others may write is refused", p.run("--check-config").returncode == 1)
