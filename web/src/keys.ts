@@ -13,7 +13,7 @@ export const helpOpen = signal(false);
 /** What a page does on a key; a page puts its own in while it is there. */
 export const pageKeys: Map<string, () => void> = new Map();
 
-const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (t.matches("input, textarea, select") || t.isContentEditable);
+const typing = (t: EventTarget | null): boolean => t instanceof HTMLElement && (t.matches("input:not([type=checkbox]), textarea, select") || t.isContentEditable);
 
 /** j and k walk over what is marked data-item; the focus itself moves, so that Enter needs no code. */
 export function move(by: 1 | -1): void {
@@ -25,7 +25,7 @@ export function move(by: 1 | -1): void {
 export function listenKeys(common: ReadonlyMap<string, () => void>): void {
     document.addEventListener("keydown", (e) => {
         if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
-        if (helpOpen.value) return; // the dialog has its own Esc
+        if (document.querySelector("dialog[open]")) return; // it has its own Esc
         const single = e.key.length === 1;
         if (single && (!keysOn.value || typing(e.target))) return;
         const act = pageKeys.get(e.key) ?? common.get(e.key);

@@ -36,7 +36,7 @@ const linkWords = { connecting: "connecting …", live: "live", lost: "connectio
 function Footer(): JSX.Element {
     return (
         <footer class="foot">
-            <span>Signed in as <b><Safe text={me.value?.person.name ?? ""} /></b></span>
+            <span>You are <b><Safe text={me.value?.person.name ?? ""} /></b></span>
             <span class={`link ${link.value}`}>{linkWords[link.value]}</span>
             <button type="button" class="plain" onClick={() => (helpOpen.value = true)}>Keys</button>
             <button type="button" class="plain" onClick={() => void signOut()}>Sign out</button>

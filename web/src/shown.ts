@@ -18,7 +18,7 @@ const isText = new Set([0, 18, 19, 25, 114, 142, 705, 1042, 1043]); // unknown, 
 const isInt = new Set([20, 21, 23, 26]);
 
 function hex(b: Uint8Array): string {
-    return "\\x" + Array.from(b, (x) => x.toString(16).padStart(2, "0")).join("");
+    return "x'" + Array.from(b, (x) => x.toString(16).padStart(2, "0")).join("") + "'";
 }
 
 /** A parameter in binary form: text types as text, integers as numbers beside their bytes, others as bytes. */

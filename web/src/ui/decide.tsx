@@ -1,6 +1,6 @@
 // Approve and deny. What is approved is the digest that the browser computed from what it showed.
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { timed, withEnd } from "../api";
 import { pageKeys } from "../keys";
 import { me, now, said } from "../state";
@@ -83,7 +83,7 @@ function Approve(p: Props): JSX.Element {
     const [requirement, setRequirement] = useState(needs[0]?.requirement ?? "");
     const { busy, error, send } = useVote(p);
     const confirm = useRef<HTMLButtonElement>(null);
-    useEffect(() => confirm.current?.focus(), []);
+    useLayoutEffect(() => confirm.current?.focus(), []);
     const stop = obstacle(p);
     const need = needs.find((n) => n.requirement === requirement);
     const left = need ? missing(need) : 1;
@@ -140,7 +140,7 @@ function Deny(p: Props): JSX.Element {
     const [reason, setReason] = useState("");
     const { busy, error, send } = useVote(p);
     const field = useRef<HTMLTextAreaElement>(null);
-    useEffect(() => field.current?.focus(), []);
+    useLayoutEffect(() => field.current?.focus(), []);
     function submit(e: Event): void {
         e.preventDefault();
         if (!busy && reason.trim()) void send({ decision: "deny", reason: reason.trim() });
@@ -166,7 +166,7 @@ function Deny(p: Props): JSX.Element {
 export function Decide(p: Props): JSX.Element {
     const { r, panel, setPanel } = p;
     const stop = obstacle(p);
-    useEffect(() => {
+    useLayoutEffect(() => {
         pageKeys.set("a", () => {
             if (!stop) setPanel("approve");
             else said.value = `Approve is off: ${stop}`;

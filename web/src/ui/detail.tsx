@@ -1,6 +1,6 @@
 // One request in full: what would run, who asks, why it needs somebody, and the decision.
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { call } from "../api";
 import { check, type Checked } from "../checked";
 import { pageKeys } from "../keys";
@@ -45,6 +45,11 @@ function What({ body, folds }: { body: Body; folds: Folds }): JSX.Element {
     return (
         <Section title={all.length > 1 ? `The ${all.length} statements, in this order` : "The statement, exactly"} id="what">
             {all.map((s, i) => <OneStatement key={s.key} s={s} n={i} of={all.length} folds={folds} />)}
+            {Object.keys(body.settings).length > 0 && (
+                <ul class="settings" aria-label="Settings that change what it means">
+                    {Object.entries(body.settings).map(([k, v]) => <li key={k}><span class="quiet"><Safe text={k} /></span> <code><Safe text={v} /></code></li>)}
+                </ul>
+            )}
         </Section>
     );
 }
@@ -73,7 +78,6 @@ function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds
                 {body.bounds.until_ms !== undefined && <Fact name="Not after">{when(new Date(body.bounds.until_ms).toISOString())}</Fact>}
                 {body.bounds.from_ms !== undefined && <Fact name="Not before">{when(new Date(body.bounds.from_ms).toISOString())}</Fact>}
                 <Fact name="Asked at"><time dateTime={r.created_at}>{when(r.created_at)}</time>{r.version > 1 && <>, edited: version {r.version}</>}</Fact>
-                {Object.entries(body.settings).map(([k, v]) => <Fact key={k} name={`Setting ${k}`}><code><Safe text={v} /></code></Fact>)}
             </dl>
         </Section>
     );
@@ -142,7 +146,7 @@ function Own({ r, done }: { r: Timed<Request>; done: (r: Timed<Request>) => void
 
 function State({ r, done }: { r: Timed<Request>; done: () => void }): JSX.Element {
     const word = fate(r, me.value?.person.name ?? "");
-    if (!word) return <p class="state">Waiting. <Left ends={r.ends} over="Its time is over" />{r.ends > now.value && " left to decide."}</p>;
+    if (!word) return <p class="waiting">{r.ends > now.value ? <>Waiting; <Left ends={r.ends} /> left to decide.</> : "Its time is over."}</p>;
     return (
         <div class={`state ${r.status}`}>
             <p><b><Safe text={word} /></b></p>
@@ -197,7 +201,7 @@ function Loaded({ r, set, again }: { r: Timed<Request>; set: (r: Timed<Request>)
         setOpened(new Set());
         setPanel("");
     }, [r.digest, r.version]);
-    useEffect(() => {
+    useLayoutEffect(() => {
         pageKeys.set("Escape", () => (panel ? setPanel("") : go(before.value.href)));
         return () => pageKeys.delete("Escape");
     });
@@ -206,7 +210,7 @@ function Loaded({ r, set, again }: { r: Timed<Request>; set: (r: Timed<Request>)
     return (
         <>
             <Head r={r} pieces={<Pieces of={headline(r, body)} />} risk={worst(pairs(body).map((p) => p.action))} again={again} />
-            {checked.state === "bad" && <Bad><b>Approve is off.</b> {checked.why}</Bad>}
+            {checked.state === "bad" && <Bad loud><b>Approve is off.</b> {checked.why}</Bad>}
             <div class="columns">
                 <div><What body={body} folds={folds} /><Touches body={body} /></div>
                 <div><Facts r={r} body={body} folds={folds} /><Needs r={r} /><Digest r={r} checked={checked} /></div>

@@ -67,7 +67,7 @@ export const Fact = ({ name, children }: { name: string; children: ComponentChil
     <div class="fact"><dt>{name}</dt><dd>{children}</dd></div>
 );
 
-export const Bad = ({ children }: { children: ComponentChildren }): JSX.Element => <p class="bad" role="alert">{children}</p>;
+export const Bad = ({ loud, children }: { loud?: boolean; children: ComponentChildren }): JSX.Element => <p class={loud ? "bad loud" : "bad"} role="alert">{children}</p>;
 
 export function when(iso: string): string {
     const d = new Date(iso);
