@@ -10,7 +10,7 @@
  * number until that number comes back. Numbers rise over restarts: they begin at the clock or behind what the state
  * folder reserves, whichever is more. */
 
-enum { BATCH_COUNT = 4096, BATCH_BYTES = 1024 * 1024, SEND_MS = 5000, RESERVE = 1000000 };
+enum { BATCH_COUNT = 1024, BATCH_BYTES = 512 * 1024, SEND_MS = 5000, RESERVE = 1000000 };
 
 struct record {
     int64_t at_boot_ms;
