@@ -10,7 +10,7 @@ enum { MAX_BYTES = 64 * 1024 * 1024, MAX_NAMES = 1000000, MAX_KEY = 200 };
 
 struct gw_catalog {
     unsigned holders;
-    bool finished;
+    uint64_t serial; /* 0: not finished */
     struct phi_arena arena;
     struct phi_map *rels, *funcs, *ops, *types; /* rels by schema and name, the others by name */
     struct cat_cast *casts;
@@ -194,7 +194,7 @@ enum phi_rc gw_catalog_row(struct gw_catalog *c, enum gw_catalog_part part, cons
         [GW_CATALOG_RELATIONS] = add_rel, [GW_CATALOG_USES] = add_use,   [GW_CATALOG_FUNCTIONS] = add_func,
         [GW_CATALOG_OPERATORS] = add_op,  [GW_CATALOG_TYPES] = add_type, [GW_CATALOG_CASTS] = add_cast,
     };
-    if (c->finished || (unsigned)part >= GW_CATALOG_N || n != gw_catalog_sql[part].columns)
+    if (c->serial || (unsigned)part >= GW_CATALOG_N || n != gw_catalog_sql[part].columns)
         return phi_fail(err, PHI_EINPUT, "a catalogue row that phi did not ask for");
     for (size_t i = 0; i < n; i++)
         if (!cols[i].p || (part == GW_CATALOG_USES && i != 4 && !cols[i].n))
@@ -210,15 +210,21 @@ enum phi_rc gw_catalog_finish(struct gw_catalog *c, struct phi_err *err)
         return phi_fail(err, PHI_ELIMIT, "the target's catalogue is larger than 64 MB");
     if (!phi_map_get(c->funcs, PHI_LIT("int4pl")) || phi_map_count(c->rels) < 50)
         return phi_fail(err, PHI_EINPUT, "the target's catalogue has no functions or relations: the role may not read it");
-    c->finished = true;
+    static uint64_t last; /* catalogues belong to the gateway's one thread */
+    c->serial = ++last;
     return PHI_OK;
 }
 
 /* ---- look-ups ---- */
 
+uint64_t cat_serial(const struct gw_catalog *c)
+{
+    return c ? c->serial : 0;
+}
+
 bool cat_finished(const struct gw_catalog *c)
 {
-    return c && c->finished;
+    return cat_serial(c) != 0;
 }
 
 const struct cat_rel *cat_rel(const struct gw_catalog *c, struct phi_view schema, struct phi_view name)

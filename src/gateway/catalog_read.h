@@ -43,6 +43,8 @@ struct cat_cast {
     bool needs_user_type;         /* one side is a type that only user-defined things can give */
 };
 
+/* Differs between any two finished catalogues of this process; 0: not finished. */
+uint64_t cat_serial(const struct gw_catalog *c);
 bool cat_finished(const struct gw_catalog *c); /* NULL: false */
 const struct cat_rel *cat_rel(const struct gw_catalog *c, struct phi_view schema, struct phi_view name);
 const struct cat_func *cat_funcs(const struct gw_catalog *c, struct phi_view name);

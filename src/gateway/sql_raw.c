@@ -1,4 +1,4 @@
-#include "gateway/sql_raw.h"
+#include "gateway/sql_memo.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,13 +78,14 @@ static void read_stmt(struct reader *r, size_t text_len, struct raw_stmt *s, str
 
 static struct gw_sql_raw *make(size_t stmts, size_t refs, struct phi_view copy, struct phi_view *ret)
 {
-    size_t a = sizeof(struct gw_sql_raw), b = stmts * sizeof(struct raw_stmt), c = refs * sizeof(struct sql_ref);
+    size_t m = sizeof(struct sql_memo), a = sizeof(struct gw_sql_raw) + m, b = stmts * sizeof(struct raw_stmt), c = refs * sizeof(struct sql_ref);
     uint8_t *p = calloc(1, a + b + c + copy.n + 1);
     if (!p)
         return NULL;
     struct gw_sql_raw *raw = (struct gw_sql_raw *)(void *)p;
     raw->holders = 1;
     raw->n = stmts;
+    raw->memo = (struct sql_memo *)(void *)(p + a - m);
     raw->stmts = (struct raw_stmt *)(void *)(p + a);
     if (copy.n)
         memcpy(p + a + b + c, copy.p, copy.n);
@@ -172,6 +173,8 @@ struct gw_sql_raw *gw_sql_raw_hold(struct gw_sql_raw *raw)
 
 void gw_sql_raw_drop(struct gw_sql_raw *raw)
 {
-    if (raw && --raw->holders == 0)
-        free(raw);
+    if (!raw || --raw->holders)
+        return;
+    sql_memo_done(raw->memo);
+    free(raw);
 }

@@ -23,6 +23,7 @@ struct gw_sql_raw {
     struct phi_view error;
     size_t n;
     struct raw_stmt *stmts;
+    struct sql_memo *memo;
     bool whole; /* one statement without anything that depends on a literal: fit for the cache */
 };
 

@@ -7,8 +7,8 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "gateway/catalog_read.h"
+#include "gateway/sql_memo.h"
 #include "gateway/sql_names.h"
-#include "gateway/sql_raw.h"
 
 enum res_type { RES_TABLE, RES_FUNCTION, RES_SCHEMA, RES_TARGET };
 
@@ -386,7 +386,7 @@ static uint32_t flags_of(const struct resolver *r, const struct raw_stmt *s)
     return flags | (tame ? GW_SQL_HARMLESS : 0u);
 }
 
-static bool resolve_stmt(struct resolver *r, const struct raw_stmt *s, struct phi_view sql, struct gw_sql_stmt *ret)
+static bool resolve_stmt(struct resolver *r, const struct raw_stmt *s, struct gw_sql_stmt *ret)
 {
     r->n = 0;
     r->over = r->user_types = r->wild = false;
@@ -411,7 +411,6 @@ static bool resolve_stmt(struct resolver *r, const struct raw_stmt *s, struct ph
     if (r->over)
         refuse = PHI_LIT("the statement uses more tables and functions than one request can name");
     *ret = (struct gw_sql_stmt){ .tag = phi_arena_copy(r->a, s->tag),
-                                 .text = sql_raw_text(s, sql),
                                  .name = phi_arena_copy(r->a, s->name),
                                  .refuse = refuse,
                                  .flags = flags_of(r, s),
@@ -488,18 +487,17 @@ static struct gw_sql_facts *facts_error(const struct gw_sql_raw *raw, struct phi
     return f;
 }
 
-static struct gw_sql_facts *facts_of(const struct gw_sql_raw *raw, struct phi_view sql, const struct gw_sql_env *env,
-                                     struct phi_arena *a)
+static struct gw_sql_facts *facts_of(const struct gw_sql_raw *raw, const struct gw_sql_env *env, struct phi_arena *a)
 {
     struct gw_sql_facts *f = phi_arena_new(a, struct gw_sql_facts);
     struct gw_sql_stmt *stmts = phi_arena_array(a, raw->n, sizeof *stmts);
     if (!f || (!stmts && raw->n))
         return NULL;
-    *f = (struct gw_sql_facts){ .ok = true, .sqlstate = "", .stmts = stmts, .n = raw->n, .plain_literals = reads_plain(sql) };
+    *f = (struct gw_sql_facts){ .ok = true, .sqlstate = "", .stmts = stmts, .n = raw->n };
     struct resolver r = { .env = env, .a = a };
     uint32_t all = UINT32_MAX;
     for (size_t i = 0; i < raw->n; i++) {
-        if (!resolve_stmt(&r, &raw->stmts[i], sql, &stmts[i]))
+        if (!resolve_stmt(&r, &raw->stmts[i], &stmts[i]))
             return NULL;
         all &= stmts[i].flags;
         f->flags |= stmts[i].flags;
@@ -510,9 +508,32 @@ static struct gw_sql_facts *facts_of(const struct gw_sql_raw *raw, struct phi_vi
     return unite(f, a) && show(f, a) ? f : NULL;
 }
 
+/* What differs from text to text of the same answer. */
+static void put_texts(struct gw_sql_facts *f, const struct gw_sql_raw *raw, struct phi_view sql)
+{
+    struct gw_sql_stmt *stmts = (struct gw_sql_stmt *)(uintptr_t)f->stmts; /* in the caller's arena, made a moment ago */
+    for (size_t i = 0; i < f->n; i++)
+        stmts[i].text = sql_raw_text(&raw->stmts[i], sql);
+    f->plain_literals = reads_plain(sql);
+}
+
 bool gw_sql_resolve(const struct gw_sql_raw *raw, struct phi_view sql, const struct gw_sql_env *env, struct phi_arena *a,
                     const struct gw_sql_facts **ret)
 {
-    *ret = raw->ok ? facts_of(raw, sql, env, a) : facts_error(raw, a);
-    return *ret && phi_arena_ok(a);
+    *ret = NULL;
+    if (!raw->ok) {
+        *ret = facts_error(raw, a);
+        return *ret && phi_arena_ok(a);
+    }
+    struct gw_sql_facts *f = sql_memo_get(raw->memo, env, a);
+    if (!f) {
+        f = facts_of(raw, env, a);
+        if (f && phi_arena_ok(a))
+            sql_memo_put(raw->memo, env, f);
+    }
+    if (!f || !phi_arena_ok(a))
+        return false;
+    put_texts(f, raw, sql);
+    *ret = f;
+    return true;
 }
