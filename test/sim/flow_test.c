@@ -1,0 +1,427 @@
+/* The life of requests, votes, grants and claims over the real core. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "kit.h"
+#include "store/mem.h"
+
+#define assert_ok(k, call) assert_int_equal_msg(k, call, PHI_OK)
+#define assert_int_equal_msg(k, call, want)                                                        \
+    do {                                                                                           \
+        enum phi_rc rc_ = (call);                                                                  \
+        if (rc_ != (want))                                                                         \
+            print_error("%s: %s (%s)\n", #call, (k)->err.msg, (k)->why);                           \
+        assert_int_equal(rc_, want);                                                               \
+    } while (0)
+#define assert_no(k, call, code, name)                                                             \
+    do {                                                                                           \
+        assert_int_equal_msg(k, call, code);                                                       \
+        assert_string_equal((k)->why, name);                                                       \
+    } while (0)
+
+#define SQL "DELETE FROM orders WHERE id = 7"
+
+static int open_kit(void **state)
+{
+    struct kit *k = calloc(1, sizeof *k);
+    kit_open(k, phi_store_mem_open(), 1);
+    *state = k;
+    return 0;
+}
+
+static int close_kit(void **state)
+{
+    struct kit *k = *state;
+    struct phi_store *s = k->store;
+    enum phi_rc rc = k->core ? kit_invariants(k) : PHI_OK;
+    if (rc != PHI_OK)
+        print_error("%s\n", k->err.msg);
+    kit_close(k);
+    phi_store_close(s);
+    free(k);
+    return rc == PHI_OK ? 0 : -1;
+}
+
+static struct phi_request ask(struct kit *k, const char *sql, const char *session)
+{
+    struct phi_request_answer ans;
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, sql, "pg:delete", session, &ans));
+    if (ans.kind != PHI_ANSWER_PENDING)
+        print_error("answer %d: " PHI_FMT "\n", (int)ans.kind, PHI_ARG(ans.reason));
+    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
+    return ans.request;
+}
+
+static struct phi_request approved(struct kit *k)
+{
+    struct phi_request r = ask(k, SQL, "s1"), after;
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
+    assert_int_equal(after.status, PHI_REQUEST_APPROVED);
+    assert_non_null(after.grant);
+    return after;
+}
+
+static void a_delete_is_asked_approved_and_claimed_once(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim claim;
+    struct phi_grant_view g;
+    struct phi_request r = approved(k);
+    assert_int_equal(r.grant->status, PHI_GRANT_READY);
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &claim));
+    assert_int_equal(claim.remaining_ms, 15 * 60 * 1000);
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k2", &claim), PHI_ECONFLICT, "grant.used");
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.status, PHI_GRANT_ACTIVE);
+    assert_ok(k, kit_outcome(k, 1, claim.id.n ? claim.id : r.id, PHI_OUTCOME_DONE));
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.status, PHI_GRANT_USED);
+}
+
+static void the_same_key_gives_the_same_answer(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim one, two;
+    struct phi_request r = approved(k);
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &one));
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &two));
+    assert_true(two.again && phi_view_eq(one.id, two.id));
+    assert_no(k, kit_claim(k, 2, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &two), PHI_EDENIED, "grant.mismatch");
+    assert_ok(k, kit_outcome(k, 1, one.id, PHI_OUTCOME_DONE));
+    assert_ok(k, kit_outcome(k, 1, one.id, PHI_OUTCOME_DONE));
+    assert_no(k, kit_outcome(k, 1, one.id, PHI_OUTCOME_UNSENT), PHI_ECONFLICT, "claim.over");
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &two), PHI_ECONFLICT, "grant.used");
+}
+
+static void an_unsent_use_is_given_back(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim claim;
+    struct phi_request r = approved(k);
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &claim));
+    assert_ok(k, kit_outcome(k, 1, claim.id, PHI_OUTCOME_UNSENT));
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k2", &claim));
+}
+
+static void a_read_is_allowed_at_once_and_mallory_is_denied(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, "SELECT 1 FROM orders", "pg:select", "s1", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_ALLOW);
+    assert_ok(k, kit_ask(k, 1, KIT_MALLORY, SQL, "pg:delete", "s9", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_DENY);
+    assert_true(ans.reason.n > 0);
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, SQL, "pg:unheard", "s1", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_DENY);
+}
+
+static void nobody_approves_their_own_nor_outsiders(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = ask(k, SQL, "s1"), after, seen;
+    assert_no(k, kit_vote(k, KIT_ALICE, &r, true, 0, &after), PHI_EDENIED, "request.self");
+    assert_no(k, kit_vote(k, KIT_MALLORY, &r, true, 0, &after), PHI_ENOTFOUND, "request.unknown");
+    assert_no(k, kit_vote(k, KIT_ROOT, &r, true, 0, &after), PHI_EDENIED, "request.not-approver");
+    assert_ok(k, kit_get(k, KIT_BOB, r.code, &seen));
+    assert_true(seen.can_vote && !seen.can_cancel);
+    assert_ok(k, kit_get(k, KIT_ALICE, r.code, &seen));
+    assert_true(!seen.can_vote && seen.can_cancel && phi_view_is(seen.why_not, "you are the requester"));
+    assert_no(k, kit_get(k, KIT_MALLORY, r.code, &seen), PHI_ENOTFOUND, "request.unknown");
+}
+
+static void attack_01_linked_accounts_add_nothing(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request after;
+    assert_ok(k, kit_link(k, KIT_BOB, KIT_ALICE)); /* bob turns out to be alice */
+    struct phi_request r = ask(k, SQL, "s1");
+    assert_no(k, kit_vote(k, KIT_BOB, &r, true, 0, &after), PHI_EDENIED, "request.self");
+    /* Linked after it was made: the vote does not count any more. */
+    assert_ok(k, kit_link(k, KIT_CAROL, KIT_DORA));
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, "DROP TABLE orders", "pg:ddl", "s1", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_DENY); /* two of three DBAs are one, the other is alice */
+    assert_non_null(memmem(ans.reason.p, ans.reason.n, "needs 2 two-dbas, 1 exists", 26));
+}
+
+static void two_dbas_need_two_persons(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request r;
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, "DROP TABLE orders", "pg:ddl", "s1", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
+    assert_ok(k, kit_vote(k, KIT_BOB, &ans.request, true, 0, &r));
+    assert_int_equal(r.status, PHI_REQUEST_PENDING);
+    assert_int_equal(r.needs[0].needs[0].have, 1);
+    assert_int_equal(r.needs[0].needs[0].count, 2);
+    for (int i = 0; i < 1000; i++) /* attack_37 */
+        assert_no(k, kit_vote(k, KIT_BOB, &ans.request, true, 0, &r), PHI_ECONFLICT, "vote.twice");
+    assert_ok(k, kit_vote(k, KIT_CAROL, &ans.request, true, 60000, &r));
+    assert_int_equal(r.status, PHI_REQUEST_APPROVED);
+    assert_int_equal(r.grant->remaining_ms, 60000); /* narrowed */
+}
+
+static void attack_03_joining_the_group_later_gives_no_vote(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = ask(k, SQL, "s1"), after;
+    assert_ok(k, kit_group(k, KIT_MALLORY, "dba", true));
+    assert_no(k, kit_vote(k, KIT_MALLORY, &r, true, 0, &after), PHI_ENOTFOUND, "request.unknown");
+    assert_ok(k, kit_group(k, KIT_BOB, "dba", false)); /* eligible then, not now */
+    assert_no(k, kit_vote(k, KIT_BOB, &r, true, 0, &after), PHI_EDENIED, "request.not-approver");
+    assert_ok(k, kit_vote(k, KIT_CAROL, &r, true, 0, &after));
+}
+
+static void a_deny_ends_it_and_says_who_and_why(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = ask(k, SQL, "s1"), after;
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, false, 0, &after));
+    assert_int_equal(after.status, PHI_REQUEST_DENIED);
+    assert_true(phi_view_is(after.denied_by, "bob") && phi_view_is(after.reason, "because"));
+    assert_no(k, kit_vote(k, KIT_CAROL, &r, true, 0, &after), PHI_ECONFLICT, "request.ended");
+    assert_no(k, kit_cancel(k, KIT_ALICE, r.id), PHI_ECONFLICT, "request.ended");
+}
+
+static void attack_04_an_edit_voids_votes(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request seen, edited, after;
+    assert_ok(k, kit_scope(k, KIT_ALICE, "pg:write", "shop/public.orders", 600000, 0, &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
+    seen = ans.request;
+    assert_ok(k, kit_edit(k, KIT_ALICE, seen.id, 800000, &edited));
+    assert_int_equal(edited.version, 2);
+    assert_no(k, kit_vote(k, KIT_BOB, &seen, true, 0, &after), PHI_ECONFLICT, "request.changed");
+    assert_no(k, kit_edit(k, KIT_BOB, seen.id, 1000, &after), PHI_EDENIED, "request.not-yours");
+    assert_ok(k, kit_vote(k, KIT_BOB, &edited, true, 0, &after));
+    assert_int_equal(after.grant->remaining_ms, 800000);
+    assert_int_equal(after.grant->uses, 0);
+}
+
+static void a_vote_may_narrow_and_never_widen(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = ask(k, SQL, "s1"), after;
+    assert_no(k, kit_vote(k, KIT_BOB, &r, true, r.for_ms + 1, &after), PHI_EINPUT, "vote.wider");
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 1000, &after));
+    assert_int_equal(after.grant->remaining_ms, 1000);
+}
+
+static void equal_attempts_join_and_leaving_cancels(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request seen, r = ask(k, SQL, "s1");
+    assert_ok(k, kit_ask(k, 2, KIT_ALICE, SQL, "pg:delete", "s2", &ans));
+    assert_true(ans.joined && phi_view_eq(ans.request.id, r.id));
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, "DELETE FROM orders WHERE id = 8", "pg:delete", "s1", &ans));
+    assert_false(ans.joined);
+    assert_ok(k, kit_leave(k, 1, r.id, "s1"));
+    assert_ok(k, kit_get(k, KIT_ALICE, r.id, &seen));
+    assert_int_equal(seen.status, PHI_REQUEST_PENDING);
+    assert_ok(k, kit_leave(k, 2, r.id, "s2"));
+    assert_ok(k, kit_get(k, KIT_ALICE, r.id, &seen));
+    assert_int_equal(seen.status, PHI_REQUEST_CANCELLED);
+}
+
+static void the_same_bytes_find_their_grant(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request r = approved(k);
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, SQL, "pg:delete", "s7", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_GRANT);
+    assert_true(phi_view_eq(ans.grant.id, r.grant->id));
+    assert_ok(k, kit_ask(k, 1, KIT_ALICE, "DELETE FROM orders WHERE id = 8", "pg:delete", "s7", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
+}
+
+static void attack_58_a_grant_serves_nothing_else(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim c;
+    struct phi_request r = approved(k), other = ask(k, "DELETE FROM orders WHERE id = 8", "s1");
+    struct phi_view g = r.grant->id;
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, g, other.act, "pg:delete", "k", &c), PHI_EDENIED, "grant.mismatch");
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, g, PHI_LIT(""), "pg:delete", "k", &c), PHI_EDENIED, "grant.mismatch");
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, g, r.act, "pg:update", "k", &c), PHI_EDENIED, "grant.mismatch");
+    assert_no(k, kit_claim(k, 1, KIT_MALLORY, g, r.act, "pg:delete", "k", &c), PHI_EDENIED, "grant.mismatch");
+}
+
+static void a_scope_serves_many_uses_and_is_decided_again(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request r;
+    struct phi_claim c;
+    char key[16];
+    assert_ok(k, kit_scope(k, KIT_ALICE, "pg:write", "shop/public.orders", 600000, 0, &ans));
+    assert_ok(k, kit_vote(k, KIT_BOB, &ans.request, true, 0, &r));
+    for (int i = 0; i < 5; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, PHI_LIT(""), "pg:delete", key, &c));
+        assert_ok(k, kit_outcome(k, 1, c.id, PHI_OUTCOME_DONE));
+    }
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, PHI_LIT(""), "pg:ddl", "x", &c), PHI_EDENIED, "grant.mismatch");
+    assert_ok(k, kit_group(k, KIT_ALICE, "dev", false));
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, PHI_LIT(""), "pg:delete", "y", &c), PHI_EDENIED, "policy.denied");
+    assert_ok(k, kit_return(k, KIT_ALICE, r.grant->id));
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, PHI_LIT(""), "pg:delete", "z", &c), PHI_EEXPIRED, "grant.ended");
+}
+
+static void attack_26_both_clocks_end_a_right(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim c;
+    struct phi_request r = approved(k);
+    k->wall -= 24 * 3600 * 1000; /* set back: no gain */
+    k->boot += 15 * 60 * 1000 - 1;
+    struct phi_grant_view g;
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.remaining_ms, 1);
+    k->boot += 1;
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c), PHI_EEXPIRED, "grant.ended");
+    struct phi_request two = ask(k, "DELETE FROM orders WHERE id = 9", "s1"), after;
+    assert_ok(k, kit_vote(k, KIT_BOB, &two, true, 0, &after));
+    k->wall += 48LL * 3600 * 1000; /* set forward: over */
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, two.act, "pg:delete", "k1", &c), PHI_EDENIED,
+              "credential.over");
+}
+
+static void the_timer_ends_requests_and_grants(void **state)
+{
+    struct kit *k = *state;
+    int64_t next;
+    struct phi_grant_view g;
+    struct phi_request r = approved(k), two = ask(k, "DELETE FROM orders WHERE id = 9", "s1"), seen;
+    assert_ok(k, kit_tick(k, &next));
+    assert_int_equal(next, 10000);
+    kit_pass(k, 15 * 60 * 1000 - 7);
+    assert_ok(k, kit_tick(k, &next));
+    assert_int_equal(next, 7);
+    kit_pass(k, 7);
+    k->last_end = 0;
+    assert_ok(k, kit_tick(k, &next));
+    assert_ok(k, kit_get(k, KIT_ALICE, two.id, &seen));
+    assert_int_equal(seen.status, PHI_REQUEST_EXPIRED);
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.status, PHI_GRANT_EXPIRED);
+    assert_true(k->last_end > 0);
+}
+
+static void attack_27_rights_do_not_outlive_an_older_boot(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim c;
+    struct phi_request r = approved(k);
+    kit_pass(k, 60000);
+    assert_ok(k, kit_tick(k, NULL));
+    snprintf(k->boot_id, sizeof k->boot_id, "%s", "boot-2"); /* on, a minute later by the wall clock */
+    k->boot = 5;
+    k->wall += 60000;
+    assert_ok(k, kit_reopen(k));
+    struct phi_grant_view g;
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.remaining_ms, 13 * 60000);
+    snprintf(k->boot_id, sizeof k->boot_id, "%s", "boot-3"); /* and on, before the last anchor */
+    k->wall -= 3600000;
+    assert_ok(k, kit_reopen(k));
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c), PHI_EDENIED, "credential.over");
+    assert_ok(k, kit_tick(k, NULL));
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.status, PHI_GRANT_EXPIRED);
+}
+
+static void a_revocation_waits_for_leased_gateways(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim c;
+    struct phi_revoked v;
+    struct phi_request r = approved(k);
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c));
+    assert_no(k, kit_revoke(k, KIT_MALLORY, r.id, &v), PHI_ENOTFOUND, "grant.unknown");
+    assert_ok(k, kit_revoke(k, KIT_BOB, r.code, &v));
+    assert_int_equal(v.n_waiting, 2);
+    assert_ok(k, kit_ack(k, 1, k->last_end));
+    assert_ok(k, kit_ack(k, 1, k->last_end));
+    assert_ok(k, kit_revoke(k, KIT_BOB, r.code, &v));
+    assert_int_equal(v.n_waiting, 1);
+    assert_int_equal(v.n_acknowledged, 1);
+    assert_true(phi_view_is(v.waiting[0], "gw2"));
+    kit_pass(k, PHI_LEASE_MS); /* gw2 says nothing: its lease ends */
+    assert_ok(k, kit_revoke(k, KIT_BOB, r.code, &v));
+    assert_int_equal(v.n_waiting, 0);
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c), PHI_EEXPIRED, "grant.ended");
+    assert_ok(k, kit_outcome(k, 1, c.id, PHI_OUTCOME_UNKNOWN));
+}
+
+static void the_inbox_holds_what_one_may_vote_on(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request *list, r = ask(k, SQL, "s1"), after;
+    size_t n;
+    assert_ok(k, kit_list(k, KIT_BOB, PHI_BOX_INBOX, &list, &n));
+    assert_int_equal(n, 1);
+    assert_ok(k, kit_list(k, KIT_ALICE, PHI_BOX_INBOX, &list, &n));
+    assert_int_equal(n, 0);
+    assert_ok(k, kit_list(k, KIT_ALICE, PHI_BOX_MINE, &list, &n));
+    assert_int_equal(n, 1);
+    assert_ok(k, kit_list(k, KIT_MALLORY, PHI_BOX_ALL, &list, &n));
+    assert_int_equal(n, 0);
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
+    assert_ok(k, kit_list(k, KIT_BOB, PHI_BOX_INBOX, &list, &n));
+    assert_int_equal(n, 0);
+}
+
+static void quotas_bound_what_one_person_may_leave_open(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    char sql[64];
+    for (int i = 0; i < PHI_MAX_PENDING_PER_PERSON; i++) {
+        snprintf(sql, sizeof sql, "DELETE FROM orders WHERE id = %d", i);
+        ask(k, sql, "s1");
+        kit_forget(k);
+    }
+    assert_no(k, kit_ask(k, 1, KIT_ALICE, SQL " OR id = 1", "pg:delete", "s1", &ans), PHI_ELIMIT, "request.quota");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, open_kit, close_kit)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_delete_is_asked_approved_and_claimed_once),
+        T(the_same_key_gives_the_same_answer),
+        T(an_unsent_use_is_given_back),
+        T(a_read_is_allowed_at_once_and_mallory_is_denied),
+        T(nobody_approves_their_own_nor_outsiders),
+        T(attack_01_linked_accounts_add_nothing),
+        T(two_dbas_need_two_persons),
+        T(attack_03_joining_the_group_later_gives_no_vote),
+        T(a_deny_ends_it_and_says_who_and_why),
+        T(attack_04_an_edit_voids_votes),
+        T(a_vote_may_narrow_and_never_widen),
+        T(equal_attempts_join_and_leaving_cancels),
+        T(the_same_bytes_find_their_grant),
+        T(attack_58_a_grant_serves_nothing_else),
+        T(a_scope_serves_many_uses_and_is_decided_again),
+        T(attack_26_both_clocks_end_a_right),
+        T(the_timer_ends_requests_and_grants),
+        T(attack_27_rights_do_not_outlive_an_older_boot),
+        T(a_revocation_waits_for_leased_gateways),
+        T(the_inbox_holds_what_one_may_vote_on),
+        T(quotas_bound_what_one_person_may_leave_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,425 @@
+#include "kit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/limits.h"
+#include "base/os.h"
+#include "core/invariant.h"
+
+static const char *const names[KIT_PEOPLE] = { "root", "alice", "bob", "carol", "dora", "mallory" };
+static const char *const groups[KIT_PEOPLE] = { "admin", "dev", "dba", "dba", "dba", "guest" };
+
+/* ---- ports in the test's hand */
+
+static int64_t wall_ms(void *self)
+{
+    return ((struct kit *)self)->wall;
+}
+
+static int64_t boot_ms(void *self)
+{
+    return ((struct kit *)self)->boot;
+}
+
+static const char *boot_id(void *self)
+{
+    return ((struct kit *)self)->boot_id;
+}
+
+uint64_t kit_random(struct kit *k) /* splitmix64 */
+{
+    uint64_t z = (k->seed += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+static void fill(void *self, void *p, size_t n)
+{
+    uint8_t *b = p;
+    for (size_t i = 0; i < n; i++)
+        b[i] = (uint8_t)kit_random(self);
+}
+
+static void fan_out(void *self, const struct phi_event *events, size_t n)
+{
+    struct kit *k = self;
+    k->events += n;
+    for (size_t i = 0; i < n; i++)
+        if (events[i].kind == PHI_EVENT_END)
+            k->last_end = events[i].seq;
+}
+
+/* ---- calls: one command, one batch */
+
+struct call {
+    struct kit *k;
+    struct phi_actor by;
+    const struct phi_request_ask *ask;
+    const struct phi_claim_ask *claim;
+    const struct phi_ballot *ballot;
+    struct phi_view id, text;
+    int64_t num;
+    int box;
+    bool flag;
+    void *ret;
+    size_t *ret_n;
+};
+
+typedef enum phi_rc (*run_fn)(struct phi_core *c, void *arg, struct phi_err *err);
+
+static enum phi_rc go(struct kit *k, run_fn run, struct call *call)
+{
+    call->k = k;
+    k->err = (struct phi_err){ 0 };
+    enum phi_rc rc = phi_core_do(k->core, run, call, &k->err);
+    k->why = rc == PHI_OK ? "" : phi_core_why(k->core);
+    return rc;
+}
+
+#define RUN(name, expr)                                                                            \
+    static enum phi_rc run_##name(struct phi_core *c, void *arg, struct phi_err *err)              \
+    {                                                                                              \
+        struct call *q = arg;                                                                      \
+        return expr;                                                                               \
+    }
+#define A (&q->k->a)
+RUN(make, phi_request_make(c, A, &q->by, q->ask, q->ret, err))
+RUN(edit, phi_request_edit(c, A, &q->by, q->id, q->ask, q->ret, err))
+RUN(vote, phi_request_vote(c, A, &q->by, q->id, q->ballot, q->ret, err))
+RUN(get, phi_request_get(c, A, &q->by, q->id, q->ret, err))
+RUN(list, phi_request_list(c, A, &q->by, (enum phi_box)q->box, true, 100, q->ret, q->ret_n, err))
+RUN(cancel, phi_request_cancel(c, A, &q->by, q->id, q->ret, err))
+RUN(leave, phi_request_leave(c, &q->by, q->id, q->text, err))
+RUN(claim, phi_grant_claim(c, A, &q->by, q->claim, q->ret, err))
+RUN(outcome, phi_claim_outcome(c, &q->by, q->id, (enum phi_outcome)q->num, PHI_LIT("DELETE"), 1, err))
+RUN(grant, phi_grant_get(c, A, &q->by, q->id, q->ret, err))
+RUN(revoke, phi_grant_revoke(c, A, &q->by, q->id, PHI_LIT("over"), q->ret, err))
+RUN(give_back, phi_grant_return(c, A, &q->by, q->id, q->ret, err))
+RUN(ack, phi_gateway_ack(c, &q->by, q->num, err))
+RUN(lease, phi_gateway_lease(c, &q->by, &q->num, q->ret, err))
+RUN(group, q->flag ? phi_group_add_member(c, &q->by, q->text, q->id, err)
+                   : phi_group_del_member(c, &q->by, q->text, q->id, err))
+RUN(link, phi_account_link(c, &q->by, q->text, q->id, err))
+RUN(tick, phi_core_tick(c, q->ret, err))
+RUN(invariants, ((void)q, core_invariants(c, err)))
+
+struct phi_actor kit_actor(const struct kit *k, enum kit_who who)
+{
+    return (struct phi_actor){ PHI_ACTOR_PERSON, k->person[who] };
+}
+
+struct phi_actor kit_gateway(int i)
+{
+    return (struct phi_actor){ PHI_ACTOR_GATEWAY, i == 1 ? PHI_LIT("gw1") : PHI_LIT("gw2") };
+}
+
+static struct phi_pair pair_of(struct kit *k, const char *action)
+{
+    struct phi_ref orders = phi_ref_make(&k->a, "Table", "shop", "public", "orders", NULL);
+    return (struct phi_pair){ phi_view_of(action), orders };
+}
+
+static struct phi_view payload_of(struct kit *k, const char *sql)
+{
+    PHI_BUF(b, PHI_MAX_PAYLOAD);
+    struct phi_jw w;
+    phi_jw_init(&w, &b);
+    phi_jw_obj(&w);
+    phi_jw_key(&w, "bytes");
+    phi_jw_b64u(&w, phi_view_of(sql));
+    phi_jw_kc(&w, "kind", "pg-query");
+    phi_jw_end(&w);
+    return phi_arena_copy(&k->a, phi_buf_view(&b));
+}
+
+enum phi_rc kit_ask(struct kit *k, int gw, enum kit_who who, const char *sql, const char *action, const char *session,
+                    struct phi_request_answer *ret)
+{
+    struct phi_pair pair = pair_of(k, action);
+    struct phi_request_ask ask = { .target = PHI_LIT("shop"),
+                                   .principal = k->person[who],
+                                   .credential = k->credential[who],
+                                   .session = phi_view_of(session),
+                                   .actions = &pair,
+                                   .n_actions = 1,
+                                   .payload = payload_of(k, sql) };
+    struct call q = { .by = kit_gateway(gw), .ask = &ask, .ret = ret };
+    return go(k, run_make, &q);
+}
+
+static void scope_ask(struct kit *k, const char *resource, const struct phi_view *action, struct phi_ref *ref,
+                      int64_t for_ms, int64_t uses, struct phi_request_ask *ask)
+{
+    phi_ref_from_label(&k->a, phi_view_of(resource), PHI_LIT("shop"), ref, NULL);
+    *ask = (struct phi_request_ask){ .target = PHI_LIT("shop"),
+                                     .scope_actions = action,
+                                     .n_scope_actions = 1,
+                                     .scope_resources = ref,
+                                     .n_scope_resources = 1,
+                                     .for_ms = for_ms,
+                                     .uses = uses,
+                                     .why = PHI_LIT("clean up") };
+}
+
+enum phi_rc kit_scope(struct kit *k, enum kit_who who, const char *action, const char *resource, int64_t for_ms,
+                      int64_t uses, struct phi_request_answer *ret)
+{
+    struct phi_view act = phi_view_of(action);
+    struct phi_ref ref;
+    struct phi_request_ask ask;
+    struct call q = { .by = kit_actor(k, who), .ask = &ask, .ret = ret };
+    scope_ask(k, resource, &act, &ref, for_ms, uses, &ask);
+    return go(k, run_make, &q);
+}
+
+enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_t for_ms, struct phi_request *ret)
+{
+    struct phi_view act = PHI_LIT("pg:write");
+    struct phi_ref ref;
+    struct phi_request_ask ask;
+    struct call q = { .by = kit_actor(k, who), .ask = &ask, .id = id, .ret = ret };
+    scope_ask(k, "shop/public.orders", &act, &ref, for_ms, 0, &ask);
+    return go(k, run_edit, &q);
+}
+
+enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms,
+                     struct phi_request *ret)
+{
+    struct phi_ballot b = { .approve = approve,
+                            .digest = seen->digest,
+                            .version = seen->version,
+                            .reason = PHI_LIT("because"),
+                            .narrow_for_ms = for_ms };
+    struct call q = { .by = kit_actor(k, who), .ballot = &b, .id = seen->id, .ret = ret };
+    return go(k, run_vote, &q);
+}
+
+enum phi_rc kit_get(struct kit *k, enum kit_who who, struct phi_view which, struct phi_request *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .id = which, .ret = ret };
+    return go(k, run_get, &q);
+}
+
+enum phi_rc kit_list(struct kit *k, enum kit_who who, enum phi_box box, struct phi_request **ret, size_t *n)
+{
+    struct call q = { .by = kit_actor(k, who), .box = (int)box, .ret = ret, .ret_n = n };
+    return go(k, run_list, &q);
+}
+
+enum phi_rc kit_cancel(struct kit *k, enum kit_who who, struct phi_view id)
+{
+    struct phi_request r;
+    struct call q = { .by = kit_actor(k, who), .id = id, .ret = &r };
+    return go(k, run_cancel, &q);
+}
+
+enum phi_rc kit_leave(struct kit *k, int gw, struct phi_view id, const char *session)
+{
+    struct call q = { .by = kit_gateway(gw), .id = id, .text = phi_view_of(session) };
+    return go(k, run_leave, &q);
+}
+
+enum phi_rc kit_claim(struct kit *k, int gw, enum kit_who who, struct phi_view grant, struct phi_view act,
+                      const char *action, const char *key, struct phi_claim *ret)
+{
+    struct phi_pair pair = pair_of(k, action);
+    struct phi_claim_ask ask = { .grant = grant,
+                                 .key = phi_view_of(key),
+                                 .principal = k->person[who],
+                                 .credential = k->credential[who],
+                                 .session = PHI_LIT("s1"),
+                                 .target = PHI_LIT("shop"),
+                                 .act = act,
+                                 .actions = &pair,
+                                 .n_actions = 1 };
+    struct call q = { .by = kit_gateway(gw), .claim = &ask, .ret = ret };
+    return go(k, run_claim, &q);
+}
+
+enum phi_rc kit_outcome(struct kit *k, int gw, struct phi_view claim, enum phi_outcome outcome)
+{
+    struct call q = { .by = kit_gateway(gw), .id = claim, .num = outcome };
+    return go(k, run_outcome, &q);
+}
+
+enum phi_rc kit_grant(struct kit *k, struct phi_view which, struct phi_grant_view *ret)
+{
+    struct call q = { .by = kit_actor(k, KIT_ROOT), .id = which, .ret = ret };
+    return go(k, run_grant, &q);
+}
+
+enum phi_rc kit_revoke(struct kit *k, enum kit_who who, struct phi_view which, struct phi_revoked *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .id = which, .ret = ret };
+    return go(k, run_revoke, &q);
+}
+
+enum phi_rc kit_return(struct kit *k, enum kit_who who, struct phi_view which)
+{
+    struct phi_grant_view g;
+    struct call q = { .by = kit_actor(k, who), .id = which, .ret = &g };
+    return go(k, run_give_back, &q);
+}
+
+enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq)
+{
+    struct call q = { .by = kit_gateway(gw), .num = seq };
+    return go(k, run_ack, &q);
+}
+
+enum phi_rc kit_lease(struct kit *k, int gw)
+{
+    int64_t ms;
+    struct call q = { .by = kit_gateway(gw), .ret = &ms };
+    return go(k, run_lease, &q);
+}
+
+enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add)
+{
+    struct call q = {
+        .by = kit_actor(k, KIT_ROOT), .id = k->person[who], .text = phi_view_of(group), .flag = add
+    };
+    return go(k, run_group, &q);
+}
+
+enum phi_rc kit_link(struct kit *k, enum kit_who account, enum kit_who person)
+{
+    struct call q = { .by = kit_actor(k, KIT_ROOT), .id = k->person[person], .text = phi_view_of(names[account]) };
+    return go(k, run_link, &q);
+}
+
+enum phi_rc kit_tick(struct kit *k, int64_t *ret_next)
+{
+    int64_t next;
+    struct call q = { .ret = ret_next ? ret_next : &next };
+    return go(k, run_tick, &q);
+}
+
+enum phi_rc kit_invariants(struct kit *k)
+{
+    struct call q = { 0 };
+    return go(k, run_invariants, &q);
+}
+
+void kit_pass(struct kit *k, int64_t ms)
+{
+    k->wall += ms;
+    k->boot += ms;
+}
+
+/* ---- setting up */
+
+static enum phi_rc set_people(struct kit *k, struct phi_core *c, struct phi_err *err)
+{
+    struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
+    for (int i = 0; i < KIT_PEOPLE; i++) {
+        struct phi_person p;
+        struct phi_view group = phi_view_of(groups[i]);
+        PHI_TRY(phi_person_add(c, &k->keep, &phid, phi_view_of(names[i]), &group, 1, &p, err));
+        k->person[i] = p.id;
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc set_gateway(struct kit *k, struct phi_core *c, int i, struct phi_err *err)
+{
+    struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM }, gw = kit_gateway(i);
+    struct phi_view shop = PHI_LIT("shop"), name;
+    struct phi_digest key = phi_sha256(gw.id);
+    char code[PHI_TOKEN_LEN + 1];
+    int64_t ms;
+    PHI_TRY(phi_gateway_add(c, &phid, gw.id, &shop, 1, code, &ms, err));
+    return phi_gateway_enroll(c, &k->keep, phi_view_of(code), &key, &name, err);
+}
+
+static enum phi_rc read_text(struct kit *k, const char *name, struct phi_view *ret, struct phi_err *err)
+{
+    char path[512];
+    struct phi_buf b;
+    phi_buf_init(&b, PHI_MAX_BUNDLE);
+    snprintf(path, sizeof path, "%s/%s", TEST_BUNDLE_DIR, name);
+    enum phi_rc rc = phi_file_read(path, PHI_MAX_BUNDLE, &b, err);
+    *ret = phi_arena_copy(&k->keep, phi_buf_view(&b));
+    phi_buf_done(&b);
+    return rc;
+}
+
+static enum phi_rc set_up(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct kit *k = arg;
+    struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
+    struct phi_target shop = { PHI_LIT("shop"), PHI_LIT("postgresql"), PHI_LIT("localhost:6432"), PHI_LIT("shop") };
+    struct phi_bundle_view live;
+    struct phi_view schema, policies, requirements;
+    PHI_TRY(read_text(k, "schema.cedarschema", &schema, err));
+    PHI_TRY(read_text(k, "policies.cedar", &policies, err));
+    PHI_TRY(read_text(k, "requirements.yaml", &requirements, err));
+    PHI_TRY(set_people(k, c, err));
+    PHI_TRY(phi_target_put(c, &phid, &shop, err));
+    PHI_TRY(set_gateway(k, c, 1, err));
+    PHI_TRY(set_gateway(k, c, 2, err));
+    return phi_bundle_put(c, &k->keep, &phid, schema, policies, requirements, &live, err);
+}
+
+static enum phi_rc set_credentials(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct kit *k = arg;
+    for (int i = KIT_ALICE; i < KIT_PEOPLE; i++) {
+        struct phi_credential cred;
+        struct phi_actor who = kit_actor(k, (enum kit_who)i);
+        PHI_TRY(phi_credential_make(c, &k->keep, &who, PHI_LIT("shop"), &cred, err));
+        k->credential[i] = cred.id;
+    }
+    return PHI_OK;
+}
+
+enum phi_rc kit_reopen(struct kit *k)
+{
+    struct phi_core_config config = { .origin = "phi.test/log",
+                                      .key = "phi.test/log+00000000+test",
+                                      .store = k->store,
+                                      .clock = &k->clock,
+                                      .rng = &k->rng,
+                                      .notifier = &k->notifier };
+    phi_core_close(k->core);
+    k->core = NULL;
+    return phi_core_open(&config, &k->core, &k->err);
+}
+
+static void must(struct kit *k, enum phi_rc rc, const char *what)
+{
+    if (rc == PHI_OK)
+        return;
+    fprintf(stderr, "kit: %s: %s (%s:%d)\n", what, k->err.msg, k->err.file ? k->err.file : "?", k->err.line);
+    exit(2);
+}
+
+void kit_open(struct kit *k, struct phi_store *store, uint64_t seed)
+{
+    *k = (struct kit){ .store = store, .wall = 1790000000000, .boot = 1000000, .boot_id = "boot-1", .seed = seed };
+    k->clock = (struct phi_clock){ k, wall_ms, boot_ms, boot_id };
+    k->rng = (struct phi_rng){ k, fill };
+    k->notifier = (struct phi_notifier){ k, fan_out };
+    phi_arena_init(&k->a, (size_t)256 << 20);
+    phi_arena_init(&k->keep, (size_t)64 << 20);
+    must(k, kit_reopen(k), "open");
+    must(k, phi_core_do(k->core, set_up, k, &k->err), "set-up");
+    must(k, phi_core_do(k->core, set_credentials, k, &k->err), "credentials");
+    must(k, kit_lease(k, 1), "lease");
+    must(k, kit_lease(k, 2), "lease");
+}
+
+void kit_forget(struct kit *k)
+{
+    phi_arena_done(&k->a);
+}
+
+void kit_close(struct kit *k)
+{
+    phi_core_close(k->core);
+    phi_arena_done(&k->a);
+    phi_arena_done(&k->keep);
+}

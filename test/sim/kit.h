@@ -1,0 +1,72 @@
+/* A small organisation over the real core, for tests and the simulator: a clock, randomness and a store
+ * that a test holds in its hand. alice is a developer; bob, carol and dora are DBAs; mallory is neither;
+ * root is the administrator. Gateways gw1 and gw2 serve the target shop. */
+#ifndef TEST_SIM_KIT_H
+#define TEST_SIM_KIT_H
+
+#include "core/core.h"
+#include "core/decide.h"
+#include "core/gateway.h"
+#include "core/grant.h"
+#include "core/log.h"
+#include "core/person.h"
+#include "core/request.h"
+#include "core/session.h"
+#include "core/target.h"
+
+enum kit_who { KIT_ROOT, KIT_ALICE, KIT_BOB, KIT_CAROL, KIT_DORA, KIT_MALLORY, KIT_PEOPLE };
+
+struct kit {
+    struct phi_store *store; /* borrowed */
+    struct phi_core *core;
+    struct phi_arena a; /* answers live here until kit_forget */
+    struct phi_clock clock;
+    struct phi_rng rng;
+    struct phi_notifier notifier;
+    int64_t wall, boot;
+    char boot_id[40];
+    uint64_t seed;
+    struct phi_view person[KIT_PEOPLE], credential[KIT_PEOPLE];
+    struct phi_err err; /* of the last call */
+    const char *why;
+    size_t events;
+    int64_t last_end;
+    struct phi_arena keep;
+};
+
+void kit_open(struct kit *k, struct phi_store *store, uint64_t seed); /* exits the process when it cannot */
+enum phi_rc kit_reopen(struct kit *k);                                /* core anew over the same store */
+void kit_close(struct kit *k);
+void kit_forget(struct kit *k);
+uint64_t kit_random(struct kit *k);
+void kit_pass(struct kit *k, int64_t ms); /* both clocks go on */
+
+struct phi_actor kit_actor(const struct kit *k, enum kit_who who);
+struct phi_actor kit_gateway(int i); /* 1 or 2 */
+
+/* Each is one command in one batch. Errors are in k->err and k->why. */
+enum phi_rc kit_ask(struct kit *k, int gw, enum kit_who who, const char *sql, const char *action, const char *session,
+                    struct phi_request_answer *ret);
+enum phi_rc kit_scope(struct kit *k, enum kit_who who, const char *action, const char *resource, int64_t for_ms,
+                      int64_t uses, struct phi_request_answer *ret);
+enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_t for_ms, struct phi_request *ret);
+enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms,
+                     struct phi_request *ret);
+enum phi_rc kit_get(struct kit *k, enum kit_who who, struct phi_view which, struct phi_request *ret);
+enum phi_rc kit_list(struct kit *k, enum kit_who who, enum phi_box box, struct phi_request **ret, size_t *n);
+enum phi_rc kit_cancel(struct kit *k, enum kit_who who, struct phi_view id);
+enum phi_rc kit_leave(struct kit *k, int gw, struct phi_view id, const char *session);
+enum phi_rc kit_claim(struct kit *k, int gw, enum kit_who who, struct phi_view grant, struct phi_view act,
+                      const char *action, const char *key, struct phi_claim *ret);
+enum phi_rc kit_outcome(struct kit *k, int gw, struct phi_view claim, enum phi_outcome outcome);
+enum phi_rc kit_grant(struct kit *k, struct phi_view which, struct phi_grant_view *ret);
+enum phi_rc kit_revoke(struct kit *k, enum kit_who who, struct phi_view which, struct phi_revoked *ret);
+enum phi_rc kit_return(struct kit *k, enum kit_who who, struct phi_view which);
+enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq);
+enum phi_rc kit_lease(struct kit *k, int gw);
+enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add);
+enum phi_rc kit_link(struct kit *k, enum kit_who account, enum kit_who person);
+enum phi_rc kit_tick(struct kit *k, int64_t *ret_next);
+enum phi_rc kit_invariants(struct kit *k);
+
+#endif
