@@ -63,6 +63,8 @@ static void problem_send(struct api_server *s, struct net_http_req *r, enum api_
     if (p == API_NOT_SIGNED_IN)
         net_http_set(r, "WWW-Authenticate", "Bearer realm=\"phi\"");
     headers_set(r, false);
+    if (request_id)
+        net_http_set(r, "X-Request-Id", request_id);
     answer_send(s, r, api_problem_text(p)->status, "application/problem+json", phi_buf_view(&out));
 }
 
@@ -84,6 +86,8 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
 static void exchange_free(struct exchange *x)
 {
     api_sub_free(x->call.sub);
+    if (x->call.token.n)
+        phi_wipe((void *)(uintptr_t)x->call.token.p, x->call.token.n); /* our own copy */
     phi_buf_wipe(&x->call.out);
     phi_buf_done(&x->call.out);
     phi_arena_done(&x->call.arena);
@@ -336,6 +340,8 @@ static void request_take(struct api_server *s, struct net_http_req *r, enum api_
         return;
     }
     api_match(&x->call.arena, listener, net_http_method(r), net_http_path(r), &m);
+    if (m.route && (m.route->flags & API_STREAM) && phi_view_is(net_http_method(r), "HEAD"))
+        m = (struct api_match){ .problem = API_NO_METHOD, .allow = "GET" };
     if (!m.route) {
         match_fail(x, &m);
         return;

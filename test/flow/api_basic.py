@@ -217,7 +217,8 @@ def plain_http(p):
     check("answers carry the security headers", "frame-ancestors 'none'" in got.headers["Content-Security-Policy"]
           and "unsafe" not in got.headers["Content-Security-Policy"] and got.headers["X-Content-Type-Options"] == "nosniff"
           and got.headers["Referrer-Policy"] == "same-origin" and got.headers["Cache-Control"] == "no-store", got.headers)
-    check("an unknown page is 404", nobody.get("/v1/nothing").code == "http.not-found")
+    got = nobody.get("/v1/nothing")
+    check("an unknown page is 404 and names its request", got.code == "http.not-found" and got.json["instance"] == got.headers["X-Request-Id"], got)
     got = nobody.call("PATCH", "/v1/people")
     check("a wrong method is 405 with Allow", got.status == 405 and got.headers["Allow"] == "POST, GET", (got, got.headers["Allow"]))
     for host in ("evil.example", f"evil.example:{p.people}", "localhost"):
@@ -510,6 +511,15 @@ def scope_and_revoke(gw, alice, bob, mallory, stream):
     check("then nobody is waited for", got.json["acknowledged"] == ["gw1"] and got.json["waiting"] == [], got)
 
 
+def many_streams(mallory):
+    held = [Events(mallory) for _ in range(15)]
+    held[-1].opened.wait(3)
+    got = mallory.get("/v1/events")
+    check("nobody holds more than 16 event streams", got.status == 429 and got.code == "limit", got)
+    for e in held:
+        e.connection.sock.shutdown(socket.SHUT_RDWR)
+
+
 def authzen(alice, ids):
     def ask(action, **more):
         return alice.post("/access/v1/evaluation", {"subject": {"type": "Person", "id": ids["alice"]}, "action": {"name": action},
@@ -603,6 +613,7 @@ def main():
         a, stream, _ = held_delete(p, gw, who, ids, got.json["id"])
         denied(a, who["bob"], who["alice"], stream)
         scope_and_revoke(gw, who["alice"], who["bob"], who["mallory"], stream)
+        many_streams(who["mallory"])
         authzen(who["alice"], ids)
         records(gw, ids)
         listed = admin.get("/v1/gateways").json["gateways"]
