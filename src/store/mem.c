@@ -307,7 +307,7 @@ static enum phi_rc mem_spend(void *self, const void *next, struct phi_err *err)
     PHI_TRY(counted(m, err));
     size_t at = find(t, d, next, &there);
     const struct core_grant_row *from = there ? t->rows[at] : NULL;
-    if (!from || from->rev != to->rev - 1 || !from->live || from->used != to->used - 1 ||
+    if (!from || from->rev != to->rev - 1 || from->live != 1 || from->used != to->used - 1 ||
         (from->uses != 0 && from->used >= from->uses))
         return phi_fail(err, PHI_ECONFLICT, "grants: no use is left, or the row has changed meanwhile");
     return replace(m, CORE_GRANT, at, next, err);
