@@ -72,6 +72,26 @@ enum phi_rc api_gw_request(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+/* As the `request` event has it: for a gateway whose event stream was broken when the event passed. */
+enum phi_rc api_gw_request_get(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    PHI_TRY(phi_request_get(c->core, &c->arena, &c->actor, c->params[0], &r, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_kv(w, "id", r.id);
+    phi_jw_kv(w, "code", r.code);
+    phi_jw_kc(w, "status", phi_request_status_name(r.status));
+    phi_jw_key(w, "grant");
+    if (r.grant)
+        api_w_grant(w, &c->arena, r.grant);
+    else
+        phi_jw_null(w);
+    phi_jw_kv(w, "denied_by", r.denied_by);
+    phi_jw_kv(w, "reason", r.reason);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
 enum phi_rc api_gw_leave(struct api_call *c, struct phi_err *err)
 {
     PHI_TRY(phi_request_leave(c->core, &c->actor, c->params[0], member(c, "waiter"), err));

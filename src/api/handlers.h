@@ -15,6 +15,7 @@
                         X(grant_return) X(log_checkpoint) X(log_key) X(log_consistency)            \
                             X(log_proof) X(log_entries) X(events_person) X(events_gateway)         \
                                 X(gw_enroll) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
+                                X(gw_request_get)                                                  \
                                     X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack)              \
                                         X(authzen_evaluate)
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);

@@ -68,6 +68,7 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/gateway/requests", GATEWAY, G, api_gw_request, "Decides, finds a grant, or files a request",
       "principal:obj! credential:str! session:str! target:str! actions:arr! entities:arr! payload:obj! settings:obj! "
       "context:obj! from:obj why:str hold_ms:int", NULL, 0 },
+    { "GET", "/v1/gateway/requests/{id}", GATEWAY, G, api_gw_request_get, "What became of a request of the gateway's", NULL, NULL, 0 },
     { "POST", "/v1/gateway/requests/{id}/leave", GATEWAY, G, api_gw_leave, "The waiter has left", "waiter:str!", NULL, 0 },
     { "POST", "/v1/grants/{id}/claims", GATEWAY, G, api_gw_claim, "Spends one use of a grant",
       "key:str! principal:obj! credential:str session:str! target:str! digest:str act:str actions:arr! entities:arr! context:obj!", NULL, 0 },
