@@ -283,6 +283,35 @@ static void it_keeps_no_other_descriptor(void **state)
     phi_signer_close(s);
 }
 
+static void as_root_it_runs_as_its_own_uid(void **state)
+{
+    struct world *w = *state;
+    PHI_BUF(note, 4096);
+    if (geteuid() != 0)
+        skip();
+    w->conf.change_uid = true;
+    w->conf.uid = w->conf.gid = 61470;
+    for (uint64_t round = 0; round < 2; round++) { /* the second time its files are not root's any more */
+        struct phi_signer_proc *s = spawn(w);
+        struct stat st;
+        char path[64];
+        assert_int_equal(sign(w, s, round * 9, round * 9 + 9, &note), PHI_OK);
+        assert_int_equal(stat(w->key, &st), 0);
+        assert_int_equal(st.st_uid, 61470);
+        snprintf(path, sizeof path, "/proc/%d/status", (int)phi_signer_pid(s));
+        FILE *f = fopen(path, "re");
+        char line[256];
+        unsigned uid[4] = { 0 };
+        assert_non_null(f);
+        while (fgets(line, sizeof line, f))
+            sscanf(line, "Uid: %u %u %u %u", &uid[0], &uid[1], &uid[2], &uid[3]);
+        fclose(f);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(uid[i], 61470);
+        phi_signer_close(s);
+    }
+}
+
 static void packets_read_back_and_short_ones_do_not(void **unused)
 {
     (void)unused;
@@ -309,6 +338,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_killed_signer_signs_nothing_more, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stopped_signer_times_out_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(it_keeps_no_other_descriptor, setup, teardown),
+        cmocka_unit_test_setup_teardown(as_root_it_runs_as_its_own_uid, setup, teardown),
         cmocka_unit_test(packets_read_back_and_short_ones_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

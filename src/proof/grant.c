@@ -18,7 +18,7 @@ enum phi_rc phi_grant_make(struct phi_arena *a, struct phi_id id, const struct p
 {
     struct phi_grant g = { .id = id, .request = asked->id, .principal = asked->requester, .target = asked->target,
                            .has_scope = asked->has_scope, .scope = asked->scope, .uses = asked->bounds.uses,
-                           .for_ms = asked->bounds.for_ms, .bundle = *bundle };
+                           .for_ms = asked->bounds.for_ms, .from_ms = asked->bounds.from_ms, .bundle = *bundle };
     int64_t until = asked->bounds.until_ms;
     PHI_TRY(phi_body_digest(asked, &g.digest, err));
     if (!g.has_scope)
@@ -36,7 +36,7 @@ enum phi_rc phi_grant_make(struct phi_arena *a, struct phi_id id, const struct p
     }
     if (g.has_scope && !g.scope.n_resources)
         return phi_fail(err, PHI_EINPUT, "the narrowings leave no resource");
-    /* A grant of exact bytes may wait for from_ms; its time is counted from then. */
+    /* A right that begins later is counted from then. */
     int64_t start = asked->bounds.from_ms > now_ms ? asked->bounds.from_ms : now_ms;
     if (now_ms < 0 || now_ms > PROOF_MAX_MS || start > PROOF_MAX_MS - g.for_ms)
         return phi_fail(err, PHI_EINPUT, "the clock is out of range");
@@ -87,6 +87,8 @@ enum phi_rc phi_grant_check(const struct phi_grant *g, const struct phi_body *as
     struct phi_narrowing whole = { .for_ms = asked->bounds.for_ms, .uses = asked->bounds.uses,
                                    .until_ms = asked->bounds.until_ms };
     PHI_TRY(check_one(g, &whole, rules, err));
+    if (g->from_ms < asked->bounds.from_ms)
+        return phi_fail(err, PHI_EDENIED, "the grant begins before what was asked");
     if (g->for_ms <= 0 || g->until_ms <= 0)
         return phi_fail(err, PHI_EDENIED, "the grant has no end");
     if (g->has_scope && !phi_scope_within(rules, &g->scope, &asked->scope))
@@ -101,12 +103,14 @@ static enum phi_rc read_terms(const struct phi_json *v, struct phi_grant *g, str
     PHI_TRY(phi_json_need_int(v, "uses", g->has_scope ? 0 : 1, PHI_MAX_USES, &g->uses, err));
     PHI_TRY(phi_json_need_int(v, "for_ms", 1, PHI_MAX_GRANT_MS, &g->for_ms, err));
     PHI_TRY(phi_json_need_int(v, "until_ms", 1, PROOF_MAX_MS, &g->until_ms, err));
+    if (phi_json_get(v, "from_ms"))
+        PHI_TRY(phi_json_need_int(v, "from_ms", 1, PROOF_MAX_MS, &g->from_ms, err));
     return proof_need_hash(v, "bundle", &g->bundle, err);
 }
 
 enum phi_rc phi_grant_read(struct phi_arena *a, const struct phi_json *v, struct phi_grant *ret, struct phi_err *err)
 {
-    static const char *const keys[] = { "act",    "bundle", "digest", "for_ms",   "id",   "principal", "request",
+    static const char *const keys[] = { "act",    "bundle", "digest", "for_ms",   "from_ms", "id",   "principal", "request",
                                         "scope",  "target", "until_ms", "uses", "v", NULL };
     struct phi_grant g = { 0 };
     PHI_TRY(proof_obj(v, "a grant", keys, err));
@@ -142,6 +146,8 @@ void phi_grant_write(struct phi_buf *out, const struct phi_grant *g)
     proof_put_hash(&w, "bundle", &g->bundle);
     proof_put_hash(&w, "digest", &g->digest);
     phi_jw_ki(&w, "for_ms", g->for_ms);
+    if (g->from_ms)
+        phi_jw_ki(&w, "from_ms", g->from_ms);
     proof_put_id(&w, "id", &g->id);
     phi_jw_key(&w, "principal");
     phi_ref_write(&w, g->principal);

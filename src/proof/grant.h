@@ -14,6 +14,7 @@ struct phi_grant {
     struct phi_scope scope;
     int64_t uses; /* 0: any number, only with a scope */
     int64_t for_ms;
+    int64_t from_ms;  /* wall clock before which it gives nothing; 0: absent */
     int64_t until_ms; /* wall clock; always set */
     struct phi_digest bundle;
 };

@@ -177,6 +177,7 @@ static void body_of(struct world *w, struct phi_body *b, struct phi_view *acts, 
     b->bounds.for_ms = 1 + roll(1000);
     b->bounds.uses = roll(4);
     b->bounds.until_ms = roll(2) ? 10000 + roll(1000) : 0;
+    b->bounds.from_ms = roll(2) ? 9000 + roll(1000) : 0;
     do
         b->scope = draw(w, acts, refs);
     while (phi_body_check(b, NULL) != PHI_OK);
@@ -214,6 +215,11 @@ static void a_grant_is_never_wider_than_what_was_asked(void **state)
         x = g;
         x.principal.id = PHI_LIT("q");
         assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), PHI_EDENIED);
+        if (b.bounds.from_ms) {
+            x = g;
+            x.from_ms = b.bounds.from_ms - 1;
+            assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), PHI_EDENIED);
+        }
         x = g;
         x.digest.b[0] ^= 1;
         assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), PHI_EDENIED);

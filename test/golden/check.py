@@ -230,6 +230,8 @@ def do_grants(doc):
             "scope": scope, "uses": least(b["bounds"]["uses"], *[n.get("uses") for n in ns]), "for_ms": for_ms,
             "until_ms": least(until, start + for_ms), "bundle": v["bundle"],
         }
+        if "from_ms" in b["bounds"]:
+            v["grant"]["from_ms"] = b["bounds"]["from_ms"]
         v["digest"] = tagged("phi-grant-v1", v["grant"])
 
 
