@@ -211,6 +211,8 @@ enum phi_rc phi_yaml_read(struct phi_arena *a, struct phi_view text, const char 
     struct phi_json *root = phi_arena_new(a, struct phi_json);
     if (!root)
         return phi_fail(err, PHI_ELIMIT, "%s: larger than what is taken in one piece", what);
+    if (!phi_utf8_ok(text)) /* libfyaml never returns from some of these */
+        return phi_fail(err, PHI_EINPUT, "%s: not UTF-8", what);
     if (phi_view_trim(text).n == 0) {
         *root = (struct phi_json){ .kind = PHI_JSON_OBJ, .line = 1 };
         *ret = root;
