@@ -33,9 +33,6 @@ export async function tagged(tag: string, value: unknown): Promise<string> {
 
 export const requestDigest = (body: Body): Promise<string> => tagged("phi-request-v1", body);
 
-export const actDigest = ({ actions, payload, requester, settings, target }: Body): Promise<string> =>
-    tagged("phi-act-v1", { actions, payload, requester, settings, target });
-
 /** base64url without padding; throws on anything else. */
 export function unb64u(text: string): Uint8Array {
     if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) throw new Error("not base64url");

@@ -1,5 +1,6 @@
 // Is what is shown what the digest is over? Only then may it be approved from here.
 import { requestDigest } from "./canonical";
+import { shapeError } from "./shape";
 import type { Body, Request } from "./types";
 
 export type Checked = { state: "checking" } | { state: "same"; digest: string } | { state: "bad"; why: string };
@@ -21,10 +22,9 @@ export async function check(r: Request): Promise<Checked> {
 }
 
 function disagreement(r: Request, b: Body): string {
-    if (b.v !== 1) return "The request is of a format that this console does not know. Load the page again.";
+    const odd = shapeError(b);
+    if (odd) return `Not all of this request can be shown: ${odd}. Load the page again; if that does not help, do not approve it and tell whoever runs phi.`;
     if (b.id !== r.id || b.version !== r.version) return "The text shown belongs to another request. Do not approve it; tell whoever runs phi.";
     if (b.requester.id !== r.requester.id) return "The server names another requester than the request itself. Do not approve it; tell whoever runs phi.";
-    if (!b.payload === !b.scope) return "The request must have either exact bytes or a scope.";
-    if (b.payload && b.payload.kind !== "pg-query" && b.payload.kind !== "pg-batch") return "The request holds something that this console cannot show. Use phi show.";
     return "";
 }

@@ -1,7 +1,7 @@
 // Text that came from outside, made safe to show: what src/base/text.c does for terminals, for the page.
 
 /** Code points that a reader cannot see, or that change how what stands around them is seen. The table of src/base/text.c. */
-const hidden: readonly (readonly [number, number])[] = [
+export const hidden: readonly (readonly [number, number])[] = [
     [0x00, 0x1f], [0x7f, 0xa0], [0xad, 0xad], [0x34f, 0x34f], [0x61c, 0x61c],
     [0x115f, 0x1160], [0x1680, 0x1680], [0x17b4, 0x17b5], [0x180b, 0x180f], [0x2000, 0x200f],
     [0x2028, 0x202f], [0x205f, 0x206f], [0x2800, 0x2800], [0x3000, 0x3000], [0x3164, 0x3164],

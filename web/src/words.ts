@@ -97,11 +97,6 @@ export function outcome(r: Request, body: Body, for_ms: number, uses: number): P
     return [who, { text: ` may run exactly this ${usesWords(uses)} within ${duration(for_ms)}.` }];
 }
 
-/** "2 dba: bob has approved; carol, dave can." */
-export function needWords(n: Need): string {
-    return `${n.have} of ${n.count} ${n.requirement}`;
-}
-
 export const missing = (n: Need): number => Math.max(0, n.count - n.have);
 
 /** What became of a request, in a word or a few; "" while it is pending. */

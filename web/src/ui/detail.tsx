@@ -11,7 +11,7 @@ import { statements, textOf, unseen, texts, type Param, type ShownStatement } fr
 import { plural } from "../text";
 import type { Body, Need, Request, Timed } from "../types";
 import { duration } from "../text";
-import { fate, grantWords, headline, label, live, missing, pairs, plain, riskOf, usesWords, worst } from "../words";
+import { fate, grantWords, headline, label, live, missing, pairs, riskOf, usesWords, worst } from "../words";
 import { Decide, type Panel } from "./decide";
 import { Revoke } from "./grants";
 import { Bad, Cuttable, Fact, Left, Name, Pieces, Safe, Section, when } from "./parts";
@@ -255,5 +255,3 @@ export function Detail({ code }: { code: string }): JSX.Element {
         </>
     );
 }
-
-export const titleOf = (r: Request): string => (r.body ? plain(headline(r, r.body)) : r.summary);
