@@ -144,13 +144,13 @@ static void stop(struct phid *p)
         net_post(p->loop, all_over, p);
         net_loop_run(p->loop);
     }
+    phid_data_close(&p->data); /* before the loop's end, which waits for clients that are slow to leave */
     api_hub_close(p->hub);
     net_signal_close(p->term);
     net_signal_close(p->interrupt);
     net_loop_close(p->loop);
     net_tls_close(p->tls);
     api_files_close(p->files);
-    phid_data_close(&p->data);
 }
 
 int phid_serve(const struct phid_config *c)
