@@ -429,6 +429,25 @@ struct phi_store *phi_store_mem_open(void)
     return &m->store;
 }
 
+struct phi_store *phi_store_mem_copy(const struct phi_store *s)
+{
+    const struct mem *from = s->self;
+    struct phi_store *copy = phi_store_mem_open();
+    bool ok = copy != NULL;
+    for (int t = 0; t < CORE_TABLES && ok; t++)
+        for (size_t i = 0; i < from->table[t].n && ok; i++) {
+            struct table *to = &((struct mem *)copy->self)->table[t];
+            void *row = row_copy(core_table_of((enum core_table)t), from->table[t].rows[i]);
+            ok = row && insert(to, i, row);
+            if (!ok)
+                free(row);
+        }
+    if (ok)
+        return copy;
+    phi_store_close(copy);
+    return NULL;
+}
+
 void phi_store_mem_fail(struct phi_store *s, int64_t n)
 {
     struct mem *m = s->self;

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "core/request_in.h"
 #include "kit.h"
-#include "store/mem.h"
+#include "store/sqlite.h"
 
 #define assert_ok(k, call) assert_int_equal_msg(k, call, PHI_OK)
 #define assert_int_equal_msg(k, call, want)                                                        \
@@ -27,10 +29,34 @@
 
 #define SQL "DELETE FROM orders WHERE id = 7"
 
-static int open_kit(void **state)
+static char path[64];
+
+static void remove_file(void)
+{
+    char side[80];
+    static const char *const ends[] = { "", "-wal", "-journal" };
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(side, sizeof side, "%s%s", path, ends[i]);
+        unlink(side);
+    }
+}
+
+static int over_mem(void **state)
 {
     struct kit *k = calloc(1, sizeof *k);
     kit_open(k, phi_store_mem_open(), 1);
+    *state = k;
+    return 0;
+}
+
+static int over_sqlite(void **state)
+{
+    struct kit *k = calloc(1, sizeof *k);
+    struct phi_store *s = NULL;
+    remove_file();
+    if (phi_store_sqlite_open(path, &s, NULL) != PHI_OK)
+        return -1;
+    kit_open(k, s, 1);
     *state = k;
     return 0;
 }
@@ -44,6 +70,7 @@ static int close_kit(void **state)
         print_error("%s\n", k->err.msg);
     kit_close(k);
     phi_store_close(s);
+    remove_file();
     free(k);
     return rc == PHI_OK ? 0 : -1;
 }
@@ -396,7 +423,111 @@ static void quotas_bound_what_one_person_may_leave_open(void **state)
     assert_no(k, kit_ask(k, 1, KIT_ALICE, SQL " OR id = 1", "pg:delete", "s1", &ans), PHI_ELIMIT, "request.quota");
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, open_kit, close_kit)
+/* ---- rows changed behind core's back */
+
+static bool leaf_column(const struct core_table_def *d, int i)
+{
+    return strcmp(d->cols[i].name, "leaf") == 0 || strcmp(d->cols[i].name, "leaf_hash") == 0;
+}
+
+static void put_row(struct phi_store *s, enum core_table t, const void *old, const void *row)
+{
+    assert_int_equal(s->ops->begin(s->self, NULL), PHI_OK);
+    assert_int_equal(s->ops->del(s->self, t, old, NULL), PHI_OK);
+    assert_int_equal(s->ops->add(s->self, t, row, NULL), PHI_OK);
+    assert_int_equal(s->ops->commit(s->self, NULL), PHI_OK);
+}
+
+/* Changes column `i` of the table's only row; the row as it was stays in `old`. */
+static void spoil(struct kit *k, enum core_table t, int i, void *old)
+{
+    const struct core_table_def *d = core_table_of(t);
+    _Alignas(16) char row[1024];
+    char *rows;
+    size_t n;
+    struct core_span all = { 0 };
+    assert_int_equal(k->store->ops->begin(k->store->self, NULL), PHI_OK);
+    assert_int_equal(k->store->ops->list(k->store->self, t, 0, NULL, &all, &k->a, &rows, &n, NULL), PHI_OK);
+    assert_int_equal(k->store->ops->commit(k->store->self, NULL), PHI_OK);
+    assert_int_equal(n, 1);
+    memcpy(old, rows, d->size);
+    memcpy(row, rows, d->size);
+    if (d->cols[i].kind == CORE_INT)
+        *(int64_t *)(void *)(row + d->cols[i].at) += 1;
+    else
+        *(struct phi_view *)(void *)(row + d->cols[i].at) = PHI_LIT("x");
+    put_row(k->store, t, old, row);
+}
+
+static void attack_29_every_changed_column_is_found(void **state)
+{
+    struct kit *k = *state;
+    const enum core_table tables[] = { CORE_REQUEST, CORE_GRANT, CORE_VOTE };
+    struct phi_request r = approved(k), seen;
+    _Alignas(16) char old[1024];
+    for (size_t t = 0; t < 3; t++) {
+        const struct core_table_def *d = core_table_of(tables[t]);
+        for (int i = 0; i < d->n_cols; i++) {
+            /* Another key is another row: then the request is not there, or its vote or grant is missing. */
+            spoil(k, tables[t], i, old);
+            enum phi_rc rc = kit_get(k, KIT_ALICE, r.id, &seen);
+            enum phi_rc found = rc == PHI_OK ? kit_invariants(k) : rc;
+            if (found == PHI_OK || (found != PHI_ECORRUPT && d->index[0].cols[0] != i))
+                print_error("%s.%s: %d %s\n", d->name, d->cols[i].name, (int)found, k->err.msg);
+            assert_int_not_equal(found, PHI_OK);
+            if (!leaf_column(d, i) && d->index[0].cols[0] != i && strcmp(d->cols[i].name, "request") != 0)
+                assert_int_equal(found, PHI_ECORRUPT);
+            _Alignas(16) char now[1024];
+            memcpy(now, old, d->size);
+            if (d->cols[i].kind == CORE_INT)
+                *(int64_t *)(void *)(now + d->cols[i].at) += 1;
+            else
+                *(struct phi_view *)(void *)(now + d->cols[i].at) = PHI_LIT("x");
+            put_row(k->store, tables[t], now, old);
+        }
+    }
+    assert_ok(k, kit_get(k, KIT_ALICE, r.id, &seen));
+}
+
+static void a_changed_entry_is_found(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = approved(k), seen;
+    struct core_leaf_row *rows;
+    struct core_span last = { .last_first = true, .limit = 1 };
+    size_t n;
+    assert_int_equal(k->store->ops->begin(k->store->self, NULL), PHI_OK);
+    assert_int_equal(k->store->ops->list(k->store->self, CORE_LEAF, 0, NULL, &last, &k->a, &rows, &n, NULL), PHI_OK);
+    ((uint8_t *)(uintptr_t)rows[0].entry.p)[20] ^= 1;
+    assert_int_equal(k->store->ops->set(k->store->self, CORE_LEAF, rows, NULL), PHI_OK);
+    assert_int_equal(k->store->ops->commit(k->store->self, NULL), PHI_OK);
+    assert_no(k, kit_get(k, KIT_ALICE, r.id, &seen), PHI_ECORRUPT, "log.corrupt");
+    ((uint8_t *)(uintptr_t)rows[0].entry.p)[20] ^= 1;
+    assert_int_equal(k->store->ops->begin(k->store->self, NULL), PHI_OK);
+    assert_int_equal(k->store->ops->set(k->store->self, CORE_LEAF, rows, NULL), PHI_OK);
+    assert_int_equal(k->store->ops->commit(k->store->self, NULL), PHI_OK);
+}
+
+/* ---- tables of states */
+
+static void terminal_states_stay_terminal(void **state)
+{
+    (void)state;
+    for (int s = 0; s <= PHI_REQUEST_CANCELLED + 1; s++)
+        for (int e = 0; e < CORE_REQUEST_EVS; e++) {
+            enum phi_request_status to = core_request_next((enum phi_request_status)s, (enum core_request_ev)e);
+            assert_true(s == PHI_REQUEST_PENDING ? to > PHI_REQUEST_PENDING : to == 0);
+        }
+    for (int s = 0; s <= PHI_GRANT_REVOKED + 1; s++)
+        for (int e = 0; e < CORE_GRANT_EVS; e++)
+            if (s != PHI_GRANT_READY && s != PHI_GRANT_ACTIVE)
+                assert_int_equal(core_grant_next((enum phi_grant_status)s, (enum core_grant_ev)e), 0);
+    assert_int_equal(core_grant_next(PHI_GRANT_READY, CORE_GRANT_SPENT), 0); /* used only after a claim */
+    assert_int_equal(core_grant_next(PHI_GRANT_READY, CORE_GRANT_GIVE_BACK), 0);
+}
+
+#define OVER(setup, f) { #f " (" #setup ")", f, setup, close_kit, NULL }
+#define T(f) OVER(over_mem, f), OVER(over_sqlite, f)
 
 int main(void)
 {
@@ -421,7 +552,11 @@ int main(void)
         T(attack_27_rights_do_not_outlive_an_older_boot),
         T(a_revocation_waits_for_leased_gateways),
         T(the_inbox_holds_what_one_may_vote_on),
+        T(attack_29_every_changed_column_is_found),
+        T(a_changed_entry_is_found),
+        cmocka_unit_test(terminal_states_stay_terminal),
         T(quotas_bound_what_one_person_may_leave_open),
     };
+    snprintf(path, sizeof path, "/tmp/phi-flow-test-%d.db", (int)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
