@@ -20,7 +20,7 @@ enum phi_found { /* far apart: zeroed memory is no "all is well" */
 
 struct phi_finding {
     enum phi_found what;
-    uint64_t index; /* of the first false entry, for PHI_FOUND_ENTRY */
+    uint64_t index; /* of the first false entry, for PHI_FOUND_ENTRY; `why` says so where only a range is known */
     char why[200];  /* one sentence for people; holds no text of the entry */
 };
 

@@ -211,6 +211,27 @@ static void a_lying_proof_names_nothing(void **unused)
     phi_audit_close(a);
 }
 
+static void with_stored_hashes_changed_too_a_range_is_named(void **unused)
+{
+    (void)unused;
+    struct log l;
+    struct phi_finding f;
+    for (uint64_t bad = 0; bad < 32; bad++) {
+        struct phi_checkpoint c = write_log(&l, 32);
+        l.node[0][bad] = phi_leaf_hash(phi_view_of(entry(bad, 6)));
+        struct phi_audit *a = walk(32, (int64_t)bad);
+        phi_audit_finish(a, &c, &f);
+        assert_int_equal(phi_audit_locate(a, &c, prove, &l, &f, NULL), PHI_OK);
+        if (bad < 2) { /* the first proof stands on it */
+            assert_int_equal(f.what, PHI_FOUND_ROOT);
+        } else {
+            assert_int_equal(f.what, PHI_FOUND_ENTRY);
+            assert_int_equal(f.index, bad & ~1ULL);
+        }
+        phi_audit_close(a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_cut_end_and_a_fork_are_found),
         cmocka_unit_test(entries_past_the_checkpoint_are_not_judged),
         cmocka_unit_test(a_lying_proof_names_nothing),
+        cmocka_unit_test(with_stored_hashes_changed_too_a_range_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
