@@ -139,6 +139,7 @@ enum phi_rc api_gw_snapshot(struct api_call *c, struct phi_err *err)
     snapshot_credentials(w, &s);
     api_w_strs(w, "groups", s.groups, s.n_groups);
     phi_jw_kc(w, "console", c->env->origin);
+    phi_jw_ki(w, "records", s.last_batch);
     phi_jw_kv(w, "checkpoint", s.checkpoint);
     phi_jw_end(w);
     return PHI_OK;

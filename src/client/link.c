@@ -133,6 +133,7 @@ static void install(struct client_link *l)
         return;
     }
     l->lost = false;
+    link_records_begin(l, client_snapshot_last_batch(l->snapshot));
     watch_lease(l);
     if (!l->lease_call)
         net_timer_set(l->renew, RENEW_MS < client_snapshot_lease_ms(l->snapshot) / 3

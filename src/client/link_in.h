@@ -22,7 +22,7 @@ struct link_queue {
 struct link_records {
     struct link_batch *first, *open; /* oldest; the one that takes records (the last), or NULL */
     size_t count;
-    int64_t next, reserved; /* batch numbers; `reserved` is what the state folder knows */
+    int64_t next; /* number of the next batch; 0: not known before the first snapshot */
     struct client_call *call;
     struct net_timer *retry;
     struct net_later flush;
@@ -91,6 +91,7 @@ void link_queue_close(struct client_link *l);
 
 /* link_records.c */
 enum phi_rc link_records_open(struct client_link *l, struct phi_err *err);
+void link_records_begin(struct client_link *l, int64_t last); /* what phid has, from a snapshot; only the first counts */
 void link_records_close(struct client_link *l);
 
 #endif

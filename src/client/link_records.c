@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -7,10 +6,9 @@
 #include "client/link_in.h"
 
 /* Plain allows, told to phid in numbered batches. One batch is under way at a time; it is sent again under the same
- * number until that number comes back. Numbers rise over restarts: they begin at the clock or behind what the state
- * folder reserves, whichever is more. */
+ * number until that number comes back. Numbers follow each other; the first snapshot says where to go on. */
 
-enum { BATCH_COUNT = 1024, BATCH_BYTES = 512 * 1024, SEND_MS = 5000, RESERVE = 1000000 };
+enum { BATCH_COUNT = 1024, BATCH_BYTES = 512 * 1024, SEND_MS = 5000 };
 
 struct record {
     int64_t at_boot_ms;
@@ -33,37 +31,17 @@ static void batch_free(struct link_batch *b)
     free(b);
 }
 
-/* ---- Numbers ---- */
-
-static enum phi_rc reserve(struct client_link *l, struct phi_err *err)
-{
-    char path[4096], text[32];
-    l->records.reserved = l->records.next + RESERVE;
-    int n = snprintf(text, sizeof text, "%lld", (long long)l->records.reserved);
-    if (snprintf(path, sizeof path, "%s/batch", l->state_dir) >= (int)sizeof path)
-        return phi_fail(err, PHI_EINPUT, "the state folder's name is too long");
-    return phi_file_write(path, phi_view_mem(text, (size_t)n), 0600, err);
-}
-
 enum phi_rc link_records_open(struct client_link *l, struct phi_err *err)
 {
-    char path[4096];
-    int64_t kept = 0;
-    PHI_BUF(b, 64);
-    if (snprintf(path, sizeof path, "%s/batch", l->state_dir) >= (int)sizeof path)
-        return phi_fail(err, PHI_EINPUT, "the state folder's name is too long");
-    enum phi_rc rc = phi_file_read(path, 64, &b, err);
-    if (rc != PHI_OK && rc != PHI_ENOTFOUND)
-        return rc;
-    if (rc == PHI_OK && !phi_view_int(phi_view_trim(phi_buf_view(&b)), &kept))
-        return phi_fail(err, PHI_ECORRUPT, "%s does not hold a number", path);
-    int64_t now = phi_now_wall_ms();
-    l->records.next = (kept > now ? kept : now) + 1;
     l->records.flush = (struct net_later){ .fn = send_first, .ctx = l };
     l->records.retry = net_timer_open(l->loop, send_first, l);
-    if (!l->records.retry)
-        return phi_fail(err, PHI_ELIMIT, "out of memory");
-    return reserve(l, err);
+    return l->records.retry ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+void link_records_begin(struct client_link *l, int64_t last)
+{
+    if (!l->records.next)
+        l->records.next = last + 1;
 }
 
 void link_records_close(struct client_link *l)
@@ -122,13 +100,8 @@ static void send_first(void *ctx)
         return;
     if (b == rs->open)
         rs->open = NULL; /* a batch under way takes no more */
-    if (!b->number) {
-        if (rs->next >= rs->reserved && reserve(l, NULL) != PHI_OK) {
-            net_timer_set(rs->retry, link_backoff(&rs->attempts), 0);
-            return;
-        }
+    if (!b->number)
         b->number = rs->next++;
-    }
     write_batch(&body, b);
     if (phi_buf_ok(&body))
         rs->call = client_send(l->api, "POST", "/v1/gateway/records", phi_buf_view(&body), SEND_MS, on_sent, l, NULL);

@@ -17,7 +17,7 @@ struct bundle_ref { /* one loaded bundle, shared by the snapshots that name it *
 struct client_snapshot {
     int refs;
     struct phi_arena arena;
-    int64_t seq, lease_ms;
+    int64_t seq, lease_ms, last_batch;
     struct bundle_ref *bundle;
     char bundle_hex[PHI_HEX_LEN + 1];
     struct phi_entities *entities;
@@ -200,6 +200,7 @@ static enum phi_rc read_all(struct client_snapshot *s, struct phi_view text, int
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     PHI_TRY(phi_json_need_int(v, "seq", 0, INT64_MAX, &s->seq, err));
     PHI_TRY(phi_json_need_int(v, "lease_ms", 0, PHI_LEASE_MS, &s->lease_ms, err));
+    PHI_TRY(phi_json_need_int(v, "records", 0, INT64_MAX, &s->last_batch, err));
     PHI_TRY(read_bundle(s, phi_json_get(v, "bundle"), before, err));
     PHI_TRY(read_targets(s, v, err));
     PHI_TRY(read_people(s, v, asked, err));
@@ -274,6 +275,11 @@ const struct client_credential *client_snapshot_credential(const struct client_s
 {
     const struct client_credential *c = phi_map_get(s->credentials, id);
     return c && c->ends_boot_ms - phi_now_boot_ms() > 0 ? c : NULL;
+}
+
+int64_t client_snapshot_last_batch(const struct client_snapshot *s)
+{
+    return s->last_batch;
 }
 
 struct phi_view client_snapshot_console(const struct client_snapshot *s)

@@ -37,6 +37,7 @@ const struct client_principal *client_snapshot_principal(const struct client_sna
 const struct client_principal *client_snapshot_principal_named(const struct client_snapshot *s, struct phi_view name);
 /* NULL: none, or ended by now. The person is in the snapshot. */
 const struct client_credential *client_snapshot_credential(const struct client_snapshot *s, struct phi_view id);
+int64_t client_snapshot_last_batch(const struct client_snapshot *s);           /* of records, as phid knows it */
 struct phi_view client_snapshot_console(const struct client_snapshot *s);    /* "http://localhost:8470" */
 struct phi_view client_snapshot_checkpoint(const struct client_snapshot *s); /* signed note; may be empty */
 

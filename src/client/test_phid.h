@@ -38,7 +38,7 @@ struct phid {
     int drop_claims;         /* so many claims are done, and their answers lost */
     int fail_outcomes;       /* so many outcomes are answered with 503 */
     bool drop_records, mute, refuse_claims, wrong_ca, wrong_bundle, lie_consistency;
-    int64_t lease_ms, seq, remaining_ms;
+    int64_t lease_ms, seq, remaining_ms, last_batch;
     const char *answer, *status;
     struct net_http_req *held[16];
     int n_held;
@@ -129,6 +129,7 @@ static inline void phid_snapshot(struct phid *p, struct phi_buf *b)
     phi_jw_key(&w, "groups");
     phi_jw_raw(&w, PHI_LIT("[\"dba\",\"dev\"]"));
     phi_jw_kc(&w, "console", "http://localhost:8470");
+    phi_jw_ki(&w, "records", p->last_batch);
     phi_jw_kv(&w, "checkpoint", phi_buf_view(&note));
     phi_jw_end(&w);
 }
@@ -248,11 +249,16 @@ static inline void phid_records(struct phid *p, struct net_http_req *r)
         phid_lose(p, r);
         return;
     }
+    if (n > p->last_batch + 1) {
+        net_http_reply(r, 400, "application/problem+json", PHI_LIT("{\"detail\":\"a gap\",\"code\":\"records.gap\"}"));
+        return;
+    }
     const struct phi_json *list = phi_json_get(v, "records");
     for (size_t i = 0; i < list->n; i++)
-        if (phi_json_num(&list->items[i], "t_ms_ago", -1) >= 0 && phi_json_text(&list->items[i], "principal").n &&
+        if (n > p->last_batch && phi_json_num(&list->items[i], "t_ms_ago", -1) >= 0 && phi_json_text(&list->items[i], "principal").n &&
             phi_json_get(&list->items[i], "actions"))
             p->records_seen++;
+    p->last_batch = n;
     snprintf(text, sizeof text, "{\"batch\":%lld}", (long long)n);
     phid_json(r, 200, text);
 }

@@ -49,6 +49,7 @@ struct phi_snapshot {
     size_t n_credentials;
     const struct phi_view *groups; /* all that people are in, sorted */
     size_t n_groups;
+    int64_t last_batch;         /* of records: the gateway numbers on behind it */
     struct phi_view checkpoint; /* the last signed note, "" before the first */
 };
 

@@ -85,6 +85,7 @@ enum phi_rc phi_gateway_snapshot(struct phi_core *c, struct phi_arena *a, const 
     PHI_TRY(groups_in(c, a, ret, err));
     ret->seq = c->st.snapshot_seq;
     ret->lease_ms = core_left(c, &row.lease_due);
+    ret->last_batch = row.last_batch;
     ret->people = f.people;
     ret->n_people = f.n_people;
     ret->credentials = f.creds;
