@@ -13,7 +13,7 @@ PEOPLE = (("alice", ["dev"]), ("bob", ["dba"]), ("mallory", []))
 ADMIN = "admin"
 TARGET = "shop"
 GATEWAY = "demo"
-BUNDLE = os.path.join(TOP, "scripts/demo/bundle")
+BUNDLE = os.path.join(TOP, "src/policy/starter")
 
 
 def write(path, text):
