@@ -96,9 +96,30 @@ void gw_on_snapshot(struct gw_gateway *g)
     }
 }
 
+const struct gw_recent *gw_recent_find(const struct gw_gateway *g, const char *request)
+{
+    for (size_t i = 0; i < GW_RECENT; i++)
+        if (g->recent[i].request[0] != '\0' && strcmp(g->recent[i].request, request) == 0)
+            return &g->recent[i];
+    return NULL;
+}
+
+static void recent_add(struct gw_gateway *g, const struct phi_json *ev)
+{
+    struct phi_view id = phi_json_text(ev, "id"), status = phi_json_text(ev, "status");
+    struct gw_recent *r = &g->recent[g->at_recent % GW_RECENT];
+    if (phi_view_is(status, "pending") || id.n == 0 || id.n >= sizeof r->request)
+        return;
+    g->at_recent++;
+    memset(r, 0, sizeof *r);
+    memcpy(r->request, id.p, id.n);
+    r->approved = phi_view_is(status, "approved");
+}
+
 void gw_on_request(struct gw_gateway *g, const struct phi_json *ev)
 {
     struct gw_session *next = NULL;
+    recent_add(g, ev);
     for (struct gw_session *s = g->sessions; s != NULL; s = next) {
         next = s->next;
         gw_wait_request(s, ev);

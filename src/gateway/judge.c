@@ -216,6 +216,7 @@ static bool gather(struct gw_session *s)
     struct gw_unit *u = &s->unit;
     struct gather g = { .s = s, .a = &u->mem, .all_harmless = true, .all_begins = true };
     s->unit_no++;
+    u->named = NULL;
     g.pairs = phi_arena_array(&u->mem, MAX_RAW_PAIRS, sizeof *g.pairs);
     for (size_t i = 0; i < u->n && g.pairs != NULL; i++) {
         u->runs = u->runs || u->ops[i].type == 'Q' || u->ops[i].type == 'B' || u->ops[i].type == 'E';
@@ -396,6 +397,13 @@ static enum gw_event judge(struct gw_session *s)
         return EV_DENY;
     }
     return e;
+}
+
+/* Before a claim: minutes may have passed, and tables, views and functions come and go. */
+bool gw_judge_again(struct gw_session *s)
+{
+    struct phi_digest before = s->unit.act;
+    return gather(s) && make_act(s) && phi_digest_eq(&before, &s->unit.act);
 }
 
 void gw_judge(struct gw_session *s)

@@ -38,7 +38,8 @@ static void before_forward(struct gw_session *s)
     s->acc_runs = s->acc_runs || u->runs;
     s->dirty = s->dirty || !harmless;
     s->pin_due = s->pin_due || !harmless;
-    if (u->runs && (u->flags & (GW_SQL_DDL | GW_SQL_ADMIN | GW_SQL_CALLS)))
+    s->txn_dirty = s->txn_dirty || !harmless;
+    if (u->runs && (u->flags & (GW_SQL_DDL | GW_SQL_ADMIN)))
         s->txn_ddl = true;
     for (size_t i = 0; i < u->n; i++)
         if (u->ops[i].type == 'B')
@@ -46,7 +47,7 @@ static void before_forward(struct gw_session *s)
     for (struct gw_named *n = u->named; n != NULL; n = n->next)
         gw_maps_sql(s, n->st, n->text, n->alone);
     struct gw_live *l = gw_live_find(s, u->live);
-    if (l != NULL && (u->flags & (GW_SQL_HELD_CURSOR | GW_SQL_PREPARE)))
+    if (l != NULL && (u->flags & GW_SQL_HELD_CURSOR))
         l->keeps = true;
 }
 
@@ -163,7 +164,7 @@ void gw_own_query(struct gw_session *s)
                        "SELECT name, statement FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql");
     pg_add_query(&b, phi_buf_view(&sql));
     s->own = GW_OWN_PIN;
-    s->own_ok = false;
+    s->own_ok = s->own_again = false;
     s->own_part = 0;
     phi_map_close(s->own_seen);
     s->own_seen = phi_map_open(GW_MAX_NAMED);
@@ -229,6 +230,8 @@ static void on_tag(struct gw_session *s, struct phi_view body)
 static void txn_ended(struct gw_session *s)
 {
     gw_maps_txn_end(s);
+    s->pin_due = s->pin_due || s->txn_dirty; /* a rollback takes settings back */
+    s->txn_dirty = false;
     if (s->txn_ddl) {
         s->txn_ddl = false;
         gw_target_refresh(s->target);
@@ -267,6 +270,10 @@ static void on_ready(struct gw_session *s, struct phi_view body, struct phi_view
         return;
     }
     if (own == GW_OWN_PIN) {
+        if (s->own_again) {
+            gw_event(s, EV_READY); /* still due: it is sent again */
+            return;
+        }
         if (!s->own_ok) {
             gw_kill(s, "58000", "phi: the session's settings could not be checked; the session ends");
             return;
@@ -288,10 +295,12 @@ static void on_error(struct gw_session *s, struct phi_view body, struct phi_view
 {
     s->failed = true;
     gw_flight_clear(s);
-    if (s->open)
+    if (s->open && s->state == GW_IDLE) /* nothing with a Sync is under way: the target skips to the client's */
         s->skip_to_sync = true;
-    if (s->own == GW_OWN_PIN)
+    if (s->own == GW_OWN_PIN) { /* a cancel that came too late for its statement may hit ours */
+        s->own_again = phi_view_is(pg_field(body, 'C'), "57014");
         return;
+    }
     if (!names_our_portal(s, body)) {
         gw_to_client(s, message);
         return;

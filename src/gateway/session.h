@@ -134,6 +134,7 @@ struct gw_session {
     /* the target's side */
     uint8_t txn;         /* 'I', 'T', 'E' */
     bool txn_clean;      /* in 'T': only BEGIN or SET TRANSACTION ran */
+    bool txn_dirty;      /* something not harmless ran in this transaction */
     bool txn_ddl;        /* in a transaction that may have changed the catalogue */
     bool open;           /* something was forwarded up to a Flush, without Sync since */
     bool acc_runs, acc_begins; /* of what was forwarded since the last ReadyForQuery: anything; only BEGINs */
@@ -143,7 +144,7 @@ struct gw_session {
     bool copy_ended;     /* the client sent CopyDone or CopyFail */
     size_t copy_pass;    /* bytes of a long CopyData still to be passed on */
     enum gw_own own;
-    bool own_ok;
+    bool own_ok, own_again;
     struct phi_map *own_seen; /* prepared statements that the target has, while the pin is looked at */
     size_t own_part;
     size_t pass;         /* bytes of a long message still to be passed on */
@@ -215,6 +216,7 @@ void gw_maps_done(struct gw_session *s);
 void gw_parse_unit(struct gw_session *s);
 void gw_parse_unit_cancel(struct gw_session *s);
 void gw_judge(struct gw_session *s);
+bool gw_judge_again(struct gw_session *s); /* false: what the unit means has changed since it was asked */
 bool gw_record_allow(struct gw_session *s); /* false: refused, the refusal is set */
 void gw_actions_json(const struct gw_session *s, struct phi_buf *out);
 

@@ -33,6 +33,12 @@ struct gw_target {
     char trouble[240];           /* why there is no catalogue */
 };
 
+struct gw_recent { /* a request that was decided a moment ago */
+    char request[64];
+    bool approved;
+};
+#define GW_RECENT 64
+
 struct gw_gateway {
     struct net_loop *loop;
     struct gw_phid phid;
@@ -43,6 +49,8 @@ struct gw_gateway {
     struct gw_end *ends;         /* of grants, not yet acknowledged */
     size_t n_sessions;
     uint32_t next_pid;
+    struct gw_recent recent[GW_RECENT];
+    size_t at_recent;
     uint8_t mock_secret[32];
     struct net_timer *tick;
     struct net_timer *drain_timer;
@@ -59,6 +67,8 @@ void gw_target_stop(struct gw_target *t); /* no listener, no queries of our own 
 void gw_target_close(struct gw_target *t);
 /* PHI_EDENIED: this server is newer than the parser. */
 enum phi_rc gw_version_check(struct phi_view server_version, struct phi_err *err);
+
+const struct gw_recent *gw_recent_find(const struct gw_gateway *g, const char *request); /* NULL: not lately */
 
 /* A client that has connected and not yet signed in (front.c). */
 void gw_front_accept(struct net_conn *conn, void *target);

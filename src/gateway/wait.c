@@ -197,6 +197,19 @@ static void hold_begin(struct gw_session *s)
 }
 
 /* --- answers --- */
+/* The event may have come before the answer that names the request. */
+static void decided_meanwhile(struct gw_session *s)
+{
+    const struct gw_recent *r = gw_recent_find(s->gw, s->wait.request);
+    if (r == NULL || s->state != GW_HELD)
+        return;
+    if (!r->approved) {
+        gw_refuse_with(s, "42501", "phi %s was denied, cancelled or expired", s->wait.code);
+        phi_buf_add(&s->refusal.hint, phi_buf_view(&s->wait.url));
+    }
+    gw_event(s, r->approved ? EV_AGAIN : EV_DENY);
+}
+
 static void pending(struct gw_session *s, const struct phi_json *json)
 {
     struct gw_wait *w = &s->wait;
@@ -222,6 +235,7 @@ static void pending(struct gw_session *s, const struct phi_json *json)
     if (strcmp(before, w->code) != 0)
         full_notice(s, phi_json_num(req, "expires_in_ms", 0));
     gw_event(s, EV_PENDING);
+    decided_meanwhile(s);
 }
 
 static void denied(struct gw_session *s, const struct client_answer *a)
@@ -329,6 +343,13 @@ void gw_claim(struct gw_session *s)
     struct act_texts t;
     struct client_act act;
     struct client_claim no = { .kind = CLIENT_DENY, .unreachable = true };
+    if (!gw_judge_again(s)) { /* it means something else by now: that needs its own answer */
+        snprintf(no.code, sizeof no.code, "grant.ended");
+        snprintf(no.err.msg, sizeof no.err.msg, "what this statement touches has changed since it was asked for; send it again");
+        no.unreachable = false;
+        claim_failed(s, &no);
+        return;
+    }
     if (act_fill(s, &t, &act))
         s->wait.ask = p->claim(p->ctx, phi_view_of(s->wait.grant), &act, 0, on_claim, s, &no.err);
     act_done(&t);
