@@ -104,7 +104,7 @@ _phi() {
         policy)
             case $cur in
             -*) words=" --json --help --part" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" show apply" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply" ;;
             esac ;;
         completion)
             case $cur in

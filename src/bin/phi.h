@@ -136,7 +136,7 @@ int cli_do_person_add(struct cli *c), cli_do_person_list(struct cli *c), cli_do_
 int cli_do_group_add(struct cli *c), cli_do_group_remove(struct cli *c), cli_do_link_make(struct cli *c);
 int cli_do_target_add(struct cli *c), cli_do_target_list(struct cli *c);
 int cli_do_gateway_add(struct cli *c), cli_do_gateway_list(struct cli *c);
-int cli_do_policy_show(struct cli *c), cli_do_policy_apply(struct cli *c);
+int cli_do_policy_show(struct cli *c), cli_do_policy_apply(struct cli *c), cli_do_policy_init(struct cli *c);
 int cli_do_completion(struct cli *c), cli_do_version(struct cli *c);
 
 #endif

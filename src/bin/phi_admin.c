@@ -201,6 +201,30 @@ int cli_do_policy_show(struct cli *c)
     return CLI_DONE;
 }
 
+/* The starter bundle: what phi relies on, to begin from. Writes over nothing. */
+int cli_do_policy_init(struct cli *c)
+{
+    static const char *const homes[] = { PHI_STARTER_INSTALLED, PHI_STARTER_SOURCE };
+    struct phi_err err = { 0 };
+    const char *home = homes[access(homes[0], R_OK) ? 1 : 0];
+    if (phi_dir_make(c->arg[0], 0755, &err) != PHI_OK)
+        return cli_err(&err);
+    for (size_t i = 0; i < 3; i++) {
+        char from[1024], to[1024];
+        PHI_BUF(text, PHI_MAX_BUNDLE);
+        snprintf(from, sizeof from, "%s/%s", home, files[i]);
+        snprintf(to, sizeof to, "%s/%s", c->arg[0], files[i]);
+        if (!access(to, F_OK))
+            phi_fail(&err, PHI_ECONFLICT, "%s is there already", to);
+        else if (phi_file_read(from, PHI_MAX_BUNDLE, &text, &err) == PHI_OK)
+            phi_file_write(to, phi_buf_view(&text), 0644, &err);
+        if (err.msg[0])
+            return cli_err(&err);
+    }
+    phi_buf_printf(&c->out, "Wrote %s, %s and %s. Make them live with `phi policy apply DIR`.\n", files[0], files[1], files[2]);
+    return CLI_DONE;
+}
+
 int cli_do_policy_apply(struct cli *c)
 {
     struct client_reply r;

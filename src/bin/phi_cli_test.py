@@ -60,6 +60,7 @@ class Phid:
         self.request, self.votes, self.asked, self.changed = request(), [], [], threading.Event()
         self.after = None  # the status that the request takes once somebody listens
         self.problem = None
+        self.address = "localhost:6432"
         self.entries = [entry(n) for n in range(1203)]
         self.sign()
 
@@ -133,7 +134,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, {"grant": {}, "acknowledged": ["gw1"], "waiting": []})
         if path == "/v1/credentials":
             return self.answer(200, {"id": "c", "user": "bob~c", "password": "s:e\\c'r@t", "expires_in_ms": 1,
-                                     "target": {"name": "shop", "kind": "postgresql", "address": "localhost:6432", "database": "shop"}})
+                                     "target": {"name": "shop", "kind": "postgresql", "address": phid.address, "database": "shop"}})
         return self.answer(404, {"status": 404, "code": "not-found", "detail": "There is no such thing", "next": "Check it."})
 
     do_GET = do_POST = do_DELETE = do_PUT = handle_any
@@ -283,6 +284,9 @@ class Cli(unittest.TestCase):
                                stdout=subprocess.PIPE, check=True)
         self.assertEqual(shell.stdout.decode(), "s:e\\c'r@t")
         self.phi("connect", "shop", "--print", "nonsense", rc=2)
+        for bad in ("localhost", ":1", "host:0", "host:65536", "ho\x1b[31mst:1", "a\nport=2:1", "\u202ehost:1", "host:1 "):
+            self.phid.address = bad
+            self.phi("connect", "shop", "--print", "service", rc=1)
 
     def test_connect_hands_the_password_over_unseen(self):
         fake = os.path.join(self.dir, "psql")
@@ -336,6 +340,12 @@ class Cli(unittest.TestCase):
         self.assertEqual(len(said.splitlines()), 3)
         self.assertIn("grant.expired", said)
         self.assertEqual(len(self.phi("log", "--from", "0", "--limit", "5").splitlines()), 5)
+
+    def test_a_starter_is_written_once(self):
+        where = os.path.join(self.dir, "bundle")
+        self.phi("policy", "init", where)
+        self.assertEqual(sorted(os.listdir(where)), ["policies.cedar", "requirements.yaml", "schema.cedarschema"])
+        self.phi("policy", "init", where, rc=1)
 
     def test_revoking_says_who_confirmed(self):
         self.assertIn("gw1", self.phi("revoke", "K7Q-4MX", "-m", "enough"))

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "bin/phi.h"
 
 struct place { /* where the client connects */
@@ -15,9 +16,17 @@ struct place { /* where the client connects */
     struct phi_view password;
 };
 
+/* What would have to be escaped to be shown is no name of a host, a database or a user. */
+static bool plain(struct phi_view v)
+{
+    PHI_BUF(b, 8192);
+    phi_text_escape(&b, v, false);
+    return phi_view_eq(phi_buf_view(&b), v);
+}
+
 static bool copy(char *to, size_t n, struct phi_view v)
 {
-    if (!v.n || v.n >= n || memchr(v.p, 0, v.n))
+    if (!v.n || v.n >= n || !plain(v))
         return false;
     memcpy(to, v.p, v.n);
     to[v.n] = 0;
@@ -47,7 +56,7 @@ static enum phi_rc read_place(const struct phi_json *v, struct place *p, struct 
         return phi_fail(err, PHI_EINPUT, "this phi knows no client for that kind of target");
     p->password = phi_json_text(v, "password");
     struct phi_view database = phi_json_text(target, "database");
-    if (!p->password.n || !split_address(phi_json_text(target, "address"), p) ||
+    if (!p->password.n || !plain(p->password) || !split_address(phi_json_text(target, "address"), p) ||
         !copy(p->database, sizeof p->database, database.n ? database : phi_json_text(target, "name")) ||
         !copy(p->user, sizeof p->user, phi_json_text(v, "user")))
         return phi_fail(err, PHI_EINPUT, "the server's answer has no usable address");

@@ -70,6 +70,7 @@ const struct cli_cmd cli_cmds[] = {
     { "gateway", "add", "NAME", 1, 1, OB(TARGET), "Add a gateway and make its enrolment code", cli_do_gateway_add, false },
     { "policy", NULL, "", 0, 0, OB(PART), "Show the live policy bundle", cli_do_policy_show, false },
     { "policy", "show", "", 0, 0, OB(PART), "Show the live policy bundle", cli_do_policy_show, false },
+    { "policy", "init", "DIR", 1, 1, 0, "Write a starter bundle to begin from", cli_do_policy_init, false },
     { "policy", "apply", "DIR", 1, 1, 0,
       "Make DIR's schema.cedarschema, policies.cedar and requirements.yaml the live bundle", cli_do_policy_apply, false },
 

@@ -26,6 +26,9 @@ bool phi_ref_within(struct phi_ref inner, struct phi_ref outer)
         return false;
     if (phi_view_is(outer.type, "Function")) /* nothing lies in one */
         return false;
+    /* Most pairs differ in their first bytes; only those that don't are worth parsing. */
+    if (inner.id.n <= outer.id.n || memcmp(inner.id.p, outer.id.p, outer.id.n - 1) != 0)
+        return false;
     if (!phi_ref_parts(&a, inner, in, &n_in) || !phi_ref_parts(&a, outer, out, &n_out))
         return false;
     if (n_in != depth(inner) || n_out != depth(outer))
