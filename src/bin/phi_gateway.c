@@ -237,8 +237,8 @@ static bool args_read(int argc, char **argv, struct args *a)
             a->help = true;
         else if (argv[i][0] != '-' && a->command == NULL)
             a->command = argv[i];
-        else if (argv[i][0] != '-' && a->code == NULL)
-            a->code = argv[i];
+        else if (a->command != NULL && a->code == NULL)
+            a->code = argv[i]; /* may begin with '-': it is base64url */
         else
             return false;
     }
