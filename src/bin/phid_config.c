@@ -29,7 +29,7 @@ static const struct key {
     { "url", TEXT, offsetof(struct phid_config, url), "",
       "What people open, without a path, for links and the Origin check; otherwise localhost and the port of `people`" },
     { "console", TEXT, offsetof(struct phid_config, console), "",
-      "Folder with the console's files, read once at the start; otherwise no console is served" },
+      "Folder with the console's files, read once at the start; otherwise the installed one" },
     { "policy", TEXT, offsetof(struct phid_config, policy), "",
       "Folder with the bundle that `bootstrap` makes live; otherwise the installed starter" },
     { "log", TEXT, offsetof(struct phid_config, log), "",

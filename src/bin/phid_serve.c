@@ -1,5 +1,5 @@
 #include <signal.h>
-#include <stdio.h>
+#include <unistd.h>
 
 #include "api/server.h"
 #include "base/logline.h"
@@ -75,6 +75,15 @@ static enum phi_rc tls_open(struct phid *p, struct phi_err *err)
     return rc;
 }
 
+/* The folder that phid.yaml names, else the installed one where it is there. */
+static enum phi_rc console_open(struct phid *p, struct phi_err *err)
+{
+    const char *dir = p->config->console;
+    if (!dir[0] && access(PHID_WEB_INSTALLED "/index.html", R_OK) == 0)
+        dir = PHID_WEB_INSTALLED;
+    return dir[0] ? api_files_open(dir, &p->files, err) : PHI_OK;
+}
+
 static void env_fill(struct phid *p)
 {
     bool secure = p->config->url[4] == 's';
@@ -127,8 +136,7 @@ static enum phi_rc start(struct phid *p, struct phi_err *err)
     PHI_TRY(phid_data_open(p->config, &p->data, err));
     env_fill(p);
     PHI_TRY(tls_open(p, err));
-    if (p->config->console[0])
-        PHI_TRY(api_files_open(p->config->console, &p->files, err));
+    PHI_TRY(console_open(p, err));
     PHI_TRY(net_loop_open(&p->loop, err));
     PHI_TRY(net_signal_open(p->loop, SIGTERM, drain, p, &p->term, err));
     PHI_TRY(net_signal_open(p->loop, SIGINT, drain, p, &p->interrupt, err));
