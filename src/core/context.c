@@ -188,8 +188,8 @@ static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct p
 enum phi_rc core_context(struct phi_core *c, struct phi_arena *a, struct phi_uid action, struct phi_view json,
                          const struct phi_value **ret, struct phi_err *err)
 {
-    struct phi_attr *at;
-    size_t n;
+    struct phi_attr *at = NULL;
+    size_t n = 0;
     PHI_TRY(seen_read(a, json, &at, &n, err));
     const struct phi_value *want = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {

@@ -146,7 +146,7 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
     if (!phi_view_eq(core_hex(a, &digest), row->digest))
         return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "the stored body is not the one that was asked");
     *d = (struct core_draft){ .requester = row->requester,
-                              .root = row->root,
+                              .root = core_root(c, a, row->requester),
                               .target = row->target,
                               .gateway = row->gateway,
                               .credential = row->credential,

@@ -355,7 +355,7 @@ enum phi_rc core_grant_view(struct phi_core *c, struct phi_arena *a, const struc
 
 static bool sees(struct phi_core *c, const struct phi_actor *by, const struct core_grant_row *row)
 {
-    struct core_request_row request = { .id = row->request, .root = row->root, .target = row->target };
+    struct core_request_row request = { .id = row->request, .requester = row->principal, .target = row->target };
     return core_request_sees(c, by, &request);
 }
 

@@ -152,7 +152,7 @@ static void denial_out(struct phi_core *c, struct phi_arena *a, const struct cor
 static void rights_out(const struct core_request_row *row, const struct phi_actor *by, const struct needing *n,
                        struct phi_request *r)
 {
-    bool person = by->kind == PHI_ACTOR_PERSON, own = person && phi_view_eq(n->root, row->root);
+    bool person = by->kind == PHI_ACTOR_PERSON, own = person && phi_view_eq(n->root, n->d->root);
     r->can_cancel = own && row->live && r->expires_in_ms > 0;
     r->can_vote = person && !own && row->live && r->expires_in_ms > 0 && n->asker_may;
     if (r->can_vote)
@@ -203,6 +203,7 @@ enum phi_rc core_request_view(struct phi_core *c, struct phi_arena *a, const str
     enum phi_rc rc = core_draft_of_row(c, a, row, &d, err);
     if (rc != PHI_OK && rc != PHI_ENOTFOUND) /* an erased body shows what is left */
         return rc;
+    d.root = core_root(c, a, row->requester);
     frame(c, a, row, &d, ret);
     PHI_TRY(policies_out(a, row->policies, ret, err));
     PHI_TRY(votes_out(c, a, row, ret, &votes, err));

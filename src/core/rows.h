@@ -88,7 +88,7 @@ struct core_bundle_row {
 struct core_request_row {
     struct phi_view id, code;
     int64_t status, live, version;
-    struct phi_view digest, act, requester, root, target, gateway, credential, session, summary;
+    struct phi_view digest, act, requester, root, target, gateway, credential, session, summary; /* root: as linked when made */
     int64_t scoped, for_ms, uses, created_ms;
     struct phi_view bundle, needs, policies; /* needs: [["dba"],…]; policies: [{"id","why"},…] */
     struct phi_view denied_by, reason_salt;

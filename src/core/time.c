@@ -33,7 +33,9 @@ int64_t core_left(struct phi_core *c, const struct core_due *due)
 
 bool core_reanchor(struct phi_core *c, struct core_due *due)
 {
-    int64_t wall = due->wall - core_wall(c), boot = due->boot_ms - c->st.anchor_boot;
+    /* What the steady clock left it at the anchor, less what the wall clock says has passed since. */
+    int64_t since = core_wall(c) - c->st.anchor_wall;
+    int64_t wall = due->wall - core_wall(c), boot = due->boot_ms - c->st.anchor_boot - since;
     int64_t left = wall < boot ? wall : boot;
     if (due->boot != c->st.boot - 1 || left <= 0)
         return false;

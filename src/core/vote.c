@@ -22,7 +22,7 @@ static enum phi_rc still_open(struct phi_core *c, const struct voting *v, struct
                        row->status == PHI_REQUEST_PENDING
                            ? "expired"
                            : phi_request_status_name((enum phi_request_status)row->status));
-    if (phi_view_eq(v->root, row->root))
+    if (core_same_person(c, v->by->id, row->requester)) /* as linked now, not as linked then */
         return core_no(c, "request.self", err, PHI_EDENIED, "you are the requester; somebody else must decide");
     if (v->in->version != row->version || !phi_view_eq(v->in->digest, row->digest))
         return core_no(c, "request.changed", err, PHI_ECONFLICT,

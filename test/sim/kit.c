@@ -397,14 +397,29 @@ static void must(struct kit *k, enum phi_rc rc, const char *what)
     exit(2);
 }
 
-void kit_open(struct kit *k, struct phi_store *store, uint64_t seed)
+static void ports(struct kit *k)
 {
-    *k = (struct kit){ .store = store, .wall = 1790000000000, .boot = 1000000, .boot_id = "boot-1", .seed = seed };
     k->clock = (struct phi_clock){ k, wall_ms, boot_ms, boot_id };
     k->rng = (struct phi_rng){ k, fill };
     k->notifier = (struct phi_notifier){ k, fan_out };
     phi_arena_init(&k->a, (size_t)256 << 20);
     phi_arena_init(&k->keep, (size_t)64 << 20);
+}
+
+void kit_copy(struct kit *k, const struct kit *from, struct phi_store *store, uint64_t seed)
+{
+    *k = *from;
+    k->store = store;
+    k->core = NULL;
+    k->seed = seed;
+    ports(k);
+    must(k, kit_reopen(k), "open a copy");
+}
+
+void kit_open(struct kit *k, struct phi_store *store, uint64_t seed)
+{
+    *k = (struct kit){ .store = store, .wall = 1790000000000, .boot = 1000000, .boot_id = "boot-1", .seed = seed };
+    ports(k);
     must(k, kit_reopen(k), "open");
     must(k, phi_core_do(k->core, set_up, k, &k->err), "set-up");
     must(k, phi_core_do(k->core, set_credentials, k, &k->err), "credentials");

@@ -35,6 +35,8 @@ struct kit {
 };
 
 void kit_open(struct kit *k, struct phi_store *store, uint64_t seed); /* exits the process when it cannot */
+/* The same organisation over a store that was copied from the first one's. `from` must outlive it. */
+void kit_copy(struct kit *k, const struct kit *from, struct phi_store *store, uint64_t seed);
 enum phi_rc kit_reopen(struct kit *k);                                /* core anew over the same store */
 void kit_close(struct kit *k);
 void kit_forget(struct kit *k);

@@ -1,0 +1,410 @@
+/* The simulator: the real core over the memory store, with clocks, crashes and restarts in the hand of a
+ * seed. One seed, one run. After each step DESIGN's invariants are checked, and an observer who knows the
+ * true time, who is who and what was revoked holds every claim against what people really approved.
+ *
+ *     test-sim-sim              the seeds of a test run
+ *     PHI_SIM_SEED=n test-sim-sim    one seed, each step told */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/limits.h"
+#include "kit.h"
+#include "store/mem.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#define SEEDS 300
+#else
+#define SEEDS 2000
+#endif
+#define STEPS 30
+#define MAX_SEEN 24
+
+struct seen_request { /* as some screen shows it; may be out of date */
+    char id[40], digest[72], act[72];
+    int64_t version;
+    bool exact;
+};
+struct seen_grant {
+    char id[40], act[72];
+    enum kit_who who;
+    int64_t made_tt, bound_ms, uses, effects;
+    bool exact, revoked;
+};
+struct seen_claim {
+    char id[40], key[16];
+    int grant, gw;
+};
+
+struct sim {
+    struct kit k;
+    int64_t tt; /* true time: goes on whatever the clocks say */
+    struct seen_request r[MAX_SEEN];
+    struct seen_grant g[MAX_SEEN];
+    struct seen_claim c[MAX_SEEN];
+    size_t n_r, n_g, n_c;
+    enum kit_who is[KIT_PEOPLE]; /* who this account truly is, after links */
+    bool tell, crashing, let_in; /* let_in: mallory was a DBA for a while */
+    char wrong[300];
+};
+
+#define wrong(s, ...) snprintf((s)->wrong, sizeof (s)->wrong, __VA_ARGS__)
+
+static uint64_t pick(struct sim *s, uint64_t below)
+{
+    return kit_random(&s->k) % below;
+}
+
+static void text(char *to, size_t max, struct phi_view v)
+{
+    snprintf(to, max, PHI_FMT, PHI_ARG(v));
+}
+
+static void saw(struct sim *s, const struct phi_request *r)
+{
+    struct seen_request *to = &s->r[s->n_r < MAX_SEEN ? s->n_r++ : pick(s, MAX_SEEN)];
+    text(to->id, sizeof to->id, r->id);
+    text(to->digest, sizeof to->digest, r->digest);
+    text(to->act, sizeof to->act, r->act);
+    to->version = r->version;
+    to->exact = r->act.n > 0;
+}
+
+static enum kit_who whose(const struct sim *s, struct phi_view person)
+{
+    for (int i = 0; i < KIT_PEOPLE; i++)
+        if (phi_view_eq(s->k.person[i], person))
+            return (enum kit_who)i;
+    return KIT_ROOT;
+}
+
+/* A grant came to be: were there enough persons, and was none of them the requester? */
+static void grant_made(struct sim *s, const struct phi_request *r)
+{
+    struct seen_grant *g;
+    bool voted[KIT_PEOPLE] = { false };
+    int persons = 0;
+    if (s->n_g == MAX_SEEN)
+        return;
+    enum kit_who who = whose(s, r->requester.id);
+    for (size_t i = 0; i < r->n_votes; i++) {
+        enum kit_who p = s->is[whose(s, r->votes[i].person)];
+        if (!r->votes[i].approve)
+            wrong(s, "a grant rests on a deny");
+        /* A vote may stand there of whom a later link made the requester; it must not be needed. */
+        persons += !voted[p] && p != s->is[who];
+        voted[p] = true;
+    }
+    if (persons < (memmem(r->summary.p, r->summary.n, "pg:ddl", 6) ? 2 : 1))
+        wrong(s, "a grant rests on %d persons", persons);
+    g = &s->g[s->n_g++];
+    *g = (struct seen_grant){ .who = who, .made_tt = s->tt, .uses = r->grant->uses, .exact = r->act.n > 0 };
+    g->bound_ms = r->grant->remaining_ms;
+    if (g->bound_ms > r->for_ms)
+        wrong(s, "a grant is longer than asked");
+    text(g->id, sizeof g->id, r->grant->id);
+    text(g->act, sizeof g->act, r->act);
+}
+
+/* An effect is about to happen in the target. */
+static void effect(struct sim *s, struct seen_grant *g, enum kit_who who)
+{
+    g->effects++;
+    if (s->tt - g->made_tt >= g->bound_ms)
+        wrong(s, "an effect %lld ms after its right's true end", (long long)(s->tt - g->made_tt - g->bound_ms));
+    if (g->uses > 0 && g->effects > g->uses)
+        wrong(s, "%lld effects of %lld", (long long)g->effects, (long long)g->uses);
+    if (g->revoked)
+        wrong(s, "an effect after the revocation");
+    if (who != g->who)
+        wrong(s, "an effect by somebody else");
+}
+
+/* ---- steps */
+
+static void step_ask(struct sim *s)
+{
+    static const char *const sql[] = { "DELETE FROM orders WHERE id = 7", "DELETE FROM orders WHERE id = 8", "DROP TABLE orders" };
+    static const char *const sessions[] = { "s1", "s1", "s2" };
+    uint64_t i = pick(s, 3);
+    enum kit_who who = pick(s, 4) ? KIT_ALICE : (enum kit_who)(KIT_ALICE + pick(s, KIT_PEOPLE - 1));
+    struct phi_request_answer ans;
+    if (kit_ask(&s->k, 1 + (int)pick(s, 2), who, sql[i], i == 2 ? "pg:ddl" : "pg:delete", sessions[pick(s, 3)], &ans) !=
+        PHI_OK)
+        return;
+    if (ans.kind == PHI_ANSWER_ALLOW)
+        wrong(s, "a write was allowed without approval");
+    if (ans.kind == PHI_ANSWER_PENDING)
+        saw(s, &ans.request);
+}
+
+static void step_scope(struct sim *s)
+{
+    struct phi_request_answer ans;
+    enum kit_who who = pick(s, 3) ? KIT_ALICE : KIT_BOB;
+    if (kit_scope(&s->k, who, "pg:write", "shop/public.orders", (int64_t)(1 + pick(s, 20)) * 60000,
+                  (int64_t)pick(s, 4), &ans) == PHI_OK &&
+        ans.kind == PHI_ANSWER_PENDING)
+        saw(s, &ans.request);
+}
+
+static struct phi_request on_screen(struct sim *s)
+{
+    const struct seen_request *r = &s->r[pick(s, s->n_r)];
+    return (struct phi_request){ .id = phi_view_of(r->id), .digest = phi_view_of(r->digest), .version = r->version };
+}
+
+static void step_vote(struct sim *s)
+{
+    struct phi_request after, r;
+    if (s->n_r == 0)
+        return;
+    r = on_screen(s);
+    enum kit_who who = pick(s, 5) ? (enum kit_who)(KIT_BOB + pick(s, 3)) : (enum kit_who)pick(s, KIT_PEOPLE);
+    int64_t narrow = pick(s, 4) ? 0 : (int64_t)(1 + pick(s, 1200)) * 1000;
+    if (kit_vote(&s->k, who, &r, pick(s, 8) != 0, narrow, &after) != PHI_OK)
+        return;
+    if (!phi_view_eq(after.digest, r.digest))
+        wrong(s, "a vote on another digest counted");
+    if (after.status == PHI_REQUEST_APPROVED && after.grant)
+        grant_made(s, &after);
+}
+
+static void step_edit(struct sim *s)
+{
+    struct phi_request after;
+    if (s->n_r && kit_edit(&s->k, pick(s, 4) ? KIT_ALICE : KIT_MALLORY, on_screen(s).id,
+                           (int64_t)(1 + pick(s, 9)) * 60000, &after) == PHI_OK)
+        saw(s, &after);
+}
+
+static void step_claim(struct sim *s)
+{
+    struct phi_claim claim, twice;
+    char key[16];
+    if (s->n_g == 0)
+        return;
+    int gi = (int)pick(s, s->n_g), gw = 1 + (int)pick(s, 2);
+    struct seen_grant *g = &s->g[gi];
+    enum kit_who who = pick(s, 8) ? g->who : KIT_MALLORY;
+    const char *action = memcmp(g->act, "", 1) == 0 || pick(s, 8) ? "pg:delete" : "pg:update";
+    snprintf(key, sizeof key, "k%d", (int)pick(s, 6));
+    struct phi_view grant = phi_view_of(g->id), act = phi_view_of(g->exact ? g->act : "");
+    if (kit_claim(&s->k, gw, who, grant, act, action, key, &claim) != PHI_OK)
+        return;
+    if (claim.again)
+        return; /* the gateway acted on the first answer */
+    effect(s, g, who);
+    /* The reply may be lost: asking again is the same claim. */
+    if (kit_claim(&s->k, gw, who, grant, act, action, key, &twice) == PHI_OK &&
+        (!twice.again || !phi_view_eq(twice.id, claim.id)))
+        wrong(s, "the same key gave another claim");
+    if (s->n_c < MAX_SEEN) {
+        struct seen_claim *c = &s->c[s->n_c++];
+        *c = (struct seen_claim){ .grant = gi, .gw = gw };
+        text(c->id, sizeof c->id, claim.id);
+    }
+}
+
+static void step_outcome(struct sim *s)
+{
+    if (s->n_c == 0)
+        return;
+    struct seen_claim *c = &s->c[pick(s, s->n_c)];
+    enum phi_outcome o = (enum phi_outcome)(1 + pick(s, 4));
+    if (kit_outcome(&s->k, c->gw, phi_view_of(c->id), o) != PHI_OK)
+        return;
+    if (o == PHI_OUTCOME_UNSENT && c->grant >= 0) {
+        s->g[c->grant].effects--; /* no byte was sent */
+        c->grant = -1;
+    }
+}
+
+static void step_revoke(struct sim *s)
+{
+    struct phi_revoked v;
+    if (s->n_g == 0)
+        return;
+    struct seen_grant *g = &s->g[pick(s, s->n_g)];
+    enum kit_who who = (enum kit_who)pick(s, KIT_PEOPLE);
+    if (kit_revoke(&s->k, who, phi_view_of(g->id), &v) != PHI_OK)
+        return;
+    if (who == KIT_MALLORY && !s->let_in && s->is[KIT_MALLORY] == KIT_MALLORY && g->who != KIT_MALLORY)
+        wrong(s, "an outsider revoked");
+    g->revoked = true;
+}
+
+static void step_withdraw(struct sim *s)
+{
+    if (s->n_g && pick(s, 2)) {
+        struct seen_grant *g = &s->g[pick(s, s->n_g)];
+        if (kit_return(&s->k, g->who, phi_view_of(g->id)) == PHI_OK)
+            g->revoked = true;
+    } else if (s->n_r && pick(s, 2)) {
+        kit_cancel(&s->k, KIT_ALICE, on_screen(s).id);
+    } else if (s->n_r) {
+        kit_leave(&s->k, 1, on_screen(s).id, pick(s, 2) ? "s1" : "s2");
+    }
+}
+
+static void step_gateway(struct sim *s)
+{
+    if (pick(s, 2))
+        kit_ack(&s->k, 1 + (int)pick(s, 2), s->k.last_end);
+    else
+        kit_lease(&s->k, 1 + (int)pick(s, 2));
+}
+
+static void step_people(struct sim *s)
+{
+    static const enum kit_who who[] = { KIT_BOB, KIT_CAROL, KIT_MALLORY };
+    if (pick(s, 4)) {
+        enum kit_who changed = who[pick(s, 3)];
+        s->let_in |= changed == KIT_MALLORY;
+        kit_group(&s->k, changed, "dba", pick(s, 2));
+        return;
+    }
+    enum kit_who account = (enum kit_who)(KIT_BOB + pick(s, 3)), person = (enum kit_who)(KIT_ALICE + pick(s, 4));
+    if (kit_link(&s->k, account, person) != PHI_OK)
+        return;
+    enum kit_who from = s->is[account], to = s->is[person];
+    for (int i = 0; i < KIT_PEOPLE; i++)
+        if (s->is[i] == from)
+            s->is[i] = to;
+}
+
+static void step_time(struct sim *s)
+{
+    static const int64_t ms[] = { 1, 1000, 60000, 600000, 899999, 900000 };
+    int64_t go = ms[pick(s, 6)];
+    s->tt += go;
+    kit_pass(&s->k, go);
+    if (pick(s, 2))
+        kit_tick(&s->k, NULL);
+}
+
+static void step_wall(struct sim *s) /* somebody sets the clock */
+{
+    static const int64_t ms[] = { -86400000, -60000, 60000, 3600000 };
+    s->k.wall += ms[pick(s, 4)];
+    kit_tick(&s->k, NULL);
+}
+
+static void restart(struct sim *s)
+{
+    phi_store_mem_fail(s->k.store, 0);
+    s->crashing = false;
+    if (kit_reopen(&s->k) != PHI_OK)
+        wrong(s, "core does not open again: %s", s->k.err.msg);
+}
+
+static void step_reboot(struct sim *s) /* off for a while; the clock may come up wrong, before the anchor */
+{
+    int64_t off = (int64_t)pick(s, 1200) * 1000;
+    kit_tick(&s->k, NULL);
+    snprintf(s->k.boot_id, sizeof s->k.boot_id, "boot-%llx", (unsigned long long)kit_random(&s->k));
+    s->tt += off;
+    s->k.wall += pick(s, 4) ? off : -(int64_t)pick(s, 86400000) - 1;
+    s->k.boot = (int64_t)pick(s, 5000000);
+    restart(s);
+}
+
+static void step_crash(struct sim *s) /* the store goes away during one of the next writes */
+{
+    phi_store_mem_fail(s->k.store, 1 + (int64_t)pick(s, 30));
+    s->crashing = true;
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct sim *s);
+    unsigned weight;
+} steps[] = {
+    { "ask", step_ask, 20 },         { "scope", step_scope, 8 },     { "vote", step_vote, 30 },
+    { "edit", step_edit, 4 },        { "claim", step_claim, 30 },    { "outcome", step_outcome, 12 },
+    { "revoke", step_revoke, 4 },    { "withdraw", step_withdraw, 4 }, { "gateway", step_gateway, 4 },
+    { "people", step_people, 4 },    { "time", step_time, 12 },      { "wall", step_wall, 3 },
+    { "reboot", step_reboot, 3 },    { "crash", step_crash, 4 },
+};
+#define N_STEPS (sizeof steps / sizeof *steps)
+
+static size_t next_step(struct sim *s)
+{
+    unsigned total = 0;
+    for (size_t i = 0; i < N_STEPS; i++)
+        total += steps[i].weight;
+    unsigned at = (unsigned)pick(s, total);
+    size_t i = 0;
+    while (at >= steps[i].weight)
+        at -= steps[i++].weight;
+    return i;
+}
+
+static bool one_step(struct sim *s, int n)
+{
+    size_t i = next_step(s);
+    steps[i].run(s);
+    if (s->tell)
+        printf("%2d %-9s tt %lld wall %lld  %s\n", n, steps[i].name, (long long)s->tt, (long long)s->k.wall, s->k.err.msg);
+    if (s->crashing && steps[i].run != step_crash && pick(s, 2))
+        restart(s);
+    if (s->wrong[0] == 0 && !s->crashing && kit_invariants(&s->k) != PHI_OK)
+        wrong(s, "%s", s->k.err.msg);
+    kit_forget(&s->k);
+    if (s->wrong[0])
+        print_error("step %d (%s): %s\n", n, steps[i].name, s->wrong);
+    return s->wrong[0] == 0;
+}
+
+static bool one_seed(const struct kit *from, uint64_t seed, bool tell, size_t *grants, size_t *effects)
+{
+    struct sim *s = calloc(1, sizeof *s);
+    struct phi_store *store = phi_store_mem_copy(from->store);
+    bool ok = s && store;
+    if (!ok)
+        return false;
+    kit_copy(&s->k, from, store, seed);
+    for (int i = 0; i < KIT_PEOPLE; i++)
+        s->is[i] = (enum kit_who)i;
+    s->tell = tell;
+    for (int n = 0; n < STEPS && ok; n++)
+        ok = one_step(s, n);
+    *grants += s->n_g;
+    for (size_t i = 0; i < s->n_g; i++)
+        *effects += (size_t)s->g[i].effects;
+    phi_store_mem_fail(store, 0);
+    kit_close(&s->k);
+    phi_store_close(store);
+    free(s);
+    return ok;
+}
+
+static void every_seed_keeps_the_invariants(void **state)
+{
+    static struct kit from;
+    size_t grants = 0, effects = 0;
+    (void)state;
+    const char *one = getenv("PHI_SIM_SEED"), *count = getenv("PHI_SIM_SEEDS");
+    struct phi_store *store = phi_store_mem_open();
+    kit_open(&from, store, 42);
+    uint64_t first = one ? strtoull(one, NULL, 10) : 1, n = one ? 1 : count ? strtoull(count, NULL, 10) : SEEDS;
+    for (uint64_t seed = first; seed < first + n; seed++)
+        if (!one_seed(&from, seed, one != NULL, &grants, &effects)) {
+            print_error("seed %llu\n", (unsigned long long)seed);
+            fail();
+        }
+    print_message("%llu seeds of %d steps: %zu grants, %zu effects\n", (unsigned long long)n, STEPS, grants, effects);
+    assert_true(one || (grants > n / 10 && effects > n / 20)); /* a simulation in which nothing happens shows nothing */
+    kit_close(&from);
+    phi_store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_seed_keeps_the_invariants) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
