@@ -14,7 +14,7 @@
 #endif
 #endif
 
-static bool limit(int what, rlim_t most)
+static bool limit(__rlimit_resource_t what, rlim_t most)
 {
     struct rlimit r = { most, most };
     return setrlimit(what, &r) == 0;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "gateway/sql_walk.h"
+#include "gateway/sql_stmts.h"
 
 /* Sorted. They change how results look or how a plan is found and run, not who acts, what a name means or how a
  * text is read. */

@@ -1,3 +1,9 @@
+#ifndef GATEWAY_SQL_TEST_CASES_H
+#define GATEWAY_SQL_TEST_CASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
 /* Statements and what they are. "fn" marks a function, "*" the target. */
 static const struct {
     const char *sql, *actions;
@@ -465,3 +471,5 @@ static const struct {
     { "DELETE FROM \"orders\"", "delete public.orders", true },
     { "SELECT 1 AS \"; DELETE FROM orders\"", "", true },
 };
+
+#endif

@@ -45,9 +45,6 @@ void sql_walk_reset(struct sql_walk *w); /* before each statement */
 void sql_use(struct sql_walk *w, enum sql_kind kind, unsigned acts, struct phi_view schema, struct phi_view name);
 void sql_admin(struct sql_walk *w, const char *why);
 
-/* SET and RESET (sql_set.c). */
-void sql_set(struct sql_walk *w, yyjson_val *obj, const char *type);
-
 /* One statement: the node that RawStmt holds, wrapped. */
 void sql_stmt_walk(struct sql_walk *w, yyjson_val *stmt);
 
