@@ -1,7 +1,7 @@
 // Bundles the console into dist/ (or, with --test, the unit tests, and runs them).
 // Names carry no hash: phid reads the folder once at its start and answers with strong ETags.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -9,13 +9,15 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", absWorkingDir: here };
 
+/** Built aside and put in place whole: a phid that starts meanwhile reads all of one console. */
 async function console_() {
-    const dist = join(here, "dist");
+    const dist = join(here, "dist"), aside = mkdtempSync(join(here, "node_modules", ".dist-"));
+    await build({ ...common, entryPoints: { app: "src/main.tsx" }, outdir: aside, platform: "browser", minify: true, legalComments: "none" });
+    await build({ ...common, entryPoints: { app: "src/app.css" }, outdir: aside, minify: true });
+    for (const name of ["index.html", "favicon.svg"]) copyFileSync(join(here, "src", name), join(aside, name));
+    chmodSync(aside, 0o755); // mkdtemp made it private, and phid may run as another user
     rmSync(dist, { recursive: true, force: true });
-    mkdirSync(dist);
-    await build({ ...common, entryPoints: { app: "src/main.tsx" }, outdir: dist, platform: "browser", minify: true, legalComments: "none" });
-    await build({ ...common, entryPoints: { app: "src/app.css" }, outdir: dist, minify: true });
-    for (const name of ["index.html", "favicon.svg"]) copyFileSync(join(here, "src", name), join(dist, name));
+    renameSync(aside, dist);
 }
 
 async function tests() {

@@ -107,7 +107,7 @@ export class FakePhid {
         if (key === "DELETE sessions") return (this.signedIn = false), a.writeHead(204).end();
         if (key === "GET events") return this.#stream(q, a);
         if (key === "GET log") return this.#log(which, url, a);
-        if (key === "GET grants") return json(a, { grants: this.grants });
+        if (key === "GET grants") return json(a, { grants: [] }); // bob's own
         if (key === "GET requests" && !which) return json(a, { requests: this.#box(url.searchParams.get("box")) });
         if (noun === "grants") return this.#revoke(this.grants.find((g) => g.id === which), a);
         const r = this.requests.find((x) => x.id === which || x.code === which);
@@ -116,6 +116,7 @@ export class FakePhid {
         return json(a, r);
     }
     #box(box) {
+        if (box === "all") return this.requests;
         return box === "mine" ? this.requests.filter((r) => r.requester.name === "bob") : this.requests.filter((r) => r.status === "pending" && r.can.approve);
     }
     #vote(r, body, a) {

@@ -3,11 +3,13 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { call, timed, withEnd } from "../api";
 import { me, said } from "../state";
-import type { Grant, Timed } from "../types";
+import type { Grant, Request, Timed } from "../types";
 import { grantWords, live } from "../words";
 import { useFresh } from "./list";
 import { Left, Name, Safe } from "./parts";
 import { Trouble } from "./trouble";
+
+const LIMIT = 100;
 
 interface Revoked { grant: Grant; acknowledged: string[]; waiting: string[] }
 
@@ -56,9 +58,22 @@ export function Revoke({ grant, done }: { grant: Grant; done: () => void }): JSX
     );
 }
 
+const fetched = (path: string): Promise<Timed<Grant>[]> =>
+    timed<{ grants: Grant[] }, Timed<Grant>[]>("GET", path, undefined, (a, sent) => a.grants.map((g) => withEnd(g, sent)));
+
+/** An administrator sees all; others their own, and those of the requests that they may see. */
+async function grants(): Promise<Timed<Grant>[]> {
+    if (me.value?.rights.includes("admin")) return fetched(`/v1/grants?box=all&limit=${LIMIT}`);
+    const [own, requests] = await Promise.all([
+        fetched(`/v1/grants?box=mine&limit=${LIMIT}`),
+        timed<{ requests: Request[] }, Timed<Grant>[]>("GET", `/v1/requests?box=all&status=all&limit=${LIMIT}`, undefined,
+            (a, sent) => a.requests.flatMap((r) => (r.grant ? [withEnd(r.grant, sent)] : []))),
+    ]);
+    return [...new Map([...own, ...requests].map((g) => [g.id, g])).values()].sort((a, b) => (a.id < b.id ? 1 : -1));
+}
+
 export function Grants(): JSX.Element {
-    const { value, error, again } = useFresh(() =>
-        timed<{ grants: Grant[] }, Timed<Grant>[]>("GET", "/v1/grants?box=all&limit=100", undefined, (a, sent) => a.grants.map((g) => withEnd(g, sent))));
+    const { value, error, again } = useFresh(grants);
     if (error) return <Trouble error={error} />;
     if (!value) return <p class="quiet" role="status">Reading …</p>;
     if (!value.length)
