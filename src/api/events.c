@@ -486,6 +486,16 @@ bool api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r)
     return true;
 }
 
+void api_hub_forget(struct api_hub *h, struct phi_view token)
+{
+    struct api_sub *next;
+    for (struct api_sub *s = h->open; s; s = next) {
+        next = s->next_open;
+        if (s->actor.kind == PHI_ACTOR_PERSON && phi_secret_eq(phi_view_of(s->token), token))
+            sub_cut(s);
+    }
+}
+
 /* ---- routes ---- */
 
 static enum phi_rc stream_make(struct api_call *c, struct phi_err *err)

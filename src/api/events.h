@@ -28,5 +28,7 @@ void api_sub_join(struct api_hub *h, struct api_sub *s);
 /* Loop: answers the request with the stream. r NULL: the client has left. False: one has too many
  * streams, or all have; r is still to be answered. */
 bool api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r);
+/* Loop: closes the streams of the session with this secret: it has signed out. */
+void api_hub_forget(struct api_hub *h, struct phi_view token);
 
 #endif

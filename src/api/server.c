@@ -131,6 +131,8 @@ static void call_answer(struct exchange *x)
 static void call_done(struct api_job *j)
 {
     struct exchange *x = j->arg;
+    if (j->rc == PHI_OK && x->call.route->handler == api_session_end)
+        api_hub_forget(x->server->o.hub, x->call.token);
     if (j->rc == PHI_OK && (x->call.route->flags & API_STREAM)) {
         struct api_sub *sub = x->call.sub;
         x->call.sub = NULL;

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "api/server.h"
@@ -13,12 +14,12 @@ struct phid {
     struct api_env env;
     struct net_loop *loop;
     struct net_tls *tls;
-    struct net_signal *term, *interrupt;
+    struct net_signal *term, *interrupt, *child;
     struct api_files *files;
     struct api_hub *hub;
     struct api_engine *engine;
     struct api_server *server;
-    bool draining;
+    bool draining, failed;
 };
 
 static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
@@ -57,6 +58,19 @@ static void drain(void *ctx)
     PHI_LOG(INFO, "draining", "streams", "%zu", api_hub_count(p->hub));
     api_hub_drain(p->hub);
     api_server_drain(p->server, drained, p);
+}
+
+/* Without the signer no head is signed again: whoever supervises phid starts both anew. */
+static void child_ended(void *ctx)
+{
+    struct phid *p = ctx;
+    siginfo_t info = { 0 };
+    pid_t pid = phi_signer_pid(p->data.signer);
+    if (p->draining || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
+        return;
+    PHI_LOG(ERROR, "the signer has ended", "status", "%d", info.si_status);
+    p->failed = true;
+    drain(p);
 }
 
 /* ---- starting ---- */
@@ -141,7 +155,10 @@ static enum phi_rc start(struct phid *p, struct phi_err *err)
     PHI_TRY(net_signal_open(p->loop, SIGTERM, drain, p, &p->term, err));
     PHI_TRY(net_signal_open(p->loop, SIGINT, drain, p, &p->interrupt, err));
     PHI_TRY(core_open(p, err));
-    return server_open(p, err);
+    PHI_TRY(server_open(p, err));
+    PHI_TRY(net_signal_open(p->loop, SIGCHLD, child_ended, p, &p->child, err));
+    child_ended(p); /* it may have ended before anybody watched */
+    return PHI_OK;
 }
 
 static void stop(struct phid *p)
@@ -156,6 +173,7 @@ static void stop(struct phid *p)
     api_hub_close(p->hub);
     net_signal_close(p->term);
     net_signal_close(p->interrupt);
+    net_signal_close(p->child);
     net_loop_close(p->loop);
     net_tls_close(p->tls);
     api_files_close(p->files);
@@ -175,5 +193,5 @@ int phid_serve(const struct phid_config *c)
         PHI_LOG(INFO, "stopped", NULL, "%s", "");
     }
     stop(&p);
-    return rc == PHI_OK ? 0 : phid_fail(&err);
+    return rc != PHI_OK ? phid_fail(&err) : p.failed;
 }

@@ -579,6 +579,25 @@ def the_log(p, alice):
     return entries
 
 
+def signing_out(p, admin):
+    secret = admin.post("/v1/links", {"person": "mallory"}).json["secret"]
+    here = p.api(p.api().post("/v1/sessions", {"link": secret}).json["token"])
+    stream = Events(here)
+    stream.opened.wait(3)
+    check("signing out", here.call("DELETE", "/v1/sessions/current").status == 204)
+    stream.join(3)
+    check("signing out closes the session's event stream", not stream.is_alive())
+
+
+def signer_killed(p):
+    with open(f"/proc/{p.process.pid}/task/{p.process.pid}/children", encoding="ascii") as f:
+        children = f.read().split()
+    check("phid has one child, the signer", len(children) == 1, children)
+    os.kill(int(children[0]), signal.SIGKILL)
+    check("phid ends with an error when its signer is gone", p.process.wait(20) == 1 and "the signer has ended" in p.said())
+    check("both start again", p.start())
+
+
 def restarts(p, who, before):
     at = time.monotonic()
     check("SIGTERM ends phid in order, and soon", p.stop() == 0 and time.monotonic() - at < 3, p.said()[-600:])
@@ -588,6 +607,8 @@ def restarts(p, who, before):
     check("it starts after a kill", p.start())
     after = who["alice"].get("/v1/log/entries").json["entries"]
     check("nothing of the log is lost", after[:len(before)] == before, len(after))
+    signer_killed(p)
+    the_log(p, who["alice"])
 
 
 def main():
@@ -621,6 +642,7 @@ def main():
         records(gw, ids)
         listed = admin.get("/v1/gateways").json["gateways"]
         check("the gateway is listed with its version", listed[0]["name"] == "gw1" and listed[0]["version"] == "0.1.0" and listed[0]["last_seen"], listed)
+        signing_out(p, admin)
         restarts(p, who, the_log(p, who["alice"]))
     finally:
         if p.process and p.process.poll() is None:
