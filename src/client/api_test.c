@@ -41,7 +41,7 @@ static void enrolment_stores_what_the_link_needs(void **unused)
     struct phi_err err = { 0 };
     struct client_identity id;
     struct stat st;
-    char path[200];
+    char path[300];
     phid_open(&p);
     assert_int_equal(client_identity_load(p.dir, &id, &err), PHI_ENOTFOUND);
     if (client_enroll(p.loop, p.url, p.code, p.dir, false, &err) != PHI_OK)

@@ -11,7 +11,7 @@
 #include "client/enroll.h"
 #include "client/link_in.h"
 
-enum { RENEW_MS = 10000, RENEW_SOON_MS = 1000, ASK_MS = 10000, LOOK_MS = 1000 };
+enum { WITNESS_MS = 60000, RENEW_MS = 10000, RENEW_SOON_MS = 1000, ASK_MS = 10000, LOOK_MS = 1000 };
 
 static void fetch_snapshot(struct client_link *l);
 static void open_stream(void *ctx);
@@ -73,6 +73,40 @@ static void on_expire(void *ctx)
         tell_lost(l, "phid could not be reached before the lease ended");
 }
 
+/* ---- The log, between snapshots ---- */
+
+static void check_coming(struct client_link *l);
+
+static void on_witnessed(struct client_link *l, enum phi_rc rc, const char *why)
+{
+    if (rc == PHI_ECORRUPT) {
+        client_snapshot_unref(l->coming);
+        l->coming = NULL;
+        link_forked(l, why);
+    } else if (l->coming) {
+        check_coming(l);
+    }
+}
+
+static void on_head(const struct client_reply *r, void *ctx)
+{
+    struct client_link *l = ctx;
+    l->head_call = NULL;
+    if (r->rc == PHI_OK && !l->log.done)
+        link_log_check(l, r->text, on_witnessed);
+}
+
+static void witness(struct client_link *l)
+{
+    int64_t now = phi_now_boot_ms();
+    if (l->head_call || l->log.done || now - l->witnessed_ms < l->witness_every_ms)
+        return;
+    l->witnessed_ms = now;
+    l->head_call = client_send(l->api, "GET", "/v1/log/checkpoint", (struct phi_view){ 0 }, ASK_MS, on_head, l, NULL);
+}
+
+/* ---- Renewing ---- */
+
 static void on_lease(const struct client_reply *r, void *ctx)
 {
     struct client_link *l = ctx;
@@ -87,6 +121,7 @@ static void on_lease(const struct client_reply *r, void *ctx)
     net_timer_set(l->renew, ms > 3 * RENEW_MS ? RENEW_MS : ms / 3 + 50, 0);
     if (seq > l->know_seq)
         l->know_seq = seq;
+    witness(l);
     if (!l->snapshot || seq > client_snapshot_seq(l->snapshot)) {
         fetch_snapshot(l); /* an old snapshot gets no longer lease */
         return;
@@ -160,6 +195,11 @@ static void on_checked(struct client_link *l, enum phi_rc rc, const char *why)
         snapshot_later(l, why);
 }
 
+static void check_coming(struct client_link *l)
+{
+    link_log_check(l, client_snapshot_checkpoint(l->coming), on_checked);
+}
+
 static void on_snapshot(const struct client_reply *r, void *ctx)
 {
     struct client_link *l = ctx;
@@ -176,7 +216,8 @@ static void on_snapshot(const struct client_reply *r, void *ctx)
     if (client_snapshot_seq(l->coming) > l->know_seq)
         l->know_seq = client_snapshot_seq(l->coming);
     l->coming_ends = r->sent_boot_ms + client_snapshot_lease_ms(l->coming);
-    link_log_check(l, client_snapshot_checkpoint(l->coming), on_checked);
+    if (!l->log.done) /* else on_witnessed goes on with it */
+        check_coming(l);
 }
 
 /* One at a time; a wish during one is remembered. */
@@ -316,6 +357,7 @@ enum phi_rc client_link_open(struct net_loop *loop, const struct client_link_opt
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     l->loop = loop;
     l->events = o->events;
+    l->witness_every_ms = o->witness_ms > 0 ? o->witness_ms : WITNESS_MS;
     l->ctx = o->ctx;
     l->freeing = (struct net_later){ .fn = free_link, .ctx = l };
     enum phi_rc rc = open_in(l, o, err);

@@ -31,6 +31,7 @@ struct client_link_opts {
     const char *state_dir; /* client/enroll.h wrote it */
     const struct client_link_events *events;
     void *ctx;
+    int64_t witness_ms; /* how often the log's head is asked for between snapshots; 0: 60 s */
 };
 /* PHI_ENOTFOUND when not enrolled. Connecting goes on in the background. */
 enum phi_rc client_link_open(struct net_loop *loop, const struct client_link_opts *o, struct client_link **ret,

@@ -53,7 +53,8 @@ struct client_link {
     int64_t lease_ends, coming_ends;  /* CLOCK_BOOTTIME */
     int64_t know_seq;                 /* highest that phid named */
     bool lost, forked, want_snapshot;
-    struct client_call *snapshot_call, *lease_call;
+    struct client_call *snapshot_call, *lease_call, *head_call;
+    int64_t witnessed_ms, witness_every_ms;
     struct net_timer *snapshot_retry, *renew, *expire, *stream_retry;
     struct net_http_stream *stream;
     unsigned snapshot_attempts, stream_attempts;

@@ -8,7 +8,7 @@ struct world {
     struct phid p;
     struct client_link *l;
     int snapshots, requests, votes, ends, lost, answers, claims;
-    int64_t end_seq;
+    int64_t end_seq, witness_ms;
     char last[300], why[300];
     struct client_answer answer;
     struct client_claim claim;
@@ -59,7 +59,7 @@ static const struct client_link_events events = { on_snapshot, on_request, on_vo
 static void link_start(struct world *w)
 {
     struct phi_err err;
-    struct client_link_opts o = { .url = w->p.url, .state_dir = w->p.dir, .events = &events, .ctx = w };
+    struct client_link_opts o = { .url = w->p.url, .state_dir = w->p.dir, .events = &events, .ctx = w, .witness_ms = w->witness_ms };
     if (client_link_open(w->p.loop, &o, &w->l, &err) != PHI_OK)
         fail_msg("%s", err.msg);
 }
@@ -492,6 +492,26 @@ static void a_log_that_does_not_continue_ends_all_trust(void **unused)
             forks(changes[i], restart);
 }
 
+static void the_log_is_watched_between_snapshots(void **unused)
+{
+    (void)unused;
+    struct world w = { .p = { .lease_ms = 600 } };
+    world_open(&w);
+    client_link_close(w.l);
+    w.snapshots = 0;
+    w.witness_ms = 1;
+    link_start(&w);
+    UNTIL(&w, w.snapshots && w.p.n_head >= 2);
+    phid_append(&w.p, "more");
+    UNTIL(&w, w.p.n_head >= 4);
+    assert_true(client_link_fresh(w.l));
+    change_entry_and_grow(&w.p);
+    w.p.leaf[0].b[0] ^= 1;
+    UNTIL(&w, w.lost);
+    assert_true(client_link_forked(w.l));
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +531,7 @@ int main(void)
         cmocka_unit_test(a_record_too_old_stops_recording),
         cmocka_unit_test(a_growing_log_is_followed),
         cmocka_unit_test(a_log_that_does_not_continue_ends_all_trust),
+        cmocka_unit_test(the_log_is_watched_between_snapshots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

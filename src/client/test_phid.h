@@ -2,6 +2,8 @@
 #ifndef CLIENT_TEST_PHID_H
 #define CLIENT_TEST_PHID_H
 
+#include "base/test.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +16,9 @@
 #include "policy/policy.h"
 #include "proof/note.h"
 
+#ifndef PHI_SOURCE_ROOT
+#define PHI_SOURCE_ROOT "."
+#endif
 #define PHID_LEAVES 200
 
 struct phid {
@@ -22,7 +27,7 @@ struct phid {
     struct net_timer *guard, *late;
     struct test_pki pki;
     struct phi_buf cert, key;
-    char url[64], code[200], dir[64];
+    char url[64], code[200], dir[200];
     int port;
     struct net_sse *sse;
     /* the log */
@@ -30,7 +35,7 @@ struct phid {
     struct phi_digest leaf[PHID_LEAVES];
     uint64_t size;
     /* what was asked */
-    int n_snapshot, n_lease, n_claim, n_request, n_outcome, n_leave, n_ack, n_records, n_streams, n_status;
+    int n_snapshot, n_lease, n_claim, n_request, n_outcome, n_leave, n_ack, n_records, n_streams, n_status, n_head;
     char claim_key[8][64], outcomes[1024], last_body[4096], peer[129];
     int64_t batches[64];
     int records_seen;
@@ -301,6 +306,10 @@ static inline void phid_get(struct phid *p, struct net_http_req *r, struct phi_v
         phi_vkey_write(&b, &vk);
         phi_buf_adds(&b, "\n");
         net_http_reply(r, 200, "text/plain", phi_buf_view(&b));
+    } else if (phi_view_is(path, "/v1/log/checkpoint")) {
+        p->n_head++;
+        phid_note(p, &b);
+        net_http_reply(r, 200, "text/plain", phi_buf_view(&b));
     } else if (phi_view_is(path, "/v1/log/consistency")) {
         phid_consistency(p, r);
     } else if (phi_view_starts(path, PHI_LIT("/v1/gateway/requests/"))) {
@@ -394,13 +403,14 @@ static inline void phid_open(struct phid *p)
     PHI_BUF(b, 200);
     phi_b64u_add(&b, phi_digest_view(&p->pki.ca_sha256));
     snprintf(p->code, sizeof p->code, "%s.secret", phi_buf_str(&b));
-    snprintf(p->dir, sizeof p->dir, "%s/phi-client-XXXXXX", "/tmp");
+    const char *tmp = getenv("TMPDIR");
+    snprintf(p->dir, sizeof p->dir, "%s/phid-test-XXXXXX", tmp ? tmp : "/tmp");
     assert_non_null(mkdtemp(p->dir));
 }
 
 static inline void phid_close(struct phid *p)
 {
-    static const char *const files[] = { "key.pem", "cert.pem", "ca.pem", "log.key", "checkpoint", "batch", "fork" };
+    static const char *const files[] = { "key.pem", "cert.pem", "ca.pem", "log.key", "checkpoint", "fork" };
     net_timer_close(p->guard);
     phid_stop(p);
     net_loop_close(p->loop);
@@ -408,7 +418,7 @@ static inline void phid_close(struct phid *p)
     phi_buf_done(&p->cert);
     phi_buf_done(&p->key);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[200];
+        char path[300];
         snprintf(path, sizeof path, "%s/%s", p->dir, files[i]);
         unlink(path);
     }

@@ -125,6 +125,10 @@ void net_conn_close(struct net_conn *c)
     if (!c || c->dead)
         return;
     c->dead = true;
+    if (c->ssl && c->state == NET_CONN_OPEN && !c->shut_done) {
+        SSL_shutdown(c->ssl); /* so that the peer can tell this end from a cut */
+        ERR_clear_error();
+    }
     net_conn_detach(c);
     net_timer_close(c->deadline);
     c->deadline = NULL;
