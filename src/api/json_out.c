@@ -1,6 +1,7 @@
 #include "api/json_out.h"
 
 #include "base/text.h"
+#include "proof/param.h"
 
 #define MAX_SHOWN_TEXT (2u * 1024 * 1024)
 
@@ -105,19 +106,15 @@ void api_w_policies(struct phi_jw *w, const struct phi_decider *p, size_t n)
     phi_jw_end(w);
 }
 
-/* A parameter as people read it: text as it is, other bytes as PostgreSQL writes bytea. */
-static void param_write(struct phi_jw *w, const struct phi_param *p)
+static void param_write(struct phi_jw *w, const struct phi_statement *s, size_t i)
 {
-    if (p->null) {
+    PHI_BUF(shown, MAX_SHOWN_TEXT);
+    if (s->params[i].null) {
         phi_jw_null(w);
-    } else if (phi_utf8_ok(p->bytes)) {
-        phi_jw_str(w, p->bytes);
-    } else {
-        PHI_BUF(hex, MAX_SHOWN_TEXT);
-        phi_buf_adds(&hex, "\\x");
-        phi_hex_add(&hex, p->bytes);
-        phi_jw_str(w, phi_buf_view(&hex));
+        return;
     }
+    phi_param_show(&shown, s, i);
+    phi_jw_str(w, phi_buf_view(&shown));
 }
 
 static void batch_write(struct phi_jw *w, const struct phi_payload *p)
@@ -134,7 +131,7 @@ static void batch_write(struct phi_jw *w, const struct phi_payload *p)
     phi_jw_arr(w);
     for (size_t i = 0; i < p->n_statements; i++)
         for (size_t j = 0; j < p->statements[i].n_params; j++)
-            param_write(w, &p->statements[i].params[j]);
+            param_write(w, &p->statements[i], j);
     phi_jw_end(w);
     phi_jw_ki(w, "bytes", (int64_t)bytes);
 }
