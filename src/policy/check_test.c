@@ -215,6 +215,9 @@ static void the_hash_separates_the_texts(void **unused)
                       z = phi_bundle_text_hash(&later);
     assert_false(phi_digest_eq(&x, &y));
     assert_true(phi_digest_eq(&x, &z));
+    char hex[PHI_HEX_LEN + 1]; /* made by Python's hashlib */
+    phi_digest_hex(&x, hex);
+    assert_string_equal(hex, "b95b0ddf7e0a1d887b79aa1982ed6f9726bae20b47f8d768c4f75911b23accfe");
 }
 
 int main(void)
