@@ -8,8 +8,10 @@
 #include "gateway/startup.h"
 
 #define SIGN_IN_MS 30000
+#define LOOK_UP_MS 50
+#define LOOK_UP_TRIES 40
 
-enum phase { HELLO, SASL_FIRST, SASL_FINAL, TARGET };
+enum phase { HELLO, LOOK_UP, SASL_FIRST, SASL_FINAL, TARGET };
 
 struct gw_front {
     struct gw_front *next, **prev;
@@ -21,6 +23,8 @@ struct gw_front {
     struct gw_startup startup;
     struct gw_signin who;
     bool known;
+    struct net_timer *retry;
+    int retries;
     struct scram_server scram;
     struct gw_upstream *up;
     struct gw_session *session;
@@ -33,6 +37,7 @@ static void front_free(struct gw_front *f)
         f->next->prev = f->prev;
     *f->prev = f->next;
     gw_upstream_close(f->up);
+    net_timer_close(f->retry);
     net_conn_close(f->conn);
     if (f->session != NULL) {
         f->session->client = NULL;
@@ -244,6 +249,27 @@ static void on_sasl_final(struct gw_front *f, struct phi_view body)
     admit(f);
 }
 
+static void sasl_begin(struct gw_front *f);
+
+static void on_retry(void *ctx)
+{
+    sasl_begin(ctx);
+}
+
+/* A credential that was issued a moment ago may be known only with the next snapshot: wait for it a little. */
+static bool look_up_later(struct gw_front *f)
+{
+    if (f->startup.credential.n == 0 || f->retries++ >= LOOK_UP_TRIES)
+        return false;
+    if (f->retry == NULL)
+        f->retry = net_timer_open(f->target->gw->loop, on_retry, f);
+    if (f->retry == NULL)
+        return false;
+    f->phase = LOOK_UP;
+    net_timer_set(f->retry, LOOK_UP_MS, 0);
+    return true;
+}
+
 static void sasl_begin(struct gw_front *f)
 {
     PHI_BUF(b, 64);
@@ -251,6 +277,8 @@ static void sasl_begin(struct gw_front *f)
     const struct gw_startup *s = &f->startup;
     struct scram_verifier mock;
     f->known = p->signin(p->ctx, s->user, s->credential, phi_view_of(f->target->o.name), &f->who);
+    if (!f->known && look_up_later(f))
+        return;
     /* An unknown one goes through the same motions. */
     scram_verifier_mock(s->user, phi_view_mem(f->target->gw->mock_secret, sizeof f->target->gw->mock_secret), &mock);
     scram_server_init(&f->scram, f->known ? &f->who.verifier : &mock);
@@ -347,8 +375,8 @@ static void front_data(struct net_conn *c, struct phi_view in, void *ctx)
     struct gw_front *f = ctx;
     uint8_t type = 0, copy[SCRAM_MAX_TEXT];
     struct phi_view body, all = in;
-    if (f->phase == TARGET)
-        return; /* what is sent ahead waits for the session */
+    if (f->phase == TARGET || f->phase == LOOK_UP)
+        return; /* what is sent ahead waits */
     if (f->phase == HELLO) {
         on_hello(f);
         return;
