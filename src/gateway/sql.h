@@ -36,7 +36,8 @@ enum gw_sql_flag {
     GW_SQL_COPY_IN = 1u << 15,      /* COPY … FROM STDIN */
     GW_SQL_COPY_OUT = 1u << 16,     /* COPY … TO STDOUT */
     GW_SQL_WRITES = 1u << 17,       /* may change data, by itself or by a function of the target's users */
-    GW_SQL_DDL = 1u << 18,          /* fetch the catalogue again after it */
+    GW_SQL_DDL = 1u << 18,          /* fetch the catalogue again after it; until then everything is unknown. Not set where only a temporary
+                                       table, view or sequence is made */
     GW_SQL_CALLS = 1u << 19,        /* runs a function, operator, cast or view that is not on the harmless list */
     GW_SQL_HELD_CURSOR = 1u << 20,  /* DECLARE … WITH HOLD: outlives its transaction */
     GW_SQL_PARAMS = 1u << 21        /* uses $n */

@@ -117,6 +117,21 @@ static void attack_11_every_statement_of_a_text_is_listed(void **unused)
     assert_int_equal(facts("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END; SELECT 1")->n, 2);
 }
 
+static void attack_17_what_a_text_defines_it_cannot_use_as_harmless(void **unused)
+{
+    (void)unused;
+    const struct gw_sql_facts *f = facts("CREATE FUNCTION public.lower(int) RETURNS text LANGUAGE sql AS 'delete from orders'; SELECT lower(1)");
+    assert_int_equal(f->n, 2);
+    assert_string_equal(sqlt_actions(&T, &f->stmts[1]), "admin *");
+    f = facts("CREATE TEMP TABLE t (a int); INSERT INTO t SELECT id FROM orders; SELECT lower('a')");
+    assert_int_equal(f->n, 3);
+    assert_false(f->flags & GW_SQL_DDL);
+    assert_string_equal(sqlt_actions(&T, &f->stmts[2]), "");
+    assert_true(facts("CREATE TEMP TABLE public.t (a int)")->flags & GW_SQL_DDL); /* the server refuses it; we need not know */
+    assert_true(facts("SELECT * INTO t FROM orders")->flags & GW_SQL_DDL);
+    assert_false(facts("SELECT * INTO TEMP t FROM orders")->flags & GW_SQL_DDL);
+}
+
 static void attack_12_another_literal_is_another_text(void **unused)
 {
     (void)unused;
@@ -280,6 +295,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(attack_12_another_literal_is_another_text),
         cmocka_unit_test(attack_16_a_name_means_the_pinned_path_and_temporary_ones_come_last),
         cmocka_unit_test(attack_17_only_listed_functions_operators_and_casts_are_harmless),
+        cmocka_unit_test(attack_17_what_a_text_defines_it_cannot_use_as_harmless),
         cmocka_unit_test(attack_18_reading_only_is_no_excuse),
         cmocka_unit_test(attack_19_explain_is_what_it_explains),
         cmocka_unit_test(attack_20_changing_the_role_is_administration),

@@ -5,6 +5,15 @@
 
 static const struct phi_view none = { 0 };
 
+static yyjson_val *made_rel(yyjson_val *o)
+{
+    static const char *const keys[] = { "relation", "sequence", "view" };
+    yyjson_val *rel = NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && !rel; i++)
+        rel = sql_get(o, keys[i]);
+    return rel;
+}
+
 static bool first_rel(struct sql_walk *w, yyjson_val *o)
 {
     static const char *const keys[] = { "relation", "sequence", "view", "table", "typevar" };
@@ -23,7 +32,8 @@ void sql_define(struct sql_walk *w, yyjson_val *o, const char *type)
 {
     if (strcmp(type, "DefineStmt") == 0)
         sql_tag_object(w, "CREATE", sql_text(o, "kind"));
-    w->flags |= GW_SQL_DDL;
+    bool makes = strcmp(type, "CreateStmt") == 0 || strcmp(type, "ViewStmt") == 0 || strcmp(type, "CreateSeqStmt") == 0;
+    w->flags |= makes ? sql_ddl_flag(made_rel(o)) : (uint32_t)GW_SQL_DDL;
     if (!first_rel(w, o))
         sql_on_target(w, SQL_ACT_DDL, w->tag);
     size_t i, max;
@@ -51,7 +61,7 @@ void sql_create_as(struct sql_walk *w, yyjson_val *o, const char *type)
     sql_inner(w, sql_get(o, "query"));
     w->flags &= ~(uint32_t)GW_SQL_EXECUTE; /* its pg:admin stays: the statement's own name is the table */
     w->name = none;
-    w->flags |= GW_SQL_DDL;
+    w->flags |= sql_ddl_flag(sql_get(sql_get(o, "into"), "rel"));
 }
 
 /* One part of ALTER TABLE, as far as it reaches past the table itself. */

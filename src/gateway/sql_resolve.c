@@ -267,6 +267,17 @@ static const struct cat_rel *find_rel(const struct resolver *r, const struct sql
     return rel;
 }
 
+/* System relations that hold samples of every table's data, large objects, or secrets. */
+static bool holds_data_or_secrets(struct phi_view name)
+{
+    static const char *const list[] = {
+        "pg_authid",    "pg_file_settings", "pg_hba_file_rules",     "pg_ident_file_mappings", "pg_largeobject", "pg_shadow",
+        "pg_statistic", "pg_statistic_ext_data", "pg_stats",         "pg_stats_ext",           "pg_stats_ext_exprs",
+        "pg_subscription", "pg_user_mapping", "pg_user_mappings",
+    };
+    return listed(name, list, sizeof list / sizeof list[0]);
+}
+
 static void on_relation(struct resolver *r, const struct sql_ref *ref)
 {
     const unsigned writing = SQL_ACT_INSERT | SQL_ACT_UPDATE | SQL_ACT_DELETE | SQL_ACT_TRUNCATE;
@@ -283,7 +294,7 @@ static void on_relation(struct resolver *r, const struct sql_ref *ref)
     act_on(r, ref->acts, rel->schema, rel->name);
     bool writes = ref->acts & writing;
     if (rel->flags & CAT_SYSTEM) { /* pg_settings has a rule that sets; the others are the server's own */
-        if (ref->acts & (writing | SQL_ACT_DDL))
+        if (ref->acts & (writing | SQL_ACT_DDL) || holds_data_or_secrets(rel->name))
             add_admin(r);
         return;
     }
@@ -496,7 +507,11 @@ static struct gw_sql_facts *facts_of(const struct gw_sql_raw *raw, const struct 
     *f = (struct gw_sql_facts){ .ok = true, .sqlstate = "", .stmts = stmts, .n = raw->n };
     struct resolver r = { .env = env, .a = a };
     uint32_t all = UINT32_MAX;
+    struct gw_sql_env unknown = *env;
+    unknown.catalog = NULL;
     for (size_t i = 0; i < raw->n; i++) {
+        if (f->flags & GW_SQL_DDL) /* it may have changed what the names of the rest mean */
+            r.env = &unknown;
         if (!resolve_stmt(&r, &raw->stmts[i], &stmts[i]))
             return NULL;
         all &= stmts[i].flags;

@@ -144,6 +144,7 @@ static const struct {
     { "UPDATE pg_settings SET setting = 'off' WHERE name = 'standard_conforming_strings'", "update pg_catalog.pg_settings; admin *", false },
     { "DELETE FROM pg_catalog.pg_class", "delete pg_catalog.pg_class; admin *", false },
     { "INSERT INTO pg_authid VALUES (1)", "insert pg_catalog.pg_authid; admin *", false },
+    { "SELECT * FROM pg_authid", "select pg_catalog.pg_authid; admin *", false },
     { "SELECT * FROM information_schema.tables", "select information_schema.tables", true },
     { "SELECT * FROM pg_hidden", "select public.pg_hidden", true },
     /* views */

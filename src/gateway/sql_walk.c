@@ -111,6 +111,13 @@ void sql_use_rel(struct sql_walk *w, yyjson_val *v, unsigned acts)
         sql_use(w, SQL_REL, acts, schema, name);
 }
 
+uint32_t sql_ddl_flag(yyjson_val *v)
+{
+    struct phi_view schema = sql_text(v, "schemaname");
+    bool temp = schema.n ? phi_view_is(schema, "pg_temp") : sql_is(v, "relpersistence", "t");
+    return temp ? 0u : (uint32_t)GW_SQL_DDL;
+}
+
 static bool in_scope(const struct sql_walk *w, struct phi_view name)
 {
     for (const struct sql_scope *s = w->scope; s; s = s->up) {
@@ -165,7 +172,7 @@ static void on_select(struct sql_walk *w, yyjson_val *o)
     yyjson_val *into = sql_get(o, "intoClause");
     if (into) {
         sql_use_rel(w, sql_get(into, "rel"), SQL_ACT_DDL);
-        w->flags |= GW_SQL_DDL;
+        w->flags |= sql_ddl_flag(sql_get(into, "rel"));
     }
     walk_fields(w, "SelectStmt", o, " withClause intoClause lockingClause ");
     w->also = also;

@@ -56,6 +56,9 @@ void sql_walk_inside(struct sql_walk *w, yyjson_val *v);
 
 /* A relation written as a RangeVar without wrapping. */
 void sql_use_rel(struct sql_walk *w, yyjson_val *range_var, unsigned acts);
+/* The flag of a definition; 0 for one of the session's own temporary relations: they come last in the pinned path and are
+ * in no catalogue, so they change what no other name means. */
+uint32_t sql_ddl_flag(yyjson_val *range_var);
 /* A name written as a list of String nodes. */
 void sql_use_list(struct sql_walk *w, enum sql_kind kind, unsigned acts, yyjson_val *list);
 /* Splits such a list: its last member and the one before; false when it is no list of strings. */

@@ -105,6 +105,13 @@ with phiflow.Flow(cluster_only=True) as f:
                     "SELECT pg_is_in_recovery()", "SELECT json_agg(t) FROM (SELECT 1 AS a) t", "SELECT string_agg(note, ',' ORDER BY id) FROM plain GROUP BY id HAVING count(*) > 1"):
             f.true(facts(sql)["harmless"], f"not harmless: {sql}: {facts.actions(sql)}")
 
+    @f.test("attack_17_samples_of_other_tables_are_no_plain_read")
+    def _():
+        server.query("CREATE TABLE salaries AS SELECT 'ceo' AS who, 1000000 AS pay FROM generate_series(1, 100); ANALYZE salaries")
+        f.contains(str(server.rows("SELECT most_common_vals FROM pg_stats WHERE tablename = 'salaries'")), "1000000")  # the attack
+        for name in ("pg_stats", "pg_statistic", "pg_catalog.pg_shadow", "pg_authid"):
+            f.true("pg:admin Target shop" in facts.actions(f"SELECT * FROM {name}"), name)
+
     @f.test("attack_11_the_server_runs_as_many_statements_as_phi_lists")
     def _():
         dice, compared, refused = random.Random(11), 0, 0
