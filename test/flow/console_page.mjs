@@ -240,6 +240,37 @@ await test("console: a lost connection is said, and what was missed is there aft
     await page.getByText("live", { exact: true }).waitFor();
 }, { allow: /ERR_/ }));
 
+await test("console: of many hidden tabs one listens, and a tab that is seen again is up to date", () => on(async (phid, page) => {
+    const hide = (p, hidden) => p.evaluate((state) => {
+        Object.defineProperty(document, "visibilityState", { configurable: true, value: state });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden ? "hidden" : "visible");
+    const pages = [page, await page.context().newPage(), await page.context().newPage()];
+    for (const p of pages) await p.goto(phid.url);
+    await until("three streams", () => phid.listeners === 3);
+    for (const p of pages) await hide(p, true);
+    await until("one stream", () => phid.listeners === 1);
+    const r = phid.add(makeRequest());
+    await until("one title", async () => (await Promise.all(pages.map((p) => p.title()))).filter((t) => t.startsWith("(1)")).length === 1);
+    for (const p of pages) await hide(p, false);
+    for (const p of pages) await p.getByRole("link", { name: r.code }).waitFor();
+    await until("three streams", () => phid.listeners === 3);
+}));
+
+await test("console: a request that is edited under the reader's eyes has to be read again", () => on(async (phid, page) => {
+    const r = phid.add(makeRequest());
+    await page.goto(`${phid.url}/r/${r.code}`);
+    await page.getByText("from what is shown: the same").waitFor();
+    await page.keyboard.press("a");
+    await page.getByRole("button", { name: "Yes, approve" }).waitFor();
+    const fresh = makeRequest({ sql: "DELETE FROM orders WHERE id = 70;", body: { id: r.id, version: 2 } });
+    Object.assign(r, { ...fresh, code: r.code });
+    phid.tell(r);
+    await page.locator(".sql-number", { hasText: "70" }).waitFor();
+    equal(await page.getByRole("button", { name: "Yes, approve" }).count(), 0, "the confirm");
+    await page.getByText("edited: version 2").waitFor();
+}));
+
 await test("console: an error says how to mend it", () => on(async (phid, page) => {
     const r = phid.add(makeRequest());
     await page.goto(`${phid.url}/r/${r.code}`);

@@ -62,6 +62,9 @@ export class FakePhid {
         this.server.closeAllConnections();
         this.server.close();
     }
+    get listeners() {
+        return this.#streams.size;
+    }
     /** Ends all event streams, as a restart would. */
     cut() {
         for (const s of this.#streams) s.destroy();
@@ -105,7 +108,7 @@ export class FakePhid {
         if (key === "GET whoami")
             return json(a, { person: { id: "b0b", name: "bob", groups: ["dba"] }, rights: [], csrf: "the-token", server: { name: "phid", version: "0", origin: this.url } });
         if (key === "DELETE sessions") return (this.signedIn = false), a.writeHead(204).end();
-        if (key === "GET events") return this.#stream(q, a);
+        if (key === "GET events") return this.#stream(a);
         if (key === "GET log") return this.#log(which, url, a);
         if (key === "GET grants") return json(a, { grants: [] }); // bob's own
         if (key === "GET requests" && !which) return json(a, { requests: this.#box(url.searchParams.get("box")) });
@@ -139,11 +142,11 @@ export class FakePhid {
         const from = Number(url.searchParams.get("from"));
         return json(a, { size: this.entries.length, entries: this.entries.slice(from, from + Number(url.searchParams.get("limit"))) });
     }
-    #stream(q, a) {
+    #stream(a) {
         a.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
         a.write("retry: 200\n: phi\n\n");
         this.#streams.add(a);
-        q.on("close", () => this.#streams.delete(a));
+        a.on("close", () => this.#streams.delete(a));
     }
 }
 

@@ -20,6 +20,8 @@ async function problemOf(answer: Response): Promise<Problem> {
     return new Problem(answer.status, text("code"), text("detail") || text("title") || `the server answered ${answer.status}`, text("next"));
 }
 
+const TIMEOUT_MS = 20000;
+
 async function send(method: string, path: string, body?: unknown): Promise<Response> {
     const headers: Record<string, string> = {};
     if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -27,11 +29,11 @@ async function send(method: string, path: string, body?: unknown): Promise<Respo
     let answer: Response;
     try {
         answer = await fetch(path, {
-            method, headers, cache: "no-store", credentials: "same-origin", redirect: "error",
+            method, headers, cache: "no-store", credentials: "same-origin", redirect: "error", signal: AbortSignal.timeout(TIMEOUT_MS),
             ...(body !== undefined ? { body: JSON.stringify(body) } : {}),
         });
     } catch {
-        throw new Problem(0, "unreachable", "phi cannot be reached.", "Check the connection; nothing was changed that you do not see here.");
+        throw new Problem(0, "unreachable", "phi cannot be reached.", "Check the connection. Whether it was still done shows as soon as phi answers again.");
     }
     if (answer.ok) return answer;
     if (answer.status === 401) me.value = null;

@@ -87,8 +87,14 @@ function heard(e: MessageEvent): void {
 
 let stream: EventSource | null = null;
 
-function connect(): void {
+function disconnect(): void {
     stream?.close();
+    stream = null;
+    link.value = "connecting";
+}
+
+function connect(): void {
+    disconnect();
     if (!me.value) return;
     const s = (stream = new EventSource("/v1/events"));
     s.onopen = () => {
@@ -116,6 +122,26 @@ async function retry(of: EventSource): Promise<void> {
     }
 }
 
+/** A browser has six connections to a server, and a stream holds one: of all hidden tabs only one listens, so that none of the others starves. */
+let hiddenNoMore = (): void => {};
+function attend(): void {
+    hiddenNoMore();
+    hiddenNoMore = () => {};
+    if (document.visibilityState === "visible" || !navigator.locks) {
+        if (!stream) connect();
+        else if (me.value) void refresh();
+        return;
+    }
+    disconnect();
+    const wait = new AbortController();
+    hiddenNoMore = () => wait.abort();
+    const listen = (): Promise<void> => new Promise((done) => {
+        hiddenNoMore = done;
+        connect();
+    });
+    navigator.locks.request("phi.hidden", { signal: wait.signal }, listen).catch(() => {}); // aborted: the tab is seen again
+}
+
 function tick(): void {
     now.value = performance.now();
     if (inbox.value?.some((i) => !i.gone && i.request.ends <= now.value)) void refresh();
@@ -123,12 +149,11 @@ function tick(): void {
 
 export async function start(): Promise<void> {
     setInterval(tick, 1000);
-    document.addEventListener("visibilitychange", () => {
-        if (document.visibilityState === "visible" && me.value) void refresh();
-    });
     for (;;) {
         try {
-            if (await whoami()) connect();
+            await whoami();
+            attend();
+            document.addEventListener("visibilitychange", attend);
             return;
         } catch (e) {
             trouble.value = e instanceof Problem ? e.message : String(e);
@@ -146,7 +171,7 @@ export async function signOut(): Promise<void> {
             return;
         }
     }
-    stream?.close();
+    disconnect();
     batch(() => {
         inbox.value = undefined;
         me.value = null;

@@ -34,35 +34,36 @@ function OneStatement({ s, n, of, folds }: { s: ShownStatement; n: number; of: n
     );
 }
 
+const Touches = ({ body }: { body: Body }): JSX.Element => (
+    <ul class="touches">
+        {pairs(body).map((p) => (
+            <li key={p.action + p.resource.type + p.resource.id} class={riskOf(p.action)}><code><Safe text={p.action} /></code> on <Name text={label(p.resource)} /></li>
+        ))}
+    </ul>
+);
+
+const ScopeAsked = ({ body }: { body: Body }): JSX.Element => (
+    <Section title="What is asked for" id="what">
+        <p class="lead">Any statement that does this and nothing else, for {duration(body.bounds.for_ms)}, {usesWords(body.bounds.uses)}:</p>
+        <Touches body={body} />
+    </Section>
+);
+
 function What({ body, folds }: { body: Body; folds: Folds }): JSX.Element {
     const all = statements(body);
-    if (!all.length)
-        return (
-            <Section title="What is asked for" id="what">
-                <p>Any statement that does the following, and nothing else, for {duration(body.bounds.for_ms)}, {usesWords(body.bounds.uses)}:</p>
-            </Section>
-        );
+    if (!all.length) return <ScopeAsked body={body} />;
     return (
-        <Section title={all.length > 1 ? `The ${all.length} statements, in this order` : "The statement, exactly"} id="what">
-            {all.map((s, i) => <OneStatement key={s.key} s={s} n={i} of={all.length} folds={folds} />)}
-            {Object.keys(body.settings).length > 0 && (
+        <>
+            <Section title={all.length > 1 ? `The ${all.length} statements, in this order` : "The statement, exactly"} id="what">
+                {all.map((s, i) => <OneStatement key={s.key} s={s} n={i} of={all.length} folds={folds} />)}
                 <ul class="settings" aria-label="Settings that change what it means">
                     {Object.entries(body.settings).map(([k, v]) => <li key={k}><span class="quiet"><Safe text={k} /></span> <code><Safe text={v} /></code></li>)}
                 </ul>
-            )}
-        </Section>
+            </Section>
+            <Section title="What phi understood" id="touches"><Touches body={body} /></Section>
+        </>
     );
 }
-
-const Touches = ({ body }: { body: Body }): JSX.Element => (
-    <Section title="What phi understood" id="touches">
-        <ul class="touches">
-            {pairs(body).map((p) => (
-                <li key={p.action + p.resource.type + p.resource.id} class={riskOf(p.action)}><code><Safe text={p.action} /></code> on <Name text={label(p.resource)} /></li>
-            ))}
-        </ul>
-    </Section>
-);
 
 function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds }): JSX.Element {
     const why = textOf("why", body.why);
@@ -151,7 +152,7 @@ function State({ r, done }: { r: Timed<Request>; done: () => void }): JSX.Elemen
         <div class={`state ${r.status}`}>
             <p><b><Safe text={word} /></b></p>
             {r.grant && <p>The grant is {grantWords(r.grant)}{live(r.grant) && <>, <Left ends={r.ends} /> left</>}.</p>}
-            {r.grant && live(r.grant) && <Revoke grant={r.grant} done={done} />}
+            {r.grant && <Revoke grant={r.grant} done={done} />}
         </div>
     );
 }
@@ -167,7 +168,12 @@ function useRequest(code: string): { r: Timed<Request> | undefined; error: unkno
     useEffect(() => {
         if (relevant < 0) return;
         let here = true;
-        getRequest(code).then((v) => here && (set(grantEnd(v)), setError(null)), (e: unknown) => here && setError(e));
+        getRequest(code).then((v) => {
+            if (!here) return;
+            if (r && (r.version !== v.version || r.digest !== v.digest)) said.value = `${v.code} was changed: read it again.`;
+            set(grantEnd(v));
+            setError(null);
+        }, (e: unknown) => here && setError(e));
         return () => {
             here = false;
         };
@@ -197,10 +203,6 @@ function Loaded({ r, set, again }: { r: Timed<Request>; set: (r: Timed<Request>)
     const body = r.body;
     const readable = useMemo(() => readableBody(body), [r.digest, r.version, body === null]);
     const folds: Folds = { opened, open: (key) => setOpened(new Set([...opened, key])) };
-    useEffect(() => {
-        setOpened(new Set());
-        setPanel("");
-    }, [r.digest, r.version]);
     useLayoutEffect(() => {
         pageKeys.set("Escape", () => (panel ? setPanel("") : go(before.value.href)));
         return () => pageKeys.delete("Escape");
@@ -212,7 +214,7 @@ function Loaded({ r, set, again }: { r: Timed<Request>; set: (r: Timed<Request>)
             <Head r={r} pieces={<Pieces of={headline(r, body)} />} risk={worst(pairs(body).map((p) => p.action))} again={again} />
             {checked.state === "bad" && <Bad loud><b>Approve is off.</b> {checked.why}</Bad>}
             <div class="columns">
-                <div><What body={body} folds={folds} /><Touches body={body} /></div>
+                <div><What body={body} folds={folds} /></div>
                 <div><Facts r={r} body={body} folds={folds} /><Needs r={r} /><Digest r={r} checked={checked} /></div>
             </div>
             {r.status === "pending" && (r.can.cancel
@@ -247,7 +249,7 @@ export function Detail({ code }: { code: string }): JSX.Element {
     useEffect(() => {
         document.getElementById("title")?.focus();
     }, [r === undefined]);
-    if (r) return <><Loaded key={r.id} r={r} set={set} again={again} />{error != null && <Trouble error={error} />}</>;
+    if (r) return <><Loaded key={`${r.version} ${r.digest}`} r={r} set={set} again={again} />{error != null && <Trouble error={error} />}</>;
     return (
         <>
             <h1 tabIndex={-1} id="title"><Safe text={code} /></h1>

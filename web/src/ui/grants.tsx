@@ -18,8 +18,8 @@ function revokedWords(r: Revoked): string {
     return `Revoked${r.acknowledged.length ? `, and confirmed by ${r.acknowledged.join(", ")}` : ""}. What ran on it is cut.`;
 }
 
-/** Asks for a reason, then ends the grant. */
-export function Revoke({ grant, done }: { grant: Grant; done: () => void }): JSX.Element {
+/** Asks for a reason, then ends the grant; says afterwards who has confirmed it. Nothing for a grant that had ended before. */
+export function Revoke({ grant, done }: { grant: Grant; done: () => void }): JSX.Element | null {
     const [open, setOpen] = useState(false);
     const [why, setWhy] = useState("");
     const [busy, setBusy] = useState(false);
@@ -43,6 +43,7 @@ export function Revoke({ grant, done }: { grant: Grant; done: () => void }): JSX
         }
     }
     if (answer) return <p class="done" role="status"><Safe text={answer} /></p>;
+    if (!live(grant)) return null;
     if (!open)
         return <button type="button" class="button no" onClick={() => setOpen(true)}>{own ? "Give up" : "Revoke"}<span class="sr"> {grant.code}</span></button>;
     return (
@@ -85,7 +86,7 @@ export function Grants(): JSX.Element {
                 <li key={g.id} class={`line card ${live(g) ? "" : "gone"}`}>
                     <p class="what"><Name text={g.principal.name} />: <Safe text={g.summary} /></p>
                     <p><a class="code" href={`/r/${g.code}`} data-item>{g.code}</a> · {grantWords(g)}{live(g) && <> · <Left ends={g.ends} /> left</>}</p>
-                    {live(g) && <Revoke grant={g} done={again} />}
+                    <Revoke grant={g} done={again} />
                 </li>
             ))}
         </ul>
