@@ -207,6 +207,18 @@ static void own_done(struct gw_session *s)
 }
 
 /* --- what the target says --- */
+struct run { /* bytes seen and not yet passed on: one write for all that came together */
+    struct phi_view in;
+    size_t done, seen;
+};
+
+static void run_pass(struct gw_session *s, struct run *r)
+{
+    if (r->seen > r->done)
+        gw_to_client(s, (struct phi_view){ r->in.p + r->done, r->seen - r->done });
+    r->done = r->seen;
+}
+
 static void on_status(struct gw_session *s, struct phi_view body)
 {
     struct phi_view name, value;
@@ -253,12 +265,13 @@ static void ready_common(struct gw_session *s, uint8_t state)
     gw_live_settle(s);
 }
 
-static void on_ready(struct gw_session *s, struct phi_view body, struct phi_view message)
+/* True: the client sees it. */
+static bool on_ready(struct gw_session *s, struct phi_view body)
 {
     enum gw_own own = s->own;
     if (body.n != 1 || (body.p[0] != 'I' && body.p[0] != 'T' && body.p[0] != 'E')) {
         gw_kill(s, "08P01", "phi: the target broke the protocol");
-        return;
+        return false;
     }
     s->own = GW_OWN_NONE;
     if (own == GW_OWN_PROBE) {
@@ -267,31 +280,30 @@ static void on_ready(struct gw_session *s, struct phi_view body, struct phi_view
             gw_leave(s);
         }
         gw_event(s, s->cancelled ? EV_DENY : EV_ALIVE);
-        return;
+        return false;
     }
     if (own == GW_OWN_PIN) {
         if (s->own_again) {
             gw_event(s, EV_READY); /* still due: it is sent again */
-            return;
+            return false;
         }
         if (!s->own_ok) {
             gw_kill(s, "58000", "phi: the session's settings could not be checked; the session ends");
-            return;
+            return false;
         }
         own_done(s);
         gw_event(s, EV_READY);
-        return;
+        return false;
     }
     bool failed = s->failed;
     ready_common(s, body.p[0]);
     if (own == GW_OWN_SYNC)
         s->skip_to_sync = failed;
-    else
-        gw_to_client(s, message);
-    gw_event(s, EV_READY);
+    gw_event(s, EV_READY); /* the next unit is looked for when these bytes have been passed on */
+    return own != GW_OWN_SYNC;
 }
 
-static void on_error(struct gw_session *s, struct phi_view body, struct phi_view message)
+static bool on_error(struct gw_session *s, struct phi_view body, struct run *r)
 {
     s->failed = true;
     gw_flight_clear(s);
@@ -299,23 +311,23 @@ static void on_error(struct gw_session *s, struct phi_view body, struct phi_view
         s->skip_to_sync = true;
     if (s->own == GW_OWN_PIN) { /* a cancel that came too late for its statement may hit ours */
         s->own_again = phi_view_is(pg_field(body, 'C'), "57014");
-        return;
+        return false;
     }
-    if (!names_our_portal(s, body)) {
-        gw_to_client(s, message);
-        return;
-    }
+    if (!names_our_portal(s, body))
+        return true;
     PHI_BUF(b, 16 * 1024);
     report_refusal(s, &b);
+    run_pass(s, r); /* what came before it goes first */
     gw_to_client(s, phi_buf_view(&b));
+    return false;
 }
 
 /* Looks at one whole message; false: it was dealt with and is not passed on. */
-static bool look(struct gw_session *s, uint8_t type, struct phi_view body, struct phi_view message)
+static bool look(struct gw_session *s, uint8_t type, struct phi_view body, struct run *r)
 {
     switch (type) {
-    case 'Z': on_ready(s, body, message); return false;
-    case 'E': on_error(s, body, message); return false;
+    case 'Z': return on_ready(s, body);
+    case 'E': return on_error(s, body, r);
     case 'S': on_status(s, body); return true;
     case 'C':
         if (s->own == GW_OWN_PIN)
@@ -379,18 +391,6 @@ static bool begins_stream(struct gw_session *s, uint8_t type)
     return true;
 }
 
-struct run { /* bytes seen and not yet passed on */
-    struct phi_view in;
-    size_t done, seen;
-};
-
-static void run_pass(struct gw_session *s, struct run *r)
-{
-    if (r->seen > r->done)
-        gw_to_client(s, (struct phi_view){ r->in.p + r->done, r->seen - r->done });
-    r->done = r->seen;
-}
-
 /* One message, or what is there of a streaming one. False: no more can be done with these bytes. */
 static bool server_step(struct gw_session *s, struct run *r)
 {
@@ -419,10 +419,15 @@ static bool server_step(struct gw_session *s, struct run *r)
     if (!have)
         return false;
     body = (struct phi_view){ rest.p + PG_HEAD, len };
-    run_pass(s, r); /* keeps the order, and what `look` says comes behind it */
-    r->seen += whole;
-    if (!look(s, type, body, phi_view_upto(rest, whole)))
+    if (s->own != GW_OWN_NONE)
+        run_pass(s, r); /* a step behind our own question may write to the client itself */
+    if (look(s, type, body, r)) {
+        r->seen += whole;
+    } else {
+        run_pass(s, r);
+        r->seen += whole;
         r->done = r->seen;
+    }
     return true;
 }
 
