@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """asyncpg in its default mode: prepared statements, implicit transactions, Flush after Parse."""
 import asyncio
+import concurrent.futures
 import re
 import threading
 
@@ -37,7 +38,7 @@ class Driver:
         self.task = asyncio.run_coroutine_threadsafe(self._once(sql, params), LOOP)
         try:
             return self.task.result()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, concurrent.futures.CancelledError):
             raise RuntimeError("cancelled") from None
 
     def cancel(self):
