@@ -131,6 +131,28 @@ await test("console: bob approves a scope for less time, and revokes the grant",
     await holds(bob, "real-grants");
 });
 
+await test("console: what needs two DBAs waits for the second after the first, and says for whom", async () => {
+    const p = await held("ALTER TABLE orders ADD COLUMN gift text;");
+    await bob.keyboard.press("1");
+    await bob.getByRole("link", { name: p.code }).click();
+    await same(bob);
+    await bob.keyboard.press("a");
+    await bob.getByText("Yours is one of 2 approvals that are missing for two-dbas").waitFor();
+    await bob.keyboard.press("Enter");
+    await bob.getByText("Your approval counts. It waits for 1 more two-dbas (carol).").waitFor();
+    await holds(bob, "real-two");
+    await bob.keyboard.press("Escape");
+    const carol = await signIn("carol", {});
+    await carol.getByRole("link", { name: p.code }).click();
+    await same(carol);
+    await carol.keyboard.press("a");
+    await carol.getByRole("button", { name: "Yes, approve" }).waitFor();
+    await carol.keyboard.press("Enter");
+    await carol.getByText("approved by bob, you").waitFor();
+    equal(await p.ended, 0, p.said);
+    await carol.context().close();
+});
+
 await test("console: the log shows each step under a signed head", async () => {
     await bob.keyboard.press("4");
     for (const ev of ["request.approved", "grant.claimed", "request.denied", "request.cancelled", "grant.revoked"]) await bob.getByText(ev, { exact: true }).first().waitFor();

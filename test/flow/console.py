@@ -13,7 +13,8 @@ with phiflow.Flow() as f:
     def link(name):
         return f.house.admin().call("POST", "/v1/links", {"person": name})["link"]
 
-    given = {"url": f.place.url(), "links": {n: [link(n) for _ in range(3)] for n in ("alice", "bob")}, "psql": f.psql_cmd("alice", "-c"),
+    f.house.admin().make("/v1/people", {"name": "carol", "groups": ["dba"]})
+    given = {"url": f.place.url(), "links": {n: [link(n) for _ in range(3)] for n in ("alice", "bob", "carol")}, "psql": f.psql_cmd("alice", "-c"),
              "phi": f.place.program("phi")}
     done = subprocess.run(["node", f"{HERE}/_console_steps.mjs"], env={**f.env("alice"), "PHI_CONSOLE": json.dumps(given)}, check=False,
                           stdin=subprocess.DEVNULL)

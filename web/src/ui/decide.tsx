@@ -162,6 +162,14 @@ function Deny(p: Props): JSX.Element {
     );
 }
 
+/** For those who have voted, whom it waits for; for others, why they cannot. */
+function WhyNot({ r }: { r: Request }): JSX.Element {
+    const voted = r.votes.some((v) => v.person === me.value?.person.name);
+    if (!voted) return <p class="whynot">You cannot decide this: <Safe text={r.can.why_not || "you are not among its approvers"} />.</p>;
+    const waits = r.needs.map((alt) => alt.filter((n) => missing(n) > 0).map((n) => `${missing(n)} more ${n.requirement} (${n.who.join(", ") || "nobody may"})`).join(" and "));
+    return <p class="whynot">Your approval counts. It waits for <Safe text={waits.join(", or ")} />.</p>;
+}
+
 /** The bar at the foot of a pending request. */
 export function Decide(p: Props): JSX.Element {
     const { r, panel, setPanel } = p;
@@ -177,8 +185,7 @@ export function Decide(p: Props): JSX.Element {
             pageKeys.delete("d");
         };
     });
-    if (!r.can.approve && !r.can.deny)
-        return <div class="bar"><p class="whynot">You cannot decide this: <Safe text={r.can.why_not || "you are not among its approvers"} />.</p></div>;
+    if (!r.can.approve && !r.can.deny) return <div class="bar"><WhyNot r={r} /></div>;
     return (
         <div class="bar" role="region" aria-label="Decide">
             {panel === "approve" && <Approve {...p} />}
