@@ -64,7 +64,7 @@ await test("console: bob approves alice's DELETE by keyboard and her psql prints
     equal(await bob.locator(".sheet").innerText(), "DELETE FROM orders WHERE id = 7;");
     await holds(bob, "real-detail");
     await bob.keyboard.press("a");
-    await bob.getByText("may run exactly this once within 15 min.").waitFor();
+    await bob.getByText("may run exactly this once within 15 min at most.").waitFor();
     await bob.keyboard.press("Enter");
     await bob.getByText("approved by you").first().waitFor();
     equal(await p.ended, 0, p.said);

@@ -5,7 +5,7 @@ export type TokenKind = "keyword" | "string" | "name" | "number" | "comment" | "
 export interface Token { kind: TokenKind; from: number; to: number }
 
 const keywords = new Set(
-    ("all alter analyze and any as asc begin between by call cascade case cast checkpoint cluster collate column comment commit " +
+    ("add all alter analyze and any as asc begin between by call cascade case cast checkpoint cluster collate column comment commit " +
         "concurrently conflict constraint copy create cross cube current database deallocate declare default delete desc discard distinct do " +
         "drop each else end except execute exists explain extension fetch filter for force foreign from full function grant group grouping having if " +
         "in index inner insert instead intersect into is isnull join key lateral leading left like limit listen load lock materialized " +

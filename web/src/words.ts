@@ -89,12 +89,12 @@ export function usesWords(uses: number): string {
     return uses === 0 ? "any number of times" : uses === 1 ? "once" : `at most ${plural(uses, "time")}`;
 }
 
-/** What will happen on an approval that completes the request. */
+/** What will happen on an approval that completes the request; a requirement may shorten it further, hence "at most". */
 export function outcome(r: Request, body: Body, for_ms: number, uses: number): Piece[] {
     const who: Piece = { text: r.requester.name, as: "name" };
     if (body.scope)
-        return [who, { text: " may " }, ...doing(body), { text: ` for ${duration(for_ms)}, ${usesWords(uses)}.` }];
-    return [who, { text: ` may run exactly this ${usesWords(uses)} within ${duration(for_ms)}.` }];
+        return [who, { text: " may " }, ...doing(body), { text: ` for ${duration(for_ms)} at most, ${usesWords(uses)}.` }];
+    return [who, { text: ` may run exactly this ${usesWords(uses)} within ${duration(for_ms)} at most.` }];
 }
 
 export const missing = (n: Need): number => Math.max(0, n.count - n.have);

@@ -37,8 +37,8 @@ test("a headline says the most dangerous thing first, and how much it leaves out
 test("a scope says for how long and how often", () => {
     const { payload: _, ...b } = body({ actions: [], scope: { actions: ["pg:write"], resources: [table("shop", "public", "orders")] }, bounds: { for_ms: 600000, uses: 0 } });
     assert.equal(said(b), "alice wants to write to shop/public.orders for 10 min");
-    assert.equal(plain(outcome(request(b), b, 300000, 0)), "alice may write to shop/public.orders for 5 min, any number of times.");
-    assert.equal(plain(outcome(request(body()), body(), 900000, 1)), "alice may run exactly this once within 15 min.");
+    assert.equal(plain(outcome(request(b), b, 300000, 0)), "alice may write to shop/public.orders for 5 min at most, any number of times.");
+    assert.equal(plain(outcome(request(body()), body(), 900000, 1)), "alice may run exactly this once within 15 min at most.");
 });
 
 test("what became of a request is a word or a few", () => {
