@@ -1,41 +1,61 @@
-"""A psql of one person that stays open, as somebody at a terminal would have it."""
+"""A psql of one person that stays open, on a terminal of its own, as somebody would have it."""
+import fcntl
+import os
+import pty
 import re
-import signal
 import subprocess
+import termios
 import threading
 import time
 
 from place import Trouble
 
 
+def terminal():
+    """(master, slave) of a terminal that echoes nothing, changes no line end, and turns Ctrl-C into SIGINT."""
+    master, slave = pty.openpty()
+    mode = termios.tcgetattr(slave)
+    mode[1] &= ~termios.OPOST
+    mode[3] = (mode[3] & ~(termios.ECHO | termios.ICANON)) | termios.ISIG  # not ICANON: its lines end at 4,096 bytes
+    termios.tcsetattr(slave, termios.TCSANOW, mode)
+    return master, slave
+
+
 class Psql:
     """Statements go in by say(); what comes back, notices included, is waited for by expect()."""
 
-    def __init__(self, house, name, url=None):
+    def __init__(self, house, name, url=None, env=None):
         self.url = url or house.phi(name, "connect", "shop", "--print", "url").stdout.strip()
-        self.child = subprocess.Popen(["psql", "-X", "-A", "-t", "-f", "-", self.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, bufsize=0, start_new_session=True)
+        self.master, slave = terminal()
+        self.child = subprocess.Popen(
+            ["psql", "-X", "-n", "-A", "-t", "-P", "pager=off", "-v", "PROMPT1=", "-v", "PROMPT2=", "-v", "PROMPT3=", self.url],
+            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, env={**os.environ, **(env or {})},
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
         self.text, self.mark, self.arrived = "", 0, threading.Condition()
-        threading.Thread(target=self._read, daemon=True).start()
+        self.at, self.over = 0.0, False
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     def _read(self):
-        while True:
-            part = self.child.stdout.read(65536)
+        while not self.over:
+            try:
+                part = os.read(self.master, 65536)
+            except OSError:  # EIO: the last program on the terminal is gone
+                part = b""
             with self.arrived:
-                self.text += part.decode(errors="replace") if part else ""
+                self.text += part.decode(errors="replace")
                 self.at = time.monotonic()
                 self.over = not part
                 self.arrived.notify_all()
-            if not part:
-                return
-
-    at, over = 0.0, False
 
     def say(self, sql):
         """Sends a statement; expect() then looks only at what comes after it."""
         with self.arrived:
             self.mark = len(self.text)
-        self.child.stdin.write((sql + "\n").encode())
+        data = (sql + "\n").encode()
+        while data:
+            data = data[os.write(self.master, data):]
 
     def since(self):
         return self.text[self.mark:]
@@ -63,15 +83,29 @@ class Psql:
 
     def interrupt(self):
         """Ctrl-C."""
-        self.child.send_signal(signal.SIGINT)
+        os.write(self.master, b"\x03")
+
+    def hang_up(self):
+        """The terminal's window is closed: no farewell, SIGHUP."""
+        self.child.send_signal(1)
+        self._end()
 
     def close(self):
-        try:
-            self.child.stdin.close()
-        except OSError:
-            pass
+        if self.child.poll() is None and not self.over:
+            try:
+                self.interrupt()  # where a statement still waits
+                self.say("\\q")
+            except OSError:
+                pass
+        self._end()
+
+    def _end(self):
         try:
             self.child.wait(5)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
+        self.reader.join(5)
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
