@@ -8,7 +8,9 @@ static const char url_chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
 
 static void encode(struct phi_buf *b, struct phi_view v, const char *chars)
 {
-    for (size_t i = 0; i < v.n; i += 3) {
+    uint8_t *p = phi_buf_room(b, v.n / 3 * 4 + (v.n % 3 ? v.n % 3 + 1 : 0));
+    size_t at = 0;
+    for (size_t i = 0; p && i < v.n; i += 3) {
         size_t left = v.n - i;
         uint32_t w = (uint32_t)v.p[i] << 16;
         if (left > 1)
@@ -17,8 +19,9 @@ static void encode(struct phi_buf *b, struct phi_view v, const char *chars)
             w |= v.p[i + 2];
         size_t chars_out = left > 2 ? 4 : left + 1;
         for (size_t k = 0; k < chars_out; k++)
-            phi_buf_addc(b, (uint8_t)chars[w >> (18 - 6 * k) & 63]);
+            p[at++] = (uint8_t)chars[w >> (18 - 6 * k) & 63];
     }
+    phi_buf_commit(b, at);
 }
 
 static bool decode(struct phi_view text, const char *chars, struct phi_buf *ret)

@@ -41,23 +41,24 @@ struct phi_view phi_buf_view(const struct phi_buf *b)
     return phi_view_mem(b->p, b->n);
 }
 
+static bool grow(struct phi_buf *b, size_t n)
+{
+    size_t cap = b->cap ? b->cap : 64;
+    while (cap < b->n + n)
+        cap = cap > b->max / 2 ? b->n + n : cap * 2;
+    uint8_t *p = realloc(b->p, cap + 1); /* one more for phi_buf_str */
+    if (!p)
+        return false;
+    b->p = p;
+    b->cap = cap;
+    return true;
+}
+
 uint8_t *phi_buf_room(struct phi_buf *b, size_t n)
 {
-    if (b->bad || n > b->max - b->n) {
+    if (b->bad || n > b->max - b->n || ((n > b->cap - b->n || !b->p) && !grow(b, n))) {
         b->bad = true;
         return NULL;
-    }
-    if (n > b->cap - b->n || !b->p) {
-        size_t cap = b->cap ? b->cap : 64;
-        while (cap < b->n + n)
-            cap = cap > b->max / 2 ? b->n + n : cap * 2;
-        uint8_t *p = realloc(b->p, cap + 1); /* one more for phi_buf_str */
-        if (!p) {
-            b->bad = true;
-            return NULL;
-        }
-        b->p = p;
-        b->cap = cap;
     }
     return b->p + b->n;
 }

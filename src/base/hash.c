@@ -74,13 +74,17 @@ void phi_random(void *p, size_t n)
     }
 }
 
+static const char hex_digits[] = "0123456789abcdef";
+
 void phi_hex_add(struct phi_buf *b, struct phi_view v)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < v.n; i++) {
-        phi_buf_addc(b, (uint8_t)digits[v.p[i] >> 4]);
-        phi_buf_addc(b, (uint8_t)digits[v.p[i] & 15]);
+    uint8_t *p = phi_buf_room(b, 2 * v.n);
+    for (size_t i = 0; p && i < v.n; i++) {
+        p[2 * i] = (uint8_t)hex_digits[v.p[i] >> 4];
+        p[2 * i + 1] = (uint8_t)hex_digits[v.p[i] & 15];
     }
+    if (p)
+        phi_buf_commit(b, 2 * v.n);
 }
 
 static int hex_digit(uint8_t c)
@@ -106,10 +110,9 @@ bool phi_hex_read(struct phi_view text, void *ret, size_t n)
 
 void phi_digest_hex(const struct phi_digest *d, char ret[PHI_HEX_LEN + 1])
 {
-    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < sizeof(d->b); i++) {
-        ret[2 * i] = digits[d->b[i] >> 4];
-        ret[2 * i + 1] = digits[d->b[i] & 15];
+        ret[2 * i] = hex_digits[d->b[i] >> 4];
+        ret[2 * i + 1] = hex_digits[d->b[i] & 15];
     }
     ret[PHI_HEX_LEN] = 0;
 }

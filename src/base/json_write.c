@@ -66,12 +66,26 @@ void phi_jw_end(struct phi_jw *w)
     w->depth--;
 }
 
+/* How many bytes at the front stand for themselves: ASCII without controls, quote and backslash. */
+static size_t plain_run(struct phi_view v)
+{
+    size_t n = 0;
+    while (n < v.n && v.p[n] >= 0x20 && v.p[n] < 0x80 && v.p[n] != '"' && v.p[n] != '\\')
+        n++;
+    return n;
+}
+
 /* Shortest escapes (RFC 8785, 3.2.2.2): the same in every form that we write. */
 static void put_string(struct phi_buf *b, struct phi_view v)
 {
     static const char letters[] = "btn\0fr"; /* U+0008 … U+000D, \v has none */
     phi_buf_addc(b, '"');
-    while (v.n) {
+    for (;;) {
+        size_t run = plain_run(v);
+        phi_buf_add(b, phi_view_upto(v, run));
+        v = phi_view_from(v, run);
+        if (!v.n)
+            break;
         uint32_t cp = 0;
         size_t n = phi_utf8_next(v, &cp);
         if (!n) {
@@ -133,8 +147,16 @@ void phi_jw_cstr(struct phi_jw *w, const char *s)
 
 void phi_jw_int(struct phi_jw *w, int64_t v)
 {
-    if (item(w, false))
-        phi_buf_printf(w->out, "%lld", (long long)v);
+    uint8_t text[20], *at = text + sizeof(text); /* without printf: this is on the path of each statement */
+    uint64_t left = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    if (!item(w, false))
+        return;
+    do
+        *--at = (uint8_t)('0' + left % 10);
+    while (left /= 10);
+    if (v < 0)
+        phi_buf_addc(w->out, '-');
+    phi_buf_add(w->out, phi_view_mem(at, (size_t)(text + sizeof(text) - at)));
 }
 
 void phi_jw_bool(struct phi_jw *w, bool v)
