@@ -7,7 +7,6 @@ All in one run, rounds interleaved, medians printed with their ratio to PgBounce
 Environment: PHI_BENCH_LIBS where PgBouncer's libraries were unpacked."""
 import argparse
 import glob
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ import statistics
 import subprocess
 import threading
 import time
+import urllib.parse
 
 import phiflow
 from house import Api
@@ -121,8 +121,8 @@ listen pg
         return self.env(port), self.start([exe, "-db", "-q", "-f", cfg], port, {"LD_LIBRARY_PATH": os.environ.get("PHI_BENCH_LIBS", "")})
 
     def phi(self):
-        c = json.loads(self.flow.phi("alice", "connect", "shop", "--print", "json"))
-        return self.env(c["port"], c["user"], c["password"]), self.flow.house.gateway.pid()
+        u = urllib.parse.urlsplit(self.flow.url("alice"))
+        return self.env(u.port, urllib.parse.unquote(u.username), urllib.parse.unquote(u.password)), self.flow.house.gateway.pid()
 
     def all(self):
         found = {"direct": (self.env(self.target), None), "PgBouncer": self.pgbouncer(), "HAProxy": self.haproxy(), "phi": self.phi()}
@@ -148,7 +148,7 @@ def pgbench(peer, folder, mode, clients, seconds):
                           cwd=folder, check=False, timeout=seconds + 60)
     m = re.search(r"tps = ([0-9.]+)", done.stdout)
     if done.returncode or not m:
-        raise phiflow.Failed(f"pgbench failed:\n{done.stdout[-2000:]}")
+        raise phiflow.Failed(f"pgbench failed through port {env['PGPORT']}:\n{done.stdout[-2000:]}")
     cpu = (cpu_seconds(pid) - before) if pid else 0
     times = []
     for path in glob.glob(prefix + "*"):
