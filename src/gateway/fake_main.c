@@ -1,6 +1,6 @@
 /* A gateway in front of a real PostgreSQL with a phid that is only pretended, for flow tests of this room: it reads one
  * command a line from standard input and says on standard output what the gateway asked of phid.
- *     usage: gw-fake LISTEN CONNINFO [SEARCH_PATH]
+ *     usage: gw-fake LISTEN CONNINFO [SEARCH_PATH [CA_FILE [CERT_FILE KEY_FILE]]]
  * alice's credential is "cred", its password "sesame". */
 #include <stdio.h>
 #include <stdlib.h>
@@ -315,6 +315,16 @@ static int run(struct fake *f, char **argv, int argc)
     struct gw_target_opts o = { .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL };
     struct gw_phid port = { f,          fake_signin, fake_credential_good, fake_decide, fake_epoch, fake_may_record, fake_record,
                             fake_request, fake_claim, fake_cancel,         fake_leave,  fake_outcome, fake_ack };
+    PHI_BUF(ca, 65536);
+    if (argc > 4 && phi_file_read(argv[4], 65536, &ca, &err) == PHI_OK)
+        o.ca_pem = phi_buf_view(&ca);
+    PHI_BUF(cert, 65536);
+    PHI_BUF(key, 65536);
+    if (argc > 6 && phi_file_read(argv[5], 65536, &cert, &err) == PHI_OK && phi_file_read(argv[6], 65536, &key, &err) == PHI_OK) {
+        struct net_tls_server_opts tls = { .cert_pem = phi_buf_view(&cert), .key_pem = phi_buf_view(&key) };
+        if (net_tls_server_open(&tls, &o.client_tls, &err) != PHI_OK)
+            return 1;
+    }
     scram_verifier_make(PHI_LIT("sesame"), PHI_LIT("0123456789abcdef"), 4096, &verifier);
     snprintf(f->verifier, sizeof f->verifier, "%s", phi_buf_str(&verifier));
     if (net_loop_open(&f->loop, &err) != PHI_OK || gw_open(f->loop, &port, 1, &f->gw, &err) != PHI_OK ||
@@ -328,6 +338,7 @@ static int run(struct fake *f, char **argv, int argc)
     net_loop_run(f->loop);
     net_watch_close(watch);
     gw_close(f->gw);
+    net_tls_close(o.client_tls);
     net_loop_close(f->loop);
     while (f->pending != NULL) {
         struct pending *p = f->pending;
@@ -344,7 +355,7 @@ int main(int argc, char **argv)
     if (gw_parser_child(argc, argv, &rc))
         return rc;
     if (argc < 3) {
-        fprintf(stderr, "usage: gw-fake LISTEN CONNINFO [SEARCH_PATH]\n");
+        fprintf(stderr, "usage: gw-fake LISTEN CONNINFO [SEARCH_PATH [CA_FILE [CERT_FILE KEY_FILE]]]\n");
         return 2;
     }
     return run(&f, argv, argc);

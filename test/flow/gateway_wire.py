@@ -1,11 +1,29 @@
-"""The gateway against a real PostgreSQL, with gw-fake's pretended phid: what phid is asked, what reaches the target,
-what the client hears. Each scenario is a function; its name is the claim.
+#!/usr/bin/python3
+# timeout: 240
+"""The gateway against a real PostgreSQL, with a pretended phid (gw-fake): what phid is asked, what reaches the target,
+what the client hears. Each scenario is a function; its name is the claim. An attack marked "lab" is first shown to work
+against the target itself.
 
-usage: /usr/bin/python3 flow_test.py GW_FAKE [NAME…]      (root, or a user that may run PostgreSQL's initdb)"""
-import base64, glob, hashlib, hmac, os, queue, shutil, socket, struct, subprocess, sys, tempfile, threading, time
+usage: gateway_wire.py [NAME…]      PHI_BUILD names the build folder"""
+import base64
+import glob
+import hashlib
+import hmac
+import os
+import queue
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
 
-FAKE = os.path.abspath(sys.argv[1])
-ONLY = sys.argv[2:]
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FAKE = os.path.join(TOP, os.environ.get("PHI_BUILD", "build/release"), "src/gateway/gw-fake")
+ONLY = sys.argv[1:]
 BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[0]
 AS = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
 
@@ -39,9 +57,9 @@ class Cluster:
 
 
 class Gateway:
-    def __init__(self, cluster):
-        self.proc = subprocess.Popen([FAKE, "127.0.0.1:0", f"host={cluster.dir} port=5432 dbname=shop user=gw"],
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, cluster, connect=None, *more):
+        connect = connect or f"host={cluster.dir} port=5432 dbname=shop user=gw"
+        self.proc = subprocess.Popen([FAKE, "127.0.0.1:0", connect, "public", *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.lines, self.seen = queue.Queue(), []
         threading.Thread(target=self._pump, daemon=True).start()
         self.port = int(self.wait("port ").split()[1])
@@ -197,6 +215,18 @@ def fields(body):
     return {f[:1].decode(): f[1:].decode() for f in body.split(b"\0") if f}
 
 
+class Direct(Client):
+    """The target without phi in front of it."""
+
+    def __init__(self, db):
+        self.buf, self.sock = b"", socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(20)
+        self.sock.connect(db.dir + "/.s.PGSQL.5432")
+        body = struct.pack("!I", 196608) + b"user\0gw\0database\0shop\0\0"
+        self.sock.sendall(struct.pack("!I", len(body) + 4) + body)
+        self.until()
+
+
 class Answer:
     def __init__(self, messages):
         self.messages = messages
@@ -299,7 +329,7 @@ def hold_ends_with_the_link(db, gw):
     assert a.code == "42501" and "N" not in a.kinds and "K7Q-4MX" in a.error["M"], a.messages
 
 
-def cancel_key_of_the_session_cancels_a_hold_and_a_foreign_one_does_not(db, gw):
+def attack_43_only_the_sessions_own_cancel_key_cancels_a_hold(db, gw):
     c = Client(gw)
     c.query("delete from orders where id = 7")
     c.notice()
@@ -384,7 +414,7 @@ def denied_by_policy_is_one_sentence(db, gw):
     assert db.sql("select count(*) from orders") == "10" and not gw.said("ask")
 
 
-def two_statements_are_bound_together(db, gw):
+def attack_11_two_statements_are_bound_together(db, gw):
     c = Client(gw)
     c.query("select 1; delete from orders where id = 7")
     c.notice()
@@ -393,7 +423,7 @@ def two_statements_are_bound_together(db, gw):
     assert Answer(c.until()).code == "42501"
 
 
-def prepared_statements_are_decided_at_each_execute(db, gw):
+def attack_13_changed_bind_values_need_their_own_approval(db, gw):
     c = Client(gw)
     a = c.batch(parse("delete from orders where id = $1", "d", (23,)), describe("S", "d"))
     assert a.state == "I" and not a.error and not gw.said("ask")  # Parse alone asks nobody
@@ -408,9 +438,39 @@ def prepared_statements_are_decided_at_each_execute(db, gw):
     assert one != two  # other values, another payload
 
 
+def lab_functions(db):
+    db.sql("create or replace function d() returns int language plpgsql volatile as $$begin delete from orders; return 1; end$$;"
+           "create or replace function s() returns int language plpgsql stable as $$begin return d(); end$$;"
+           "create or replace function i() returns int language plpgsql immutable as $$begin return d(); end$$;"
+           "create or replace function lit() returns int language plpgsql as "
+           "$$begin perform set_config('standard_conforming_strings', 'off', false); return 1; end$$")
+
+
+def refused_rows(db, gw, c, sql):
+    """What is held and then denied leaves all rows."""
+    c.query(sql)
+    c.notice()
+    gw.tell("deny no")
+    assert Answer(c.until()).code == "42501"
+    assert db.sql("select count(*) from orders") == "10", sql
+
+
+def attack_12_another_literal_needs_its_own_approval(db, gw):
+    c = Client(gw)
+    for n in (1, 2):
+        c.query(f"delete from orders where id = {n}")
+        c.notice()
+        gw.tell("approve")
+        assert Answer(c.until()).tags == ["DELETE 1"]
+    assert gw.said("pending") == ["pending req%d" % n for n in (int(gw.said("pending")[0][11:]), int(gw.said("pending")[0][11:]) + 1)]
+    assert len(gw.said("claim")) == 2
+
+
 def attack_14_bind_without_execute_is_decided(db, gw):
-    db.sql("create or replace function i() returns int language plpgsql immutable as $$begin delete from orders; return 1; end$$")
-    time.sleep(6)  # the catalogue is read again every few seconds
+    d = Direct(db)
+    d.batch(parse("select i()"), bind())
+    assert db.sql("select count(*) from orders") == "0"  # the attack works without phi
+    db.fresh()
     c = Client(gw)
     c.send(parse("select i()"), bind(), SYNC)
     c.notice()
@@ -418,19 +478,77 @@ def attack_14_bind_without_execute_is_decided(db, gw):
     gw.tell("deny no")
     assert Answer(c.until()).code == "42501"
     assert db.sql("select count(*) from orders") == "10"
-    c.query("explain select i()")
+
+
+def attack_14_execute_after_the_grants_end_asks_again(db, gw):
+    gw.tell("grant-ms 300")
+    c = Client(gw)
+    c.batch(parse("delete from orders where id = 7", "d"))
+    c.send(bind(stmt="d"), execute(), SYNC)
     c.notice()
-    gw.tell("deny no")
-    assert Answer(c.until()).code == "42501"
-    assert db.sql("select count(*) from orders") == "10"
+    gw.tell("approve")
+    assert Answer(c.until()).tags == ["DELETE 1"]
+    db.fresh()
+    time.sleep(0.302)
+    c.send(bind(stmt="d"), execute(), SYNC)
+    c.notice()
+    gw.tell("deny over")
+    assert Answer(c.until()).code == "42501" and db.sql("select count(*) from orders") == "10"
+
+
+def attack_17_labels_prove_nothing(db, gw):
+    d = Direct(db)
+    for sql in ("select s()", "explain select i()"):
+        d.run(sql)
+        assert db.sql("select count(*) from orders") == "0", sql
+        db.fresh()
+    c = Client(gw)
+    for sql in ("select s()", "explain select i()", "select i()", "select * from orders where id = d()"):
+        refused_rows(db, gw, c, sql)
+
+
+def attack_18_read_only_is_no_shelter_for_administration(db, gw):
+    path = tempfile.mktemp(prefix="phigw", dir="/tmp")
+    d = Direct(db)
+    d.run(f"begin read only; copy (select 1) to program 'touch {path}'; commit")
+    assert os.path.exists(path)
+    os.unlink(path)
+    c = Client(gw)
+    for sql in (f"begin read only; copy (select 1) to program 'touch {path}'; commit", "select pg_reload_conf()"):
+        a = c.run(sql)
+        assert a.code == "42501" and a.state == "I", (sql, a.error)
+    assert not os.path.exists(path)
+
+
+def attack_19_explain_analyze_is_its_statement(db, gw):
+    Direct(db).run("explain analyze delete from orders")
+    assert db.sql("select count(*) from orders") == "0"
+    db.fresh()
+    refused_rows(db, gw, Client(gw), "explain analyze delete from orders")
+    assert '"pg:delete"' in gw.said("ask")[0]
+
+
+def attack_20_roles_cannot_be_changed(db, gw):
+    c = Client(gw)
+    for sql in ("reset role", "set role postgres", "set session authorization postgres", "reset session authorization", "set local role gw"):
+        a = c.run(sql)
+        assert a.code == "42501" and a.state == "I", (sql, a.messages)
 
 
 def attack_10_string_settings_cannot_be_changed(db, gw):
+    d = Direct(db)
+    d.run("set standard_conforming_strings = off")
+    d.run("select '\\'' ; delete from orders; --'")
+    assert db.sql("select count(*) from orders") == "0"
+    db.fresh()
     c = Client(gw)
     for sql in ("set standard_conforming_strings = off", "set client_encoding = 'LATIN1'",
                 "select set_config('standard_conforming_strings', 'off', false)", "set search_path = evil"):
         a = c.run(sql)
         assert a.code == "42501", (sql, a.messages)
+
+
+def attack_22_startup_parameters_are_an_allow_list(db, gw):
     for bad in ({"client_encoding": "LATIN1"}, {"options": "-c standard_conforming_strings=off"}, {"search_path": "evil"},
                 {"options": "-c search_path=evil"}, {"role": "postgres"}, {"session_authorization": "x"}, {"replication": "database"}):
         try:
@@ -443,10 +561,32 @@ def attack_10_string_settings_cannot_be_changed(db, gw):
     assert Client(gw, client_encoding="'utf-8'").status["client_encoding"] == "UTF8"
 
 
+def attack_41_commit_at_the_edge(db, gw):
+    gw.tell("grant-ms 400")
+    for late in (-0.02, -0.002, 0.0, 0.001, 0.02):
+        db.fresh()
+        c = Client(gw)
+        c.query("begin; delete from orders where id = 7")
+        c.notice()
+        gw.tell("approve")
+        assert Answer(c.until()).state == "T"
+        gw.wait("claim claim")
+        time.sleep(max(0, gw.when + 0.4 + late - time.time()))
+        try:
+            done = c.run("commit").tags == ["COMMIT"]
+        except (Refused, EOFError, OSError):
+            done = False
+        time.sleep(0.3)
+        left = db.sql("select count(*) from orders")
+        assert not (done and left == "10"), late
+        assert late < 0 or left == "10", f"committed {late * 1000} ms after the end"
+
+
 def attack_61_texts_behind_something_not_harmless_must_be_plain(db, gw):
-    db.sql("create or replace function lit() returns int language plpgsql as "
-           "$$begin perform set_config('standard_conforming_strings', 'off', false); return 1; end$$")
-    time.sleep(6)
+    d = Direct(db)
+    d.batch(parse("select lit()"), bind(), execute(), parse("select '\\'' || (select d()) --'"), bind(), execute())
+    assert db.sql("select count(*) from orders") == "0"
+    db.fresh()
     gw.tell("allow pg:connect pg:select pg:set pg:call pg:write pg:delete")
     c = Client(gw)
     a = c.batch(parse("select lit()"), bind(), execute(), parse("select '\\' || (select count(*) from orders) --'"), bind(), execute())
@@ -460,13 +600,16 @@ def attack_61_texts_behind_something_not_harmless_must_be_plain(db, gw):
 
 
 def attack_16_temporary_tables_do_not_shadow(db, gw):
+    d = Direct(db)
+    d.run("create temp table orders(id int)")
+    assert d.run("select count(*) from orders").rows == [["0"]]
     gw.tell("allow pg:connect pg:select pg:set pg:ddl")
     c = Client(gw)
     c.run("create temp table orders(id int)")
     assert c.run("select count(*) from orders").rows == [["10"]]
 
 
-def attack_43_and_signing_in(db, gw):
+def wrong_credentials_sign_nobody_in(db, gw):
     for user, pw in (("alice~cred", "wrong"), ("alice~none", "sesame"), ("bob~cred", "sesame"), ("alice", "sesame")):
         try:
             Client(gw, user=user, password=pw)
@@ -647,7 +790,7 @@ def a_failing_flush_is_skipped_to_sync(db, gw):
     assert c.run("select 1").rows == [["1"]]
 
 
-def portals_are_checked_again_and_go_on_under_their_claim(db, gw):
+def attack_15_a_cursor_ends_with_its_grant(db, gw):
     gw.tell("allow pg:connect pg:set")
     c = Client(gw)
     c.run("begin")
@@ -752,30 +895,106 @@ def a_statement_from_psql_on_a_pipe(db, gw):
     assert out == "DELETE 1\n" and "phi K7Q-4MX is waiting" in err and p.wait() == 0, (out, err)
 
 
+def stripping_proxy(answer, context=None):
+    """Somebody between gateway and target who answers the SSLRequest; says what it got to hear in the clear."""
+    server, heard = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve():
+        while True:
+            try:
+                conn, _ = server.accept()
+            except OSError:
+                return
+            conn.settimeout(3)
+            try:
+                conn.recv(8)
+                conn.sendall(answer)
+                if context:
+                    conn = context.wrap_socket(conn, server_side=True)
+                heard.append(conn.recv(1000))
+            except OSError as e:
+                heard.append(e)
+            conn.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server, heard
+
+
+def certificates(db):
+    at = db.dir + "/tls"
+    if os.path.isdir(at):
+        return at
+    os.makedirs(at)
+    make = lambda *a: subprocess.run(["openssl", *a], check=True, capture_output=True, cwd=at)
+    make("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
+         "-subj", "/CN=test CA", "-days", "2", "-addext", "basicConstraints=critical,CA:TRUE")
+    make("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "s.key", "-out", "s.csr", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost")
+    make("x509", "-req", "-in", "s.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "s.pem", "-days", "2", "-copy_extensions", "copyall")
+    make("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "evil.key", "-out", "evil.pem", "-subj", "/CN=localhost",
+         "-days", "2", "-addext", "subjectAltName=DNS:localhost")
+    return at
+
+
+def attack_23_bytes_between_sslrequest_and_tls_end_the_connection(db, gw):
+    at = certificates(db)
+    other = Gateway(db, None, at + "/ca.pem", at + "/s.pem", at + "/s.key")
+    env = dict(os.environ, PGPASSWORD="sesame")
+    url = f"host=localhost port={other.port} user=alice~cred dbname=shop sslrootcert={at}/ca.pem sslmode="
+    run = lambda mode: subprocess.run([f"{BIN}/psql", "-X", "-qAt", url + mode, "-c", "select count(*) from orders"], env=env, capture_output=True, text=True)
+    assert run("verify-full").stdout == "10\n", run("verify-full")
+    assert "only served over TLS" in run("disable").stderr
+    s = socket.create_connection(("127.0.0.1", other.port))
+    body = struct.pack("!I", 196608) + b"user\0alice~cred\0\0"
+    s.sendall(struct.pack("!II", 8, 80877103) + struct.pack("!I", len(body) + 4) + body)
+    assert s.recv(10) == b""
+    other.stop()
+
+
+def attack_24_tls_to_the_target_cannot_be_stripped(db, gw):
+    at = certificates(db)
+    evil = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    evil.load_cert_chain(at + "/evil.pem", at + "/evil.key")
+    good = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    good.load_cert_chain(at + "/s.pem", at + "/s.key")
+    for answer, context, heard_startup in ((b"N", None, False), (b"S", evil, False), (b"S", good, True)):
+        server, heard = stripping_proxy(answer, context)
+        other = Gateway(db, f"host=localhost port={server.getsockname()[1]} dbname=shop user=gw sslmode=verify-full", at + "/ca.pem")
+        try:
+            Client(other)
+            raise AssertionError("signed in through a proxy")
+        except Refused as e:
+            assert e.args[0]["C"] in ("08001", "08004"), e
+        got = any(isinstance(h, bytes) and b"database" in h for h in heard)
+        assert got == heard_startup, (answer, heard)
+        server.close()
+        other.stop()
+
+
 def main():
-    names = ONLY or [n for n, f in list(globals().items()) if callable(f) and getattr(f, "__code__", None) and f.__code__.co_varnames[:2] == ("db", "gw") and f.__code__.co_argcount == 2]
+    names = ONLY or [n for n, f in list(globals().items()) if callable(f) and getattr(f, "__code__", None)
+                     and f.__code__.co_varnames[:2] == ("db", "gw") and f.__code__.co_argcount == 2]
     db, gw, bad = Cluster(), None, 0
     try:
+        lab_functions(db)
         gw = Gateway(db)
         for name in names:
             db.fresh()
             gw.reset()
-            begun = time.time()
             try:
                 globals()[name](db, gw)
-                print(f"ok   {name} ({time.time() - begun:.1f} s)", flush=True)
-            except Exception as e:
+                print(f"ok - {name}", flush=True)
+            except Exception as e:  # pylint: disable=broad-except
                 bad += 1
-                print(f"FAIL {name}: {type(e).__name__}: {e}", flush=True)
+                print(f"not ok - {name}\n  {type(e).__name__}: {e}", flush=True)
                 if gw.proc.poll() is not None:
-                    print("gw-fake is gone:", gw.proc.returncode)
+                    print(f"  gw-fake is gone: {gw.proc.returncode}")
                     break
         gw.stop()
     finally:
         if gw is not None and gw.proc.poll() is None:
             gw.proc.terminate()
         db.stop()
-    print(f"{len(names) - bad} of {len(names)} passed")
     sys.exit(1 if bad else 0)
 
 
