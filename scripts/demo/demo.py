@@ -39,11 +39,12 @@ def start_cluster(place):
     return cluster
 
 
-def start_house(place, cluster, step):
-    house = houses.House(place, cluster)
+def start_house(place, cluster, step, bundle):
+    house = houses.House(place, cluster, bundle)
     house.write_config()
     step("first administrator", house.bootstrap)
     step("phid", house.start, house.phid, ["people", "gateways"])
+    step("the administrator signed in", house.admin_signed_in)
     step("people, target, policies", house.furnish)
     step("the gateway's certificate", house.enroll)
     step("phi-gateway", house.start, house.gateway, ["gateway"])
@@ -52,12 +53,12 @@ def start_house(place, cluster, step):
     return house
 
 
-def up(place, cluster_only=False, quiet=False):
+def up(place, cluster_only=False, quiet=False, bundle=houses.BUNDLE):
     step = Steps(quiet)
     place.make()
     cluster = step("PostgreSQL with the database shop", start_cluster, place)
     place.save_ports()
-    return cluster, None if cluster_only else start_house(place, cluster, step)
+    return cluster, None if cluster_only else start_house(place, cluster, step, bundle)
 
 
 def down(place):

@@ -1,12 +1,15 @@
 """phid and phi-gateway of a demo, and the people, target and policies they start with."""
+import hashlib
 import json
 import os
 import re
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
 from place import TOP, Trouble
+from postgres import DATABASE
 from proc import Daemon
 
 PEOPLE = (("alice", ["dev"]), ("bob", ["dba"]), ("mallory", []))
@@ -16,16 +19,21 @@ GATEWAY = "demo"
 BUNDLE = os.path.join(TOP, "src/policy/starter")
 
 
-def write(path, text):
-    """Writes only what differs, so that a daemon is not restarted for nothing; 0600."""
+def same(path, text):
     try:
         with open(path, encoding="utf-8") as f:
-            if f.read() == text:
-                return
+            return f.read() == text
     except OSError:
-        pass
+        return False
+
+
+def write(path, text):
+    """Writes only what differs, so that a daemon is not restarted for nothing; 0600. Answers whether it did."""
+    if same(path, text):
+        return False
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as f:
         f.write(text)
+    return True
 
 
 class ApiError(Trouble):
@@ -75,8 +83,8 @@ def as_object(data):
 
 
 class House:
-    def __init__(self, place, cluster):
-        self.place, self.cluster = place, cluster
+    def __init__(self, place, cluster, bundle=BUNDLE):
+        self.place, self.cluster, self.bundle = place, cluster, bundle
         self.phid_conf, self.gateway_conf = place.path("phid.yaml"), place.path("gateway.yaml")
         self.phid = Daemon(place, "phid", [place.program("phid"), "--config", self.phid_conf], [self.phid_conf])
         self.gateway = Daemon(place, "phi-gateway", [place.program("phi-gateway"), "--config", self.gateway_conf],
@@ -107,17 +115,20 @@ class House:
         """The file that says a first-start step is done."""
         return self.place.path("run", "done-" + what)
 
+    def offline_link(self, *command):
+        """An administrator's one-time link, by a phid command that wants the data folder for itself."""
+        done = subprocess.run([*self.phid.cmd, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+        m = re.search(r"https?://\S+/login/\S+", done.stdout)
+        if done.returncode or not m:
+            raise Trouble(f"phid {command[0]} failed:\n{done.stdout}{done.stderr}")
+        write(self.place.path("run", "admin-link"), m.group(0))
+
     def bootstrap(self):
         """Before phid serves for the first time: the administrator's one-time link."""
         if os.path.exists(self.once("bootstrap")):
-            return
-        done = subprocess.run([*self.phid.cmd, "bootstrap", "--admin", ADMIN], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, check=False)
-        m = re.search(r"https?://\S+/login/(\S+)", done.stdout)
-        if done.returncode or not m:
-            raise Trouble(f"phid bootstrap failed:\n{done.stdout}{done.stderr}")
-        write(self.place.path("run", "admin-link"), m.group(0))
-        write(self.once("bootstrap"), "")
+            return False
+        self.offline_link("bootstrap", "--admin", ADMIN)
+        return write(self.once("bootstrap"), "")
 
     def sign_in(self, name, link):
         folder = self.place.path("people", name)
@@ -125,50 +136,81 @@ class House:
         self.phi(name, "login", link)
 
     def signed_in(self, name):
-        return self.phi(name, "whoami", check=False).returncode == 0
+        """For some hours to come: a session lasts twelve."""
+        session = self.place.path("people", name, "session")
+        recent = os.path.exists(session) and time.time() - os.stat(session).st_mtime < 6 * 3600
+        return recent and self.phi(name, "whoami", check=False).returncode == 0
 
     def admin(self):
-        """The API as the administrator, whose session the first start kept."""
-        path = self.place.path("run", "admin-token")
-        if not os.path.exists(path):
-            with open(self.place.path("run", "admin-link"), encoding="utf-8") as f:
-                secret = f.read().rpartition("/")[2]
-            answer = Api(self.place.url()).call("POST", "/v1/sessions", {"link": secret})
-            write(path, answer["token"])
-            os.unlink(self.place.path("run", "admin-link"))
-        with open(path, encoding="utf-8") as f:
+        """The API as the administrator."""
+        with open(self.place.path("run", "admin-token"), encoding="utf-8") as f:
             return Api(self.place.url(), f.read())
 
+    def take_admin_link(self):
+        """Signs the administrator in with the link that waits; answers whether that went."""
+        link = self.place.path("run", "admin-link")
+        if not os.path.exists(link):
+            return False
+        with open(link, encoding="utf-8") as f:
+            secret = f.read().rpartition("/")[2]
+        os.unlink(link)
+        try:
+            answer = Api(self.place.url()).call("POST", "/v1/sessions", {"link": secret})
+        except ApiError:
+            return False
+        write(self.place.path("run", "admin-token"), answer["token"])
+        return True
+
+    def admin_lives(self):
+        try:
+            self.admin().call("GET", "/v1/whoami")
+            return True
+        except (ApiError, OSError):
+            return False
+
+    def admin_signed_in(self):
+        """After a day nobody is signed in any more; then phid, stopped for a moment, makes its owner a new link."""
+        if self.take_admin_link() or self.admin_lives():
+            return False
+        self.phid.stop()
+        self.offline_link("link", ADMIN)
+        self.start(self.phid, ["people", "gateways"])
+        if not self.take_admin_link():
+            raise Trouble("the administrator's new link does not sign in")
+        return True
+
     def furnish(self):
-        """People, groups, target and policies; each step may be there from a start that was cut short."""
-        if os.path.exists(self.once("furnish")):
-            return
+        """People, groups, target and policies: at the first start, and again where their source or a port changed."""
+        texts = {}
+        for key, name in (("schema", "schema.cedarschema"), ("policies", "policies.cedar"), ("requirements", "requirements.yaml")):
+            with open(os.path.join(self.bundle, name), encoding="utf-8") as f:
+                texts[key] = f.read()
+        target = {"name": TARGET, "kind": "postgresql", "address": f"localhost:{self.place.ports['gateway']}", "database": DATABASE}
+        stamp = hashlib.sha256(json.dumps([texts, target]).encode()).hexdigest()
+        if same(self.once("furnish"), stamp):
+            return False
         api = self.admin()
         for name, groups in PEOPLE:
             api.make("/v1/people", {"name": name, "groups": groups})
-        api.make("/v1/targets", {"name": TARGET, "kind": "postgresql", "address": f"localhost:{self.place.ports['gateway']}",
-                                 "database": self.cluster.connect_string().split("dbname=")[1].split()[0]})
-        texts = {}
-        for key, name in (("schema", "schema.cedarschema"), ("policies", "policies.cedar"), ("requirements", "requirements.yaml")):
-            with open(os.path.join(BUNDLE, name), encoding="utf-8") as f:
-                texts[key] = f.read()
+        api.make("/v1/targets", target)
         api.call("PUT", "/v1/bundle", texts)
-        write(self.once("furnish"), "")
+        return write(self.once("furnish"), stamp)
 
     def enroll(self):
         if os.path.exists(self.once("enroll")):
-            return
+            return False
         code = self.admin().call("POST", "/v1/gateways", {"name": GATEWAY, "targets": [TARGET]})["code"]
         done = subprocess.run([*self.gateway.cmd, "enroll", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=False)
         if done.returncode:
             raise Trouble(f"phi-gateway enroll failed:\n{done.stdout}")
-        write(self.once("enroll"), "")
+        return write(self.once("enroll"), "")
 
     def sign_everybody_in(self):
-        for name, _ in PEOPLE:
-            if not self.signed_in(name):
-                self.sign_in(name, self.admin().call("POST", "/v1/links", {"person": name})["link"])
+        out = [name for name, _ in PEOPLE if not self.signed_in(name)]
+        for name in out:
+            self.sign_in(name, self.admin().call("POST", "/v1/links", {"person": name})["link"])
+        return bool(out)
 
     def console_link(self):
         """A fresh one-time link to the console for bob, for the tour to print."""

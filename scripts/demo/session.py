@@ -16,7 +16,7 @@ def terminal():
     master, slave = pty.openpty()
     mode = termios.tcgetattr(slave)
     mode[1] &= ~termios.OPOST
-    mode[3] = (mode[3] & ~(termios.ECHO | termios.ICANON)) | termios.ISIG  # not ICANON: its lines end at 4,096 bytes
+    mode[3] = (mode[3] & ~(termios.ECHO | termios.ICANON)) | termios.ISIG | termios.NOFLSH  # not ICANON: its lines end at 4,096 bytes
     termios.tcsetattr(slave, termios.TCSANOW, mode)
     return master, slave
 
@@ -91,12 +91,16 @@ class Psql:
         self._end()
 
     def close(self):
-        if self.child.poll() is None and not self.over:
+        for _ in range(20):
+            if self.child.poll() is not None or self.over:
+                break
             try:
-                self.interrupt()  # where a statement still waits
                 self.say("\\q")
+                self.child.wait(0.25)
+            except subprocess.TimeoutExpired:
+                self.interrupt()  # a statement still waits
             except OSError:
-                pass
+                break
         self._end()
 
     def _end(self):

@@ -10,12 +10,14 @@
 static const char usage[] = "usage: phid --config FILE [--check-config]\n"
                             "       phid --config FILE bootstrap --admin NAME   first start: makes "
                             "the first administrator, prints a one-time link\n"
+                            "       phid --config FILE link NAME                a one-time link for "
+                            "who is locked out; only while phid does not serve\n"
                             "       phid openapi | errors | config              the API's "
                             "description, the pages of its errors and of phid.yaml\n"
                             "       phid --version\n";
 
 struct args {
-    const char *config, *command, *admin;
+    const char *config, *command, *admin, *name;
     bool check, version, help;
 };
 
@@ -41,6 +43,8 @@ static bool args_read(int argc, char **argv, struct args *ret)
             ret->help = true;
         else if (argv[i][0] != '-' && !ret->command)
             ret->command = argv[i];
+        else if (argv[i][0] != '-' && !ret->name && strcmp(ret->command, "link") == 0)
+            ret->name = argv[i];
         else
             return false;
     }
@@ -77,6 +81,8 @@ static int config_run(const struct args *a)
         return a->admin ? usage_say(stderr, 2) : phid_serve(&config);
     if (strcmp(a->command, "bootstrap") == 0 && a->admin)
         return phid_bootstrap(&config, a->admin);
+    if (strcmp(a->command, "link") == 0 && a->name && !a->admin)
+        return phid_link(&config, a->name);
     return usage_say(stderr, 2);
 }
 

@@ -25,6 +25,9 @@ void phid_data_close(struct phid_data *d); /* also after a failed open */
 
 /* `phid bootstrap`: the first administrator, the starter bundle, and a one-time link on standard output. */
 int phid_bootstrap(const struct phid_config *c, const char *admin);
+/* `phid link NAME`: a one-time link for somebody who is there, for whoever owns the data folder. phid must
+ * not be serving; the link is logged as made by the system. */
+int phid_link(const struct phid_config *c, const char *name);
 /* `phid`: serves until SIGTERM. */
 int phid_serve(const struct phid_config *c);
 

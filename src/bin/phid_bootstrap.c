@@ -47,11 +47,13 @@ static enum phi_rc starter_read(const struct phid_config *c, struct first *f, st
     return PHI_OK;
 }
 
-static enum phi_rc bootstrap(const struct phid_config *c, struct phid_data *d, struct first *f,
-                             struct phi_err *err)
+/* One command on the data folder itself. The store is ours alone while it is open, so this fails
+ * beside a phid that serves. */
+static enum phi_rc offline(const struct phid_config *c, struct phid_data *d,
+                           enum phi_rc (*run)(struct phi_core *, void *, struct phi_err *), void *arg,
+                           struct phi_err *err)
 {
     struct phi_core *core = NULL;
-    PHI_TRY(starter_read(c, f, err));
     PHI_TRY(phid_data_open(c, d, err));
     struct phi_core_config config = {.origin = d->origin,
                                      .key = d->key_line,
@@ -59,9 +61,17 @@ static enum phi_rc bootstrap(const struct phid_config *c, struct phid_data *d, s
                                      .clock = &phid_clock,
                                      .rng = &phid_rng};
     PHI_TRY(phi_core_open(&config, &core, err));
-    enum phi_rc rc = phi_core_do(core, first_run, f, err);
+    enum phi_rc rc = phi_core_do(core, run, arg, err);
     phi_core_close(core);
     return rc;
+}
+
+static void link_say(const struct phid_config *c, struct phi_link *link, const char *name, const char *is)
+{
+    PHI_BUF(life, 64);
+    phi_text_duration(&life, link->expires_in_ms);
+    fprintf(stderr, "%s%s This link signs in once, within %s:\n", name, is, phi_buf_str(&life));
+    printf("%s/login/%s\n", c->url, link->secret);
 }
 
 int phid_bootstrap(const struct phid_config *c, const char *admin)
@@ -70,18 +80,43 @@ int phid_bootstrap(const struct phid_config *c, const char *admin)
     struct phid_data data = {0};
     struct first f = {.admin = phi_view_of(admin)};
     phi_arena_init(&f.arena, 64 * 1024 * 1024);
-    enum phi_rc rc = bootstrap(c, &data, &f, &err);
-    if (rc == PHI_OK) {
-        PHI_BUF(life, 64);
-        phi_text_duration(&life, f.link.expires_in_ms);
-        fprintf(stderr, "%s is the first administrator. This link signs in once, within %s:\n",
-                admin, phi_buf_str(&life));
-        printf("%s/login/%s\n", c->url, f.link.secret);
-    }
+    enum phi_rc rc = starter_read(c, &f, &err);
+    if (rc == PHI_OK)
+        rc = offline(c, &data, first_run, &f, &err);
+    if (rc == PHI_OK)
+        link_say(c, &f.link, admin, " is the first administrator.");
     phi_wipe(&f.link, sizeof(f.link));
     for (size_t i = 0; i < 3; i++)
         phi_buf_done(&f.texts[i]);
     phi_arena_done(&f.arena);
+    phid_data_close(&data);
+    return rc == PHI_OK ? 0 : phid_fail(&err);
+}
+
+struct again {
+    struct phi_view name;
+    struct phi_link link;
+};
+
+static enum phi_rc again_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct again *a = arg;
+    return phi_link_make(c, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM }, a->name, &a->link, err);
+}
+
+int phid_link(const struct phid_config *c, const char *name)
+{
+    struct phi_err err = { 0 };
+    struct phid_data data = { 0 };
+    struct again a = { .name = phi_view_of(name) };
+    PHI_BUF(db, 4096);
+    phi_buf_printf(&db, "%s/phi.db", c->data);
+    enum phi_rc rc = access(phi_buf_str(&db), F_OK) == 0
+                         ? offline(c, &data, again_run, &a, &err)
+                         : phi_fail(&err, PHI_ENOTFOUND, "%s has no phid's data yet; `phid bootstrap` starts one", c->data);
+    if (rc == PHI_OK)
+        link_say(c, &a.link, name, ":");
+    phi_wipe(&a.link, sizeof(a.link));
     phid_data_close(&data);
     return rc == PHI_OK ? 0 : phid_fail(&err);
 }
