@@ -57,6 +57,8 @@ void gw_parse_unit_cancel(struct gw_session *s)
 /* --- gathering --- */
 #define MAX_RAW_PAIRS 1024
 
+static _Thread_local struct phi_pair scratch_pairs[MAX_RAW_PAIRS]; /* only while a unit is gathered */
+
 struct gather {
     struct gw_session *s;
     struct phi_arena *a;
@@ -217,18 +219,21 @@ static bool gather(struct gw_session *s)
     struct gather g = { .s = s, .a = &u->mem, .all_harmless = true, .all_begins = true };
     s->unit_no++;
     u->named = NULL;
-    g.pairs = phi_arena_array(&u->mem, MAX_RAW_PAIRS, sizeof *g.pairs);
-    for (size_t i = 0; i < u->n && g.pairs != NULL; i++) {
+    g.pairs = scratch_pairs;
+    for (size_t i = 0; i < u->n; i++) {
         u->runs = u->runs || u->ops[i].type == 'Q' || u->ops[i].type == 'B' || u->ops[i].type == 'E';
         if (!use_op(&g, u, i))
             return false;
     }
-    if (g.pairs == NULL || !phi_arena_ok(&u->mem)) {
+    u->n_actions = phi_pairs_sort(g.pairs, g.n);
+    struct phi_pair *kept = phi_arena_array(&u->mem, u->n_actions, sizeof *kept);
+    if (kept != NULL && u->n_actions > 0)
+        memcpy(kept, g.pairs, u->n_actions * sizeof *kept);
+    u->actions = kept;
+    if (!phi_arena_ok(&u->mem)) {
         gw_refuse_with(s, "53200", "phi: not enough memory to look at this statement");
         return false;
     }
-    u->n_actions = phi_pairs_sort(g.pairs, g.n);
-    u->actions = g.pairs;
     u->flags = (g.or_flags & ~(uint32_t)GW_SQL_HARMLESS) | (g.all_harmless ? GW_SQL_HARMLESS : 0);
     u->only_begins = g.all_begins && g.any_begin;
     if (g.full || u->n_actions > PHI_MAX_ACTIONS) {
