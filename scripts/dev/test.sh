@@ -30,7 +30,7 @@ if [[ -f web/package.json ]]; then
     parts+=("check:console's own tests:cd web && npm run --silent --if-present test")
 fi
 parts+=(flow:gcc attacks:gcc)
-[[ $fast == yes ]] || parts+=(flow:asan)
+[[ $fast == yes ]] || parts+=(flow:asan "check:spin model:test/spin/run.sh")
 parts+=("check:lint:bash scripts/dev/lint.sh")
 
 /usr/bin/python3 -B scripts/lint/lengths.py --top || true

@@ -23,6 +23,8 @@ static enum phi_rc by_gateway(struct phi_core *c, struct phi_arena *a, const str
     struct core_person_row row;
     if (!core_gateway_serves(c, by->id, ask->target))
         return core_no(c, "right.missing", err, PHI_EDENIED, "this target is not one of the gateway's");
+    if (ask->credential.n == 0)
+        return phi_fail(err, PHI_EINPUT, "a request names the credential of its session");
     PHI_TRY(core_credential_live(c, ask->credential, ask->principal, ask->target, err));
     PHI_TRY(core_person_find(c, a, ask->principal, &row, err));
     if (ask->session.n == 0 || ask->session.n > PHI_MAX_NAME)

@@ -32,7 +32,7 @@ enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct
 
 struct phi_claim_ask {
     struct phi_view grant, key; /* key: a UUID of the gateway's choosing */
-    struct phi_view principal, credential, session, target; /* person id, credential id, session id, name */
+    struct phi_view principal, credential, session, target; /* person id, credential id ("": any live one), session id, name */
     struct phi_view digest, act; /* hex, for an exact payload: both must match where given, one must be */
     const struct phi_pair *actions; /* what will run; for an exact payload what it resolves to now */
     size_t n_actions;

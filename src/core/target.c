@@ -162,13 +162,30 @@ enum phi_rc phi_credential_revoke(struct phi_core *c, const struct phi_actor *by
     return core_credential_end(c, by, &row, "revoked", err);
 }
 
+/* Where a gateway names none: any live one of this person for this target. */
+static bool any_credential(struct phi_core *c, struct phi_view person, struct phi_view target)
+{
+    PHI_ARENA(a, (size_t)16 << 20);
+    struct core_credential_row *rows, key = { .person = person };
+    size_t n;
+    if (core_list(c, CORE_CREDENTIAL, CORE_CREDENTIAL_BY_PERSON, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &n,
+                  NULL) != PHI_OK)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (phi_view_eq(rows[i].target, target) && core_left(c, &rows[i].due) > 0)
+            return true;
+    return false;
+}
+
 enum phi_rc core_credential_live(struct phi_core *c, struct phi_view id, struct phi_view person,
                                  struct phi_view target, struct phi_err *err)
 {
     PHI_ARENA(a, 1 << 16);
     struct core_credential_row row, key = { .id = id };
-    bool ok = core_get(c, CORE_CREDENTIAL, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK &&
-              phi_view_eq(row.person, person) && phi_view_eq(row.target, target) && core_left(c, &row.due) > 0;
+    bool ok = id.n == 0 ? any_credential(c, person, target)
+                        : core_get(c, CORE_CREDENTIAL, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK &&
+                              phi_view_eq(row.person, person) && phi_view_eq(row.target, target) &&
+                              core_left(c, &row.due) > 0;
     if (!ok)
         return core_no(c, "credential.over", err, PHI_EDENIED,
                        "the credential of this session is over or not for this target; connect again");
