@@ -1,6 +1,7 @@
 /* The three-way answer in one pass: each policy gives, instead of true or false, the alternatives of
  * requirements under which it would be true. `lo` is surely so, `hi` possibly so: they differ only
  * where a part of the context is unknown. */
+#include "policy/decide.h"
 #include "policy/request.h"
 
 #include "base/limits.h"
@@ -12,12 +13,6 @@ struct cond { /* under which it is true */
     enum err err;
 };
 
-struct deciding {
-    const struct phi_bundle *b;
-    const struct cedar_env *env;
-    struct cedar_alt met;
-};
-
 static struct cond from_bits(unsigned bits, unsigned wanted)
 {
     return (struct cond){ .lo = cedar_alts_bool(bits == wanted),
@@ -27,40 +22,40 @@ static struct cond from_bits(unsigned bits, unsigned wanted)
                                                     ERR_NO };
 }
 
-static struct cond eval_m(struct deciding *d, const struct cedar_expr *e);
+static struct cond eval_m(const struct cedar_deciding *d, const struct cedar_expr *e);
 
 static enum err either_err(enum err a, enum err b)
 {
     return a == ERR_NO && b == ERR_NO ? ERR_NO : ERR_MAY;
 }
 
-static struct cond eval_and(struct deciding *d, const struct cedar_expr *e)
+static struct cond eval_and(const struct cedar_deciding *d, const struct cedar_expr *e)
 {
     struct cond a = eval_m(d, e->a);
     if (a.err == ERR_MUST || (cedar_alts_false(a.hi) && a.err == ERR_NO))
         return a;
     struct cond b = eval_m(d, e->b);
-    return (struct cond){ .lo = cedar_alts_and(d->env->arena, a.lo, b.lo),
-                          .hi = cedar_alts_and(d->env->arena, a.hi, b.hi),
+    return (struct cond){ .lo = cedar_alts_and(d->arena, a.lo, b.lo),
+                          .hi = cedar_alts_and(d->arena, a.hi, b.hi),
                           .err = either_err(a.err, b.err) };
 }
 
-static struct cond eval_or(struct deciding *d, const struct cedar_expr *e)
+static struct cond eval_or(const struct cedar_deciding *d, const struct cedar_expr *e)
 {
     struct cond a = eval_m(d, e->a);
     if (a.err == ERR_MUST || cedar_alts_true(a.lo))
         return a;
     struct cond b = eval_m(d, e->b);
     return (struct cond){
-        .lo = a.err == ERR_NO ? cedar_alts_or(d->env->arena, a.lo, b.lo) : a.lo,
-        .hi = cedar_alts_or(d->env->arena, a.hi, b.hi),
+        .lo = a.err == ERR_NO ? cedar_alts_or(d->arena, a.lo, b.lo) : a.lo,
+        .hi = cedar_alts_or(d->arena, a.hi, b.hi),
         .err = either_err(a.err, b.err),
     };
 }
 
-static struct cond eval_if(struct deciding *d, const struct cedar_expr *e)
+static struct cond eval_if(const struct cedar_deciding *d, const struct cedar_expr *e)
 {
-    unsigned test = cedar_bits(cedar_eval(d->env, e->a));
+    unsigned test = d->bits(d->leaf, e->a);
     if (test == MAY_ERROR)
         return from_bits(test, MAY_TRUE);
     if (!(test & MAY_FALSE) || !(test & MAY_TRUE)) {
@@ -73,18 +68,18 @@ static struct cond eval_if(struct deciding *d, const struct cedar_expr *e)
     }
     struct cond yes = eval_m(d, e->b), no = eval_m(d, e->c);
     return (struct cond){
-        .lo = test & MAY_ERROR ? cedar_alts_bool(false) : cedar_alts_and(d->env->arena, yes.lo, no.lo),
-        .hi = cedar_alts_or(d->env->arena, yes.hi, no.hi),
+        .lo = test & MAY_ERROR ? cedar_alts_bool(false) : cedar_alts_and(d->arena, yes.lo, no.lo),
+        .hi = cedar_alts_or(d->arena, yes.hi, no.hi),
         .err = test & MAY_ERROR ? ERR_MAY : either_err(yes.err, no.err),
     };
 }
 
-static struct cond eval_m(struct deciding *d, const struct cedar_expr *e)
+static struct cond eval_m(const struct cedar_deciding *d, const struct cedar_expr *e)
 {
     if (!e->has_met)
-        return from_bits(cedar_bits(cedar_eval(d->env, e)), MAY_TRUE);
+        return from_bits(d->bits(d->leaf, e), MAY_TRUE);
     if (e->met) {
-        struct cedar_alts alts = cedar_alts_one(d->env->arena, e->met, &d->met);
+        struct cedar_alts alts = cedar_alts_one(d->arena, e->met, &d->met);
         return (struct cond){ .lo = alts, .hi = alts };
     }
     if (e->op == OP_AND)
@@ -95,33 +90,33 @@ static struct cond eval_m(struct deciding *d, const struct cedar_expr *e)
 }
 
 /* When a permit is satisfied. */
-static struct cond eval_permit(struct deciding *d, const struct cedar_policy *p)
+static struct cond eval_permit(const struct cedar_deciding *d, const struct cedar_policy *p)
 {
-    struct cond all = from_bits(cedar_policy_scope(d->env, p), MAY_TRUE);
+    struct cond all = from_bits(d->scope(d->leaf, p), MAY_TRUE);
     for (size_t i = 0; i < p->n_conds && !cedar_alts_false(all.hi); i++) {
         const struct cedar_cond *c = &p->conds[i];
-        struct cond one = c->unless ? from_bits(cedar_bits(cedar_eval(d->env, c->e)), MAY_FALSE) :
+        struct cond one = c->unless ? from_bits(d->bits(d->leaf, c->e), MAY_FALSE) :
                                       eval_m(d, c->e);
-        all.lo = cedar_alts_and(d->env->arena, all.lo, one.lo);
-        all.hi = cedar_alts_and(d->env->arena, all.hi, one.hi);
+        all.lo = cedar_alts_and(d->arena, all.lo, one.lo);
+        all.hi = cedar_alts_and(d->arena, all.hi, one.hi);
         all.err = either_err(all.err, one.err);
     }
     return all;
 }
 
 /* When a forbid does not apply: one condition is false and none before it errs. An error denies. */
-static struct cond eval_forbid(struct deciding *d, const struct cedar_policy *p)
+static struct cond eval_forbid(const struct cedar_deciding *d, const struct cedar_policy *p)
 {
-    struct cond clear = from_bits(cedar_policy_scope(d->env, p), MAY_FALSE);
+    struct cond clear = from_bits(d->scope(d->leaf, p), MAY_FALSE);
     if (cedar_alts_true(clear.lo))
         return clear;
     for (size_t i = 0; i < p->n_conds && clear.err != ERR_MUST; i++) {
         const struct cedar_cond *c = &p->conds[i];
         struct cond one = c->unless ? eval_m(d, c->e) :
-                                      from_bits(cedar_bits(cedar_eval(d->env, c->e)), MAY_FALSE);
+                                      from_bits(d->bits(d->leaf, c->e), MAY_FALSE);
         if (clear.err == ERR_NO)
-            clear.lo = cedar_alts_or(d->env->arena, clear.lo, one.lo);
-        clear.hi = cedar_alts_or(d->env->arena, clear.hi, one.hi);
+            clear.lo = cedar_alts_or(d->arena, clear.lo, one.lo);
+        clear.hi = cedar_alts_or(d->arena, clear.hi, one.hi);
         if (one.err == ERR_MUST && cedar_alts_false(clear.hi))
             clear.err = ERR_MUST;
         else
@@ -140,9 +135,9 @@ struct verdict {
     const struct cedar_index *index;
 };
 
-static bool evaluate(struct deciding *d, struct verdict *v)
+static bool evaluate(const struct cedar_deciding *d, struct verdict *v)
 {
-    struct phi_arena *a = d->env->arena;
+    struct phi_arena *a = d->arena;
     v->each = phi_arena_array(a, v->index->n + 1, sizeof *v->each);
     v->permit_lo = v->permit_hi = cedar_alts_bool(false);
     v->clear_lo = v->clear_hi = cedar_alts_bool(true);
@@ -172,18 +167,18 @@ static bool decided(const struct phi_answer *ans, const struct cedar_policy *p, 
     return p->forbid ? !already : !never;
 }
 
-static void list_policies(struct deciding *d, const struct verdict *v, struct phi_answer *ret)
+static void list_policies(const struct cedar_deciding *d, const struct verdict *v, struct phi_answer *ret)
 {
-    struct phi_decider *list = phi_arena_array(d->env->arena, v->index->n + 1, sizeof *list);
+    struct phi_decider *list = phi_arena_array(d->arena, v->index->n + 1, sizeof *list);
     for (size_t i = 0; list && i < v->index->n; i++)
         if (decided(ret, v->index->p[i], &v->each[i]))
             list[ret->n_policies++] = (struct phi_decider){ v->index->p[i]->id, v->index->p[i]->why };
     ret->policies = list;
 }
 
-static bool list_alternatives(struct deciding *d, struct cedar_alts alts, struct phi_answer *ret)
+static bool list_alternatives(const struct cedar_deciding *d, struct cedar_alts alts, struct phi_answer *ret)
 {
-    struct phi_arena *a = d->env->arena;
+    struct phi_arena *a = d->arena;
     struct phi_alternative *list = phi_arena_array(a, alts.n + 1, sizeof *list);
     if (alts.over || alts.n > PHI_MAX_ALTERNATIVES || !list)
         return false;
@@ -210,11 +205,10 @@ static struct phi_view name_policy(struct phi_arena *a, const struct phi_decider
     return phi_arena_printf(a, "policy \"" PHI_FMT "\": " PHI_FMT, PHI_ARG(p->id), PHI_ARG(p->why));
 }
 
-static struct phi_view deny_reason(struct deciding *d, const struct verdict *v,
+static struct phi_view deny_reason(const struct cedar_deciding *d, const struct verdict *v,
                                    const struct phi_answer *ret)
 {
-    struct phi_arena *a = d->env->arena;
-    struct phi_view action = d->env->vars[VAR_ACTION]->u.uid.id;
+    struct phi_arena *a = d->arena;
     if (cedar_alts_false(v->clear_hi) && ret->n_policies > 0) {
         for (size_t i = 0; i < v->index->n; i++)
             if (v->index->p[i]->forbid && v->each[i].err == ERR_MUST)
@@ -222,10 +216,10 @@ static struct phi_view deny_reason(struct deciding *d, const struct verdict *v,
                                         PHI_ARG(v->index->p[i]->id));
         return phi_arena_printf(a, "forbidden by " PHI_FMT, PHI_ARG(name_policy(a, &ret->policies[0])));
     }
-    return phi_arena_printf(a, "no policy permits " PHI_FMT " here", PHI_ARG(action));
+    return phi_arena_printf(a, "no policy permits " PHI_FMT " here", PHI_ARG(d->action));
 }
 
-static struct phi_view needs_reason(struct deciding *d, const struct phi_answer *ret)
+static struct phi_view needs_reason(const struct cedar_deciding *d, const struct phi_answer *ret)
 {
     PHI_BUF(text, 4096);
     phi_buf_adds(&text, "needs ");
@@ -235,12 +229,12 @@ static struct phi_view needs_reason(struct deciding *d, const struct phi_answer 
             phi_buf_printf(&text, "%s" PHI_FMT, k ? " and " : "",
                            PHI_ARG(ret->alternatives[i].requirements[k]->name));
     }
-    return phi_arena_copy(d->env->arena, phi_buf_view(&text));
+    return phi_arena_copy(d->arena, phi_buf_view(&text));
 }
 
-static void answer(struct deciding *d, const struct verdict *v, struct phi_answer *ret)
+static void answer(const struct cedar_deciding *d, const struct verdict *v, struct phi_answer *ret)
 {
-    struct phi_arena *a = d->env->arena;
+    struct phi_arena *a = d->arena;
     struct cedar_alts lo = cedar_alts_and(a, v->permit_lo, v->clear_lo);
     struct cedar_alts hi = cedar_alts_and(a, v->permit_hi, v->clear_hi);
     bool many = false;
@@ -269,12 +263,21 @@ static void answer(struct deciding *d, const struct verdict *v, struct phi_answe
                                        PHI_ARG(name_policy(a, &ret->policies[0])));
 }
 
-static void set_met(struct deciding *d, const struct phi_ask *ask)
+void cedar_met_of(const struct phi_bundle *b, const struct phi_ask *ask, struct cedar_alt *ret)
 {
     for (size_t i = 0; i < ask->n_met; i++)
-        for (size_t r = 0; r < d->b->n_requirements; r++)
-            if (phi_view_eq(d->b->names[r], ask->met[i]))
-                cedar_alt_add(&d->met, r);
+        for (size_t r = 0; r < b->n_requirements; r++)
+            if (phi_view_eq(b->names[r], ask->met[i]))
+                cedar_alt_add(ret, r);
+}
+
+bool cedar_decide(const struct cedar_deciding *d, const struct cedar_index *index, struct phi_answer *ret)
+{
+    struct verdict v = { .index = index };
+    if (!evaluate(d, &v))
+        return false;
+    answer(d, &v, ret);
+    return phi_arena_ok(d->arena);
 }
 
 static const struct cedar_index *index_of(const struct phi_bundle *b, const struct cedar_action *act)
@@ -285,23 +288,32 @@ static const struct cedar_index *index_of(const struct phi_bundle *b, const stru
     return NULL;
 }
 
+static unsigned walk_bits(const void *env, const struct cedar_expr *e)
+{
+    return cedar_bits(cedar_eval(env, e));
+}
+
+static unsigned walk_scope(const void *env, const struct cedar_policy *p)
+{
+    return cedar_policy_scope(env, p);
+}
+
 enum phi_rc phi_decide(const struct phi_bundle *b, const struct phi_entities *es,
                        const struct phi_ask *ask, struct phi_arena *a, struct phi_answer *ret,
                        struct phi_err *err)
 {
     struct cedar_request request;
-    struct deciding d = { .b = b, .env = &request.env };
-    struct verdict v = { 0 };
+    struct cedar_deciding d = { .b = b, .arena = a, .action = ask->action.id, .leaf = &request.env,
+                                .bits = walk_bits, .scope = walk_scope };
+    const struct cedar_index *index = NULL;
     *ret = (struct phi_answer){ .verdict = PHI_DENY };
     PHI_TRY(cedar_request_make(b, es, ask, a, &request, err));
-    if (request.reason.n > 0 || !(v.index = index_of(b, request.action))) {
+    if (request.reason.n > 0 || !(index = index_of(b, request.action))) {
         ret->reason = request.reason;
         return PHI_OK;
     }
-    set_met(&d, ask);
-    if (evaluate(&d, &v))
-        answer(&d, &v, ret);
-    if (phi_arena_ok(a))
+    cedar_met_of(b, ask, &d.met);
+    if (cedar_decide(&d, index, ret))
         return PHI_OK;
     *ret = (struct phi_answer){ .verdict = PHI_DENY };
     return phi_fail(err, PHI_ELIMIT, "the decision needs too much memory");
