@@ -66,6 +66,7 @@ struct cedar_expr {
     const struct phi_view *names;        /* RECORD */
     size_t n;
     enum cedar_fn fn;                    /* CALL */
+    uint32_t code;                       /* 1 + its node in the compiled form (comp.h); 0: none */
 };
 
 enum cedar_scope_kind { SCOPE_ANY, SCOPE_EQ, SCOPE_IN, SCOPE_IS, SCOPE_IS_IN };
