@@ -12,14 +12,15 @@
 #include "gateway/parser.h"
 #include "gateway/phid.h"
 
-#define MAX_CONFIG (64 * 1024)
+#define MAX_CONFIG  (64 * 1024)
 #define MAX_TARGETS 32
-#define MAX_SECRET 4096
-#define MAX_PEM (256 * 1024)
-#define DRAIN_MS 30000
+#define MAX_SECRET  4096
+#define MAX_PEM     (256 * 1024)
+#define DRAIN_MS    30000
 
 static const char usage[] = "usage: phi-gateway --config FILE [--check-config]\n"
-                            "       phi-gateway --config FILE enroll CODE [--again]   writes key and certificate to its state folder\n"
+                            "       phi-gateway --config FILE enroll CODE [--again]   writes key "
+                            "and certificate to its state folder\n"
                             "       phi-gateway --version\n";
 
 struct config {
@@ -47,19 +48,23 @@ static const char *text(struct phi_arena *a, const struct phi_json *v, const cha
     return found != NULL && found->kind == PHI_JSON_STR ? phi_arena_str(a, found->str) : NULL;
 }
 
-static enum phi_rc need(const struct phi_json *v, const char *what, const char *key, const char *got, struct phi_err *err)
+static enum phi_rc need(const struct phi_json *v, const char *what, const char *key,
+                        const char *got, struct phi_err *err)
 {
     if (got != NULL && got[0] != '\0')
         return PHI_OK;
-    return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: %s needs \"%s\", a text", v->line, what, key);
+    return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: %s needs \"%s\", a text", v->line, what,
+                    key);
 }
 
-static enum phi_rc file_into(struct phi_arena *a, const char *path, bool secret, struct phi_view *ret, struct phi_err *err)
+static enum phi_rc file_into(struct phi_arena *a, const char *path, bool secret,
+                             struct phi_view *ret, struct phi_err *err)
 {
     PHI_BUF(b, secret ? MAX_SECRET : MAX_PEM);
     if (path == NULL)
         return PHI_OK;
-    PHI_TRY(secret ? phi_file_read_secret(path, MAX_SECRET, &b, err) : phi_file_read(path, MAX_PEM, &b, err));
+    PHI_TRY(secret ? phi_file_read_secret(path, MAX_SECRET, &b, err)
+                   : phi_file_read(path, MAX_PEM, &b, err));
     *ret = phi_arena_copy(a, phi_buf_view(&b));
     if (secret)
         *ret = phi_view_trim(*ret); /* editors end files with a newline */
@@ -67,9 +72,10 @@ static enum phi_rc file_into(struct phi_arena *a, const char *path, bool secret,
     return PHI_OK;
 }
 
-static enum phi_rc client_tls(struct phi_arena *a, const struct phi_json *v, struct net_tls **ret, struct phi_err *err)
+static enum phi_rc client_tls(struct phi_arena *a, const struct phi_json *v, struct net_tls **ret,
+                              struct phi_err *err)
 {
-    struct net_tls_server_opts o = { 0 };
+    struct net_tls_server_opts o = {0};
     const char *cert = text(a, v, "tls_cert"), *key = text(a, v, "tls_key");
     if (cert == NULL && key == NULL)
         return PHI_OK;
@@ -85,7 +91,8 @@ static enum phi_rc client_tls(struct phi_arena *a, const struct phi_json *v, str
 }
 
 /* Plain connections of clients only from this machine. */
-static enum phi_rc listen_check(const struct phi_json *v, const struct gw_target_opts *o, struct phi_err *err)
+static enum phi_rc listen_check(const struct phi_json *v, const struct gw_target_opts *o,
+                                struct phi_err *err)
 {
     struct net_hostport hp;
     if (o->client_tls != NULL || strncmp(o->listen, "unix:", 5) == 0)
@@ -93,14 +100,16 @@ static enum phi_rc listen_check(const struct phi_json *v, const struct gw_target
     PHI_TRY(net_hostport_read(o->listen, &hp, err));
     if (net_host_is_loopback(hp.host))
         return PHI_OK;
-    return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: target %s listens on %s without tls_cert and tls_key", v->line,
-                    o->name, o->listen);
+    return phi_fail(err, PHI_EINPUT,
+                    "gateway.yaml:%u: target %s listens on %s without tls_cert and tls_key",
+                    v->line, o->name, o->listen);
 }
 
-static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v, struct gw_target_opts *o, struct phi_err *err)
+static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v,
+                               struct gw_target_opts *o, struct phi_err *err)
 {
-    static const char *const keys[] = { "name",    "listen",      "connect", "password_file", "ca_file",
-                                        "tls_cert", "tls_key",     "hold",    "search_path",   NULL };
+    static const char *const keys[] = {"name",     "listen",  "connect", "password_file", "ca_file",
+                                       "tls_cert", "tls_key", "hold",    "search_path",   NULL};
     if (v->kind != PHI_JSON_OBJ)
         return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: a target is an object", v->line);
     PHI_TRY(phi_json_only(v, keys, err));
@@ -120,21 +129,25 @@ static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v, st
     return listen_check(v, o, err);
 }
 
-static enum phi_rc config_read(struct phi_arena *a, const char *path, struct config *ret, struct phi_err *err)
+static enum phi_rc config_read(struct phi_arena *a, const char *path, struct config *ret,
+                               struct phi_err *err)
 {
-    static const char *const keys[] = { "name", "phid", "state", "targets", "parsers", NULL };
+    static const char *const keys[] = {"name", "phid", "state", "targets", "parsers", NULL};
     const struct phi_json *v = NULL;
     PHI_BUF(b, MAX_CONFIG);
     PHI_TRY(phi_file_read(path, MAX_CONFIG, &b, err));
     PHI_TRY(phi_yaml_read(a, phi_arena_copy(a, phi_buf_view(&b)), "gateway.yaml", &v, err));
     PHI_TRY(phi_json_only(v, keys, err));
-    *ret = (struct config){ .name = text(a, v, "name"), .phid = text(a, v, "phid"), .state = text(a, v, "state") };
+    *ret = (struct config){
+        .name = text(a, v, "name"), .phid = text(a, v, "phid"), .state = text(a, v, "state")};
     ret->parsers = phi_json_num(v, "parsers", 2);
     PHI_TRY(need(v, "the file", "phid", ret->phid, err));
     PHI_TRY(need(v, "the file", "state", ret->state, err));
     const struct phi_json *targets = phi_json_get(v, "targets");
-    if (targets == NULL || targets->kind != PHI_JSON_ARR || targets->n == 0 || targets->n > MAX_TARGETS)
-        return phi_fail(err, PHI_EINPUT, "gateway.yaml: \"targets\" is a list of 1 to %d targets", MAX_TARGETS);
+    if (targets == NULL || targets->kind != PHI_JSON_ARR || targets->n == 0 ||
+        targets->n > MAX_TARGETS)
+        return phi_fail(err, PHI_EINPUT, "gateway.yaml: \"targets\" is a list of 1 to %d targets",
+                        MAX_TARGETS);
     if (ret->parsers < 1 || ret->parsers > 8)
         return phi_fail(err, PHI_EINPUT, "gateway.yaml: \"parsers\" is 1 to 8");
     for (size_t i = 0; i < targets->n; i++, ret->n++)
@@ -192,8 +205,8 @@ static enum phi_rc start(struct running *r, const struct config *c, struct phi_e
 
 static int serve(const struct config *c)
 {
-    struct running r = { 0 };
-    struct phi_err err = { 0 };
+    struct running r = {0};
+    struct phi_err err = {0};
     enum phi_rc rc = start(&r, c, &err);
     if (rc == PHI_OK) {
         PHI_LOG(INFO, "ready", "targets", "%zu", c->n);
@@ -211,7 +224,7 @@ static int serve(const struct config *c)
 static int enroll(const struct config *c, const struct args *a)
 {
     struct net_loop *loop = NULL;
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     enum phi_rc rc = net_loop_open(&loop, &err);
     if (rc == PHI_OK)
         rc = client_enroll(loop, c->phid, a->code, c->state, a->again, &err);
@@ -249,9 +262,9 @@ static bool args_read(int argc, char **argv, struct args *a)
 int main(int argc, char **argv)
 {
     int rc = 0;
-    struct args a = { 0 };
+    struct args a = {0};
     static struct config config;
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     PHI_ARENA(mem, 4 * 1024 * 1024);
     if (gw_parser_child(argc, argv, &rc))
         return rc;

@@ -24,7 +24,7 @@ static bool next_pair(struct phi_arena *a, struct phi_view *rest, struct pair *r
     from = i;
     while (i < rest->n && rest->p[i] != '=' && !blank(rest->p[i]))
         i++;
-    ret->key = (struct phi_view){ rest->p + from, i - from };
+    ret->key = (struct phi_view){rest->p + from, i - from};
     while (i < rest->n && blank(rest->p[i]))
         i++;
     uint8_t *out = phi_arena_alloc(a, rest->n + 1);
@@ -41,7 +41,7 @@ static bool next_pair(struct phi_arena *a, struct phi_view *rest, struct pair *r
         out[n++] = rest->p[i];
     }
     *bad = quoted && i == rest->n;
-    ret->value = (struct phi_view){ out, n };
+    ret->value = (struct phi_view){out, n};
     *rest = phi_view_from(*rest, i + quoted);
     return !*bad;
 }
@@ -67,13 +67,15 @@ static bool take(struct gw_target_opts *o, struct where *w, const struct pair *p
     return true;
 }
 
-static enum phi_rc place(struct phi_arena *a, const struct where *w, struct gw_target_opts *o, struct phi_err *err)
+static enum phi_rc place(struct phi_arena *a, const struct where *w, struct gw_target_opts *o,
+                         struct phi_err *err)
 {
     bool unix_socket = w->host[0] == '/', near = unix_socket || net_host_is_loopback(w->host);
     bool v6 = strchr(w->host, ':') != NULL;
-    struct phi_view address = unix_socket ? phi_arena_printf(a, "unix:%s/.s.PGSQL.%s", w->host, w->port)
-                               : v6        ? phi_arena_printf(a, "[%s]:%s", w->host, w->port)
-                                           : phi_arena_printf(a, "%s:%s", w->host, w->port);
+    struct phi_view address = unix_socket
+                                  ? phi_arena_printf(a, "unix:%s/.s.PGSQL.%s", w->host, w->port)
+                              : v6 ? phi_arena_printf(a, "[%s]:%s", w->host, w->port)
+                                   : phi_arena_printf(a, "%s:%s", w->host, w->port);
     o->address = (const char *)address.p;
     o->sslmode = near ? GW_SSL_DISABLE : GW_SSL_VERIFY_FULL;
     if (strcmp(w->sslmode, "verify-full") == 0)
@@ -81,19 +83,23 @@ static enum phi_rc place(struct phi_arena *a, const struct where *w, struct gw_t
     else if (strcmp(w->sslmode, "disable") == 0)
         o->sslmode = GW_SSL_DISABLE;
     else if (w->sslmode[0] != '\0')
-        return phi_fail(err, PHI_EINPUT, "connect: sslmode is %s; only verify-full and disable keep their promise", w->sslmode);
+        return phi_fail(err, PHI_EINPUT,
+                        "connect: sslmode is %s; only verify-full and disable keep their promise",
+                        w->sslmode);
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "connect: too long");
 }
 
-enum phi_rc gw_conninfo_read(struct phi_arena *a, struct phi_view text, struct gw_target_opts *ret, struct phi_err *err)
+enum phi_rc gw_conninfo_read(struct phi_arena *a, struct phi_view text, struct gw_target_opts *ret,
+                             struct phi_err *err)
 {
-    struct where w = { "localhost", "5432", "" };
+    struct where w = {"localhost", "5432", ""};
     struct pair p;
     bool bad = false;
     while (next_pair(a, &text, &p, &bad))
         if (!take(ret, &w, &p, phi_arena_str(a, p.value)))
             return phi_fail(err, PHI_EINPUT,
-                            "connect: \"" PHI_FMT "\" is not known; host, port, dbname, user and sslmode are",
+                            "connect: \"" PHI_FMT
+                            "\" is not known; host, port, dbname, user and sslmode are",
                             PHI_ARG(phi_view_upto(p.key, 40)));
     if (bad)
         return phi_fail(err, PHI_EINPUT, "connect: expected key=value pairs");

@@ -8,16 +8,17 @@
 #include "gateway/session.h"
 
 #define TERMINATE_AFTER_MS 100
-#define LOOK_EVERY_MS 20
-#define LOOK_SLOWLY_MS 1000
-#define SLOW_AFTER_TRIES 100
+#define LOOK_EVERY_MS      20
+#define LOOK_SLOWLY_MS     1000
+#define SLOW_AFTER_TRIES   100
 
-struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim, int64_t ends_boot_ms)
+struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim,
+                            int64_t ends_boot_ms)
 {
     if (s->n_live == GW_MAX_LIVE)
         return NULL;
     struct gw_live *l = &s->live[s->n_live++];
-    *l = (struct gw_live){ .id = ++s->next_live, .ends_boot_ms = ends_boot_ms };
+    *l = (struct gw_live){.id = ++s->next_live, .ends_boot_ms = ends_boot_ms};
     snprintf(l->grant, sizeof l->grant, "%s", grant);
     snprintf(l->claim, sizeof l->claim, "%s", claim);
     return l;
@@ -98,7 +99,8 @@ static void cut_looked(bool ok, const char *why, void *ctx)
     if (!ok)
         PHI_LOG(ERROR, "cut-unconfirmed", "why", "%s", why);
     s->cut_tries++;
-    net_timer_set(s->cut_timer, s->cut_tries < SLOW_AFTER_TRIES ? LOOK_EVERY_MS : LOOK_SLOWLY_MS, 0);
+    net_timer_set(s->cut_timer, s->cut_tries < SLOW_AFTER_TRIES ? LOOK_EVERY_MS : LOOK_SLOWLY_MS,
+                  0);
 }
 
 /* A pid may be used again by a younger process: ours is at least as old as our connection. */
@@ -108,8 +110,10 @@ static void cut_look(struct gw_session *s, bool terminate)
     int64_t age = phi_now_boot_ms() - s->server_since;
     phi_buf_printf(&sql,
                    "SELECT %s FROM pg_catalog.pg_stat_activity WHERE pid = %u AND "
-                   "(backend_start IS NULL OR pg_catalog.clock_timestamp() - backend_start >= interval '%lld milliseconds')",
-                   terminate ? "pg_catalog.pg_terminate_backend(pid)" : "1", s->server_pid, (long long)age);
+                   "(backend_start IS NULL OR pg_catalog.clock_timestamp() - backend_start >= "
+                   "interval '%lld milliseconds')",
+                   terminate ? "pg_catalog.pg_terminate_backend(pid)" : "1", s->server_pid,
+                   (long long)age);
     s->cut_asking = true;
     s->cut_seen = false;
     gw_super_run(s->target->cutter, phi_buf_view(&sql), cut_row, cut_looked, s);
@@ -128,10 +132,10 @@ static void cut_client(struct gw_session *s)
     if (s->client == NULL)
         return;
     if (s->pass == 0 && s->refusal.message.n > 0) {
-        struct pg_report r = { .severity = "FATAL",
-                               .sqlstate = s->refusal.sqlstate,
-                               .message = phi_buf_view(&s->refusal.message),
-                               .hint = phi_buf_view(&s->refusal.hint) };
+        struct pg_report r = {.severity = "FATAL",
+                              .sqlstate = s->refusal.sqlstate,
+                              .message = phi_buf_view(&s->refusal.message),
+                              .hint = phi_buf_view(&s->refusal.hint)};
         pg_add_report(&b, 'E', &r);
         net_conn_write(s->client, phi_buf_view(&b));
     }
@@ -229,8 +233,9 @@ void gw_on_end(struct gw_gateway *g, int64_t seq, struct phi_view grant, struct 
              PHI_ARG(phi_view_upto(reason, 32)));
     char id[64];
     snprintf(id, sizeof id, PHI_FMT, PHI_ARG(phi_view_upto(grant, sizeof id - 1)));
-    if (e != NULL) { /* without memory it stays unacknowledged, and the answer to the revoker says so */
-        *e = (struct gw_end){ .next = g->ends, .seq = seq };
+    if (e !=
+        NULL) { /* without memory it stays unacknowledged, and the answer to the revoker says so */
+        *e = (struct gw_end){.next = g->ends, .seq = seq};
         memcpy(e->grant, id, sizeof id);
         g->ends = e;
     }

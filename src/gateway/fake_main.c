@@ -42,8 +42,8 @@ struct fake {
 
 #define SAY(...) (printf(__VA_ARGS__), fflush(stdout))
 
-static bool fake_signin(void *ctx, struct phi_view name, struct phi_view credential, struct phi_view target,
-                        struct gw_signin *ret)
+static bool fake_signin(void *ctx, struct phi_view name, struct phi_view credential,
+                        struct phi_view target, struct gw_signin *ret)
 {
     struct fake *f = ctx;
     memset(ret, 0, sizeof *ret);
@@ -51,8 +51,9 @@ static bool fake_signin(void *ctx, struct phi_view name, struct phi_view credent
     snprintf(ret->credential, sizeof ret->credential, "cred");
     snprintf(ret->name, sizeof ret->name, "alice");
     ret->ends_boot_ms = phi_now_boot_ms() + f->credential_ms;
-    return phi_view_is(name, "alice") && phi_view_is(credential, "cred") && phi_view_is(target, "shop") &&
-           f->credential_ms > 0 && scram_verifier_read(phi_view_of(f->verifier), &ret->verifier);
+    return phi_view_is(name, "alice") && phi_view_is(credential, "cred") &&
+           phi_view_is(target, "shop") && f->credential_ms > 0 &&
+           scram_verifier_read(phi_view_of(f->verifier), &ret->verifier);
 }
 
 static bool fake_credential_good(void *ctx, struct phi_view credential)
@@ -74,8 +75,8 @@ static enum phi_verdict fake_decide(void *ctx, const struct gw_try *t, struct ph
     enum phi_verdict v = PHI_ALLOW;
     for (size_t i = 0; i < t->n; i++) {
         if (listed(f->deny, t->actions[i].action)) {
-            phi_buf_printf(reason, PHI_FMT " on " PHI_FMT " is not permitted", PHI_ARG(t->actions[i].action),
-                           PHI_ARG(t->actions[i].resource.id));
+            phi_buf_printf(reason, PHI_FMT " on " PHI_FMT " is not permitted",
+                           PHI_ARG(t->actions[i].action), PHI_ARG(t->actions[i].resource.id));
             return PHI_DENY;
         }
         if (!listed(f->allow, t->actions[i].action))
@@ -84,19 +85,14 @@ static enum phi_verdict fake_decide(void *ctx, const struct gw_try *t, struct ph
     return v;
 }
 
-static uint64_t fake_epoch(void *ctx)
-{
-    (void)ctx;
-    return 1;
-}
-
 static bool fake_may_record(void *ctx)
 {
     return !((struct fake *)ctx)->unrecorded;
 }
 
-static bool fake_record(void *ctx, struct phi_view person, struct phi_view target, struct phi_view session,
-                        struct phi_view actions_json, struct phi_view act_hex)
+static bool fake_record(void *ctx, struct phi_view person, struct phi_view target,
+                        struct phi_view session, struct phi_view actions_json,
+                        struct phi_view act_hex)
 {
     struct fake *f = ctx;
     (void)person;
@@ -121,7 +117,8 @@ static struct pending *find(struct fake *f, const char *act)
     return p;
 }
 
-static void answer_json(struct fake *f, struct client_ask *a, struct client_answer *out, struct phi_arena *mem)
+static void answer_json(struct fake *f, struct client_ask *a, struct client_answer *out,
+                        struct phi_arena *mem)
 {
     struct phi_view text;
     if (f->grant_all) {
@@ -131,9 +128,12 @@ static void answer_json(struct fake *f, struct client_ask *a, struct client_answ
         struct pending *p = find(f, a->act);
         out->kind = CLIENT_PENDING;
         text = phi_arena_printf(mem,
-                                "{\"answer\":\"pending\",\"url\":\"http://localhost:8470/r/K7Q-4MX\",\"request\":{\"id\":\"%s\","
-                                "\"code\":\"K7Q-4MX\",\"summary\":\"pg:delete on shop/public.orders\",\"expires_in_ms\":900000,"
-                                "\"needs\":[[{\"requirement\":\"dba\",\"count\":1,\"have\":0,\"who\":[\"bob\",\"carol\"]}]]}}",
+                                "{\"answer\":\"pending\",\"url\":\"http://localhost:8470/r/"
+                                "K7Q-4MX\",\"request\":{\"id\":\"%s\","
+                                "\"code\":\"K7Q-4MX\",\"summary\":\"pg:delete on "
+                                "shop/public.orders\",\"expires_in_ms\":900000,"
+                                "\"needs\":[[{\"requirement\":\"dba\",\"count\":1,\"have\":0,"
+                                "\"who\":[\"bob\",\"carol\"]}]]}}",
                                 p->id);
         SAY("pending %s\n", p->id);
     }
@@ -146,7 +146,8 @@ static void reply(void *ctx)
     struct fake *f = a->fake;
     PHI_ARENA(mem, 65536);
     if (!a->cancelled && a->is_claim) {
-        struct client_claim c = { .kind = CLIENT_ALLOW, .ends_boot_ms = phi_now_boot_ms() + f->grant_ms };
+        struct client_claim c = {.kind = CLIENT_ALLOW,
+                                 .ends_boot_ms = phi_now_boot_ms() + f->grant_ms};
         snprintf(c.id, sizeof c.id, "claim%d", ++f->n_claims);
         if (f->unreachable || f->used)
             c.kind = CLIENT_DENY;
@@ -158,7 +159,7 @@ static void reply(void *ctx)
         SAY("claim %s\n", c.kind == CLIENT_ALLOW ? c.id : "refused");
         a->claim(&c, a->ctx);
     } else if (!a->cancelled) {
-        struct client_answer ans = { .kind = CLIENT_DENY, .unreachable = f->unreachable };
+        struct client_answer ans = {.kind = CLIENT_DENY, .unreachable = f->unreachable};
         snprintf(ans.err.msg, sizeof ans.err.msg, "connection refused");
         if (!f->unreachable)
             answer_json(f, a, &ans, &mem);
@@ -170,25 +171,27 @@ static void reply(void *ctx)
 static struct client_ask *ask(struct fake *f, const struct client_act *act, void *ctx)
 {
     struct client_ask *a = calloc(1, sizeof *a);
-    *a = (struct client_ask){ .fake = f, .ctx = ctx };
+    *a = (struct client_ask){.fake = f, .ctx = ctx};
     phi_digest_hex(act->act, a->act);
     net_post(f->loop, reply, a);
     return a;
 }
 
-static struct client_ask *fake_request(void *ctx, const struct client_act *act, client_answer_fn done, void *done_ctx,
-                                       struct phi_err *err)
+static struct client_ask *fake_request(void *ctx, const struct client_act *act,
+                                       client_answer_fn done, void *done_ctx, struct phi_err *err)
 {
     struct client_ask *a = ask(ctx, act, done_ctx);
     (void)err;
     a->answer = done;
-    SAY("ask hold=%lld " PHI_FMT " " PHI_FMT " " PHI_FMT " " PHI_FMT "\n", (long long)act->hold_ms, PHI_ARG(act->actions),
-        PHI_ARG(act->payload), PHI_ARG(act->settings), PHI_ARG(act->entities));
+    SAY("ask hold=%lld " PHI_FMT " " PHI_FMT " " PHI_FMT " " PHI_FMT "\n", (long long)act->hold_ms,
+        PHI_ARG(act->actions), PHI_ARG(act->payload), PHI_ARG(act->settings),
+        PHI_ARG(act->entities));
     return a;
 }
 
-static struct client_ask *fake_claim(void *ctx, struct phi_view grant, const struct client_act *act, int64_t deadline_ms,
-                                     client_claim_fn done, void *done_ctx, struct phi_err *err)
+static struct client_ask *fake_claim(void *ctx, struct phi_view grant, const struct client_act *act,
+                                     int64_t deadline_ms, client_claim_fn done, void *done_ctx,
+                                     struct phi_err *err)
 {
     struct client_ask *a = ask(ctx, act, done_ctx);
     (void)err;
@@ -212,7 +215,8 @@ static void fake_leave(void *ctx, struct phi_view request, struct phi_view waite
     SAY("leave " PHI_FMT "\n", PHI_ARG(request));
 }
 
-static bool fake_outcome(void *ctx, const char *claim, const char *outcome, struct phi_view tag, int64_t rows)
+static bool fake_outcome(void *ctx, const char *claim, const char *outcome, struct phi_view tag,
+                         int64_t rows)
 {
     (void)ctx;
     SAY("outcome %s %s " PHI_FMT " %lld\n", claim, outcome, PHI_ARG(tag), (long long)rows);
@@ -233,9 +237,11 @@ static void decided(struct fake *f, const char *status, const char *reason)
         PHI_ARENA(mem, 65536);
         const struct phi_json *ev = NULL;
         next = all->next;
-        struct phi_view text = phi_arena_printf(
-            &mem, "{\"id\":\"%s\",\"status\":\"%s\",\"grant\":{\"id\":\"grant-%s\"},\"denied_by\":\"bob\",\"reason\":\"%s\",\"code\":\"K7Q-4MX\"}",
-            all->id, status, all->id, reason);
+        struct phi_view text =
+            phi_arena_printf(&mem,
+                             "{\"id\":\"%s\",\"status\":\"%s\",\"grant\":{\"id\":\"grant-%s\"},"
+                             "\"denied_by\":\"bob\",\"reason\":\"%s\",\"code\":\"K7Q-4MX\"}",
+                             all->id, status, all->id, reason);
         phi_json_read(&mem, text, 0, "fake", &ev, NULL);
         gw_on_request(f->gw, ev);
         free(all);
@@ -310,25 +316,40 @@ static int run(struct fake *f, char **argv, int argc)
 {
     PHI_ARENA(mem, 65536);
     PHI_BUF(verifier, 512);
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     struct net_watch *watch = NULL;
-    struct gw_target_opts o = { .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL };
-    struct gw_phid port = { f,          fake_signin, fake_credential_good, fake_decide, fake_epoch, fake_may_record, fake_record,
-                            fake_request, fake_claim, fake_cancel,         fake_leave,  fake_outcome, fake_ack };
+    struct gw_target_opts o = {
+        .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL};
+    struct gw_phid port = {f,
+                           fake_signin,
+                           fake_credential_good,
+                           fake_decide,
+                           fake_may_record,
+                           fake_record,
+                           fake_request,
+                           fake_claim,
+                           fake_cancel,
+                           fake_leave,
+                           fake_outcome,
+                           fake_ack};
     PHI_BUF(ca, 65536);
     if (argc > 4 && phi_file_read(argv[4], 65536, &ca, &err) == PHI_OK)
         o.ca_pem = phi_buf_view(&ca);
     PHI_BUF(cert, 65536);
     PHI_BUF(key, 65536);
-    if (argc > 6 && phi_file_read(argv[5], 65536, &cert, &err) == PHI_OK && phi_file_read(argv[6], 65536, &key, &err) == PHI_OK) {
-        struct net_tls_server_opts tls = { .cert_pem = phi_buf_view(&cert), .key_pem = phi_buf_view(&key) };
+    if (argc > 6 && phi_file_read(argv[5], 65536, &cert, &err) == PHI_OK &&
+        phi_file_read(argv[6], 65536, &key, &err) == PHI_OK) {
+        struct net_tls_server_opts tls = {.cert_pem = phi_buf_view(&cert),
+                                          .key_pem = phi_buf_view(&key)};
         if (net_tls_server_open(&tls, &o.client_tls, &err) != PHI_OK)
             return 1;
     }
     scram_verifier_make(PHI_LIT("sesame"), PHI_LIT("0123456789abcdef"), 4096, &verifier);
     snprintf(f->verifier, sizeof f->verifier, "%s", phi_buf_str(&verifier));
-    if (net_loop_open(&f->loop, &err) != PHI_OK || gw_open(f->loop, &port, 1, &f->gw, &err) != PHI_OK ||
-        gw_conninfo_read(&mem, phi_view_of(argv[2]), &o, &err) != PHI_OK || gw_add_target(f->gw, &o, &err) != PHI_OK ||
+    if (net_loop_open(&f->loop, &err) != PHI_OK ||
+        gw_open(f->loop, &port, 1, &f->gw, &err) != PHI_OK ||
+        gw_conninfo_read(&mem, phi_view_of(argv[2]), &o, &err) != PHI_OK ||
+        gw_add_target(f->gw, &o, &err) != PHI_OK ||
         net_watch_open(f->loop, 0, on_input, f, &watch, &err) != PHI_OK) {
         fprintf(stderr, "gw-fake: %s\n", err.msg);
         return 1;
@@ -351,11 +372,15 @@ static int run(struct fake *f, char **argv, int argc)
 int main(int argc, char **argv)
 {
     int rc = 0;
-    struct fake f = { .grant_ms = 600000, .credential_ms = 3600000, .allow = " pg:connect pg:select pg:set ", .deny = " pg:admin " };
+    struct fake f = {.grant_ms = 600000,
+                     .credential_ms = 3600000,
+                     .allow = " pg:connect pg:select pg:set ",
+                     .deny = " pg:admin "};
     if (gw_parser_child(argc, argv, &rc))
         return rc;
     if (argc < 3) {
-        fprintf(stderr, "usage: gw-fake LISTEN CONNINFO [SEARCH_PATH [CA_FILE [CERT_FILE KEY_FILE]]]\n");
+        fprintf(stderr,
+                "usage: gw-fake LISTEN CONNINFO [SEARCH_PATH [CA_FILE [CERT_FILE KEY_FILE]]]\n");
         return 2;
     }
     return run(&f, argv, argc);

@@ -7,8 +7,8 @@
 #include "gateway/session.h"
 #include "gateway/startup.h"
 
-#define SIGN_IN_MS 30000
-#define LOOK_UP_MS 50
+#define SIGN_IN_MS    30000
+#define LOOK_UP_MS    50
 #define LOOK_UP_TRIES 40
 
 enum phase { HELLO, LOOK_UP, SASL_FIRST, SASL_FINAL, TARGET };
@@ -63,10 +63,10 @@ static void write_buf(struct gw_front *f, const struct phi_buf *b)
 static void fatal(struct gw_front *f, const char *sqlstate, const char *why, const char *hint)
 {
     PHI_BUF(b, 4096);
-    struct pg_report r = { .severity = "FATAL",
-                           .sqlstate = sqlstate,
-                           .message = phi_view_of(why),
-                           .hint = phi_view_of(hint) };
+    struct pg_report r = {.severity = "FATAL",
+                          .sqlstate = sqlstate,
+                          .message = phi_view_of(why),
+                          .hint = phi_view_of(hint)};
     pg_add_report(&b, 'E', &r);
     write_buf(f, &b);
     net_conn_finish(f->conn, 1000);
@@ -100,7 +100,7 @@ static void up_ready(struct net_conn *conn, uint32_t pid, uint32_t key, void *ct
 {
     struct gw_front *f = ctx;
     struct gw_session *s = f->session;
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     PHI_BUF(b, 64);
     f->up = NULL;
     s->server = conn;
@@ -120,12 +120,13 @@ static void up_ready(struct net_conn *conn, uint32_t pid, uint32_t key, void *ct
     gw_session_start(s);
 }
 
-static const struct gw_upstream_events up_events = { .on_status = up_status, .on_ready = up_ready, .on_failed = up_failed };
+static const struct gw_upstream_events up_events = {
+    .on_status = up_status, .on_ready = up_ready, .on_failed = up_failed};
 
 static void go_to_target(struct gw_front *f)
 {
     struct phi_view pairs[2 * (GW_STARTUP_MAX + 3)];
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     size_t n = f->startup.n;
     struct gw_session *s = gw_session_open(f->target, &f->who, f->conn);
     f->session = s;
@@ -136,16 +137,17 @@ static void go_to_target(struct gw_front *f)
     if (f->startup.hold_ms >= 0)
         s->hold_ms = f->startup.hold_ms;
     snprintf(s->addr, sizeof s->addr, "%s", net_conn_peer_host(f->conn));
-    snprintf(s->application, sizeof s->application, PHI_FMT, PHI_ARG(phi_view_upto(f->startup.application, 64)));
+    snprintf(s->application, sizeof s->application, PHI_FMT,
+             PHI_ARG(phi_view_upto(f->startup.application, 64)));
     if (!phi_utf8_ok(phi_view_of(s->application)))
         s->application[0] = '\0'; /* cut inside a character */
     memcpy(pairs, f->startup.pairs, 2 * n * sizeof *pairs);
-    const struct phi_view pinned[] = { PHI_LIT("client_encoding"),
-                                       PHI_LIT("UTF8"),
-                                       PHI_LIT("standard_conforming_strings"),
-                                       PHI_LIT("on"),
-                                       PHI_LIT("search_path"),
-                                       phi_buf_view(&f->target->path_text) };
+    const struct phi_view pinned[] = {PHI_LIT("client_encoding"),
+                                      PHI_LIT("UTF8"),
+                                      PHI_LIT("standard_conforming_strings"),
+                                      PHI_LIT("on"),
+                                      PHI_LIT("search_path"),
+                                      phi_buf_view(&f->target->path_text)};
     memcpy(pairs + 2 * n, pinned, sizeof pinned);
     f->phase = TARGET;
     f->up = gw_upstream_open(&f->target->door, pairs, n + 3, &up_events, f, &err);
@@ -161,30 +163,32 @@ static bool record_connect(struct gw_front *f, const struct phi_pair *pair)
     struct phi_digest act;
     struct phi_jw w;
     PHI_BUF(actions, 1024);
-    struct phi_body body = { .requester = phi_ref_of("Person", phi_view_of(f->who.person)),
-                             .target = pair->resource,
-                             .actions = pair,
-                             .n_actions = 1,
-                             .payload = { .kind = PHI_PAYLOAD_PG_QUERY } };
+    struct phi_body body = {.requester = phi_ref_of("Person", phi_view_of(f->who.person)),
+                            .target = pair->resource,
+                            .actions = pair,
+                            .n_actions = 1,
+                            .payload = {.kind = PHI_PAYLOAD_PG_QUERY}};
     if (phi_act_digest(&body, &act, NULL) != PHI_OK)
         return false;
     phi_digest_hex(&act, hex);
     phi_jw_init(&w, &actions);
     phi_pairs_write(&w, pair, 1);
-    return p->may_record(p->ctx) && p->record(p->ctx, phi_view_of(f->who.person), phi_view_of(f->target->o.name),
-                                              phi_view_of(f->who.credential), phi_buf_view(&actions), phi_view_of(hex));
+    return p->may_record(p->ctx) &&
+           p->record(p->ctx, phi_view_of(f->who.person), phi_view_of(f->target->o.name),
+                     phi_view_of(f->who.credential), phi_buf_view(&actions), phi_view_of(hex));
 }
 
 static void admit(struct gw_front *f)
 {
     const struct gw_phid *p = &f->target->gw->phid;
-    struct phi_pair pair = { PHI_LIT("pg:connect"), phi_ref_make(&f->mem, "Target", f->target->o.name, NULL) };
-    struct gw_try t = { .person = phi_view_of(f->who.person),
-                        .target = phi_view_of(f->target->o.name),
-                        .addr = phi_view_of(net_conn_peer_host(f->conn)),
-                        .application = f->startup.application,
-                        .actions = &pair,
-                        .n = 1 };
+    struct phi_pair pair = {PHI_LIT("pg:connect"),
+                            phi_ref_make(&f->mem, "Target", f->target->o.name, NULL)};
+    struct gw_try t = {.person = phi_view_of(f->who.person),
+                       .target = phi_view_of(f->target->o.name),
+                       .addr = phi_view_of(net_conn_peer_host(f->conn)),
+                       .application = f->startup.application,
+                       .actions = &pair,
+                       .n = 1};
     char text[1200];
     PHI_BUF(why, 1000);
     switch (p->decide(p->ctx, &t, &why)) {
@@ -192,7 +196,9 @@ static void admit(struct gw_front *f)
         if (record_connect(f, &pair))
             go_to_target(f);
         else
-            fatal(f, "58000", "phi: phid does not acknowledge records; nothing is let through unrecorded", NULL);
+            fatal(f, "58000",
+                  "phi: phid does not acknowledge records; nothing is let through unrecorded",
+                  NULL);
         return;
     case PHI_NEEDS:
         fatal(f, "42501", "phi: connecting needs an approval, which this gateway cannot hold for",
@@ -207,7 +213,7 @@ static void admit(struct gw_front *f)
 /* --- SCRAM --- */
 static bool sasl_initial(struct phi_view body, struct phi_view *data)
 {
-    struct pg_rd r = { body, false };
+    struct pg_rd r = {body, false};
     struct phi_view mechanism = pg_rd_str(&r);
     uint32_t len = pg_rd32(&r);
     *data = pg_rd_bytes(&r, len);
@@ -218,11 +224,12 @@ static void on_sasl_first(struct gw_front *f, struct phi_view body)
 {
     uint8_t random[SCRAM_NONCE_RAW];
     struct phi_view data;
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     PHI_BUF(first, SCRAM_MAX_TEXT);
     PHI_BUF(b, 2 * SCRAM_MAX_TEXT);
     phi_random(random, sizeof random);
-    if (!sasl_initial(body, &data) || scram_server_first(&f->scram, data, random, &first, &err) != PHI_OK) {
+    if (!sasl_initial(body, &data) ||
+        scram_server_first(&f->scram, data, random, &first, &err) != PHI_OK) {
         fatal(f, "08P01", "phi: malformed sign-in", NULL);
         return;
     }
@@ -233,7 +240,7 @@ static void on_sasl_first(struct gw_front *f, struct phi_view body)
 
 static void on_sasl_final(struct gw_front *f, struct phi_view body)
 {
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     PHI_BUF(final, SCRAM_MAX_TEXT);
     PHI_BUF(b, 2 * SCRAM_MAX_TEXT);
     enum phi_rc rc = scram_server_final(&f->scram, body, &final, &err);
@@ -244,7 +251,7 @@ static void on_sasl_final(struct gw_front *f, struct phi_view body)
         return;
     }
     pg_add_auth(&b, 12, phi_buf_view(&final));
-    pg_add_auth(&b, 0, (struct phi_view){ 0 });
+    pg_add_auth(&b, 0, (struct phi_view){0});
     write_buf(f, &b);
     admit(f);
 }
@@ -280,7 +287,9 @@ static void sasl_begin(struct gw_front *f)
     if (!f->known && look_up_later(f))
         return;
     /* An unknown one goes through the same motions. */
-    scram_verifier_mock(s->user, phi_view_mem(f->target->gw->mock_secret, sizeof f->target->gw->mock_secret), &mock);
+    scram_verifier_mock(s->user,
+                        phi_view_mem(f->target->gw->mock_secret, sizeof f->target->gw->mock_secret),
+                        &mock);
     scram_server_init(&f->scram, f->known ? &f->who.verifier : &mock);
     pg_add_auth(&b, 10, phi_view_mem(SCRAM_MECHANISM "\0", sizeof SCRAM_MECHANISM + 1));
     write_buf(f, &b);
@@ -306,7 +315,7 @@ static void negotiate(struct gw_front *f, uint16_t minor)
 static void on_startup(struct gw_front *f, const struct pg_hello *h)
 {
     const char *sqlstate = "08P01";
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     if (f->target->o.client_tls != NULL && !net_conn_is_tls(f->conn)) {
         fatal(f, "28000", "phi: this gateway is only served over TLS", "sslmode=verify-full");
     } else if (gw_startup_read(&f->mem, h->params, &f->startup, &sqlstate, &err) != PHI_OK) {
@@ -324,7 +333,8 @@ static void on_cancel(struct gw_front *f, const struct pg_hello *h)
 {
     struct gw_gateway *g = f->target->gw;
     for (struct gw_session *s = g->sessions; s != NULL; s = s->next)
-        if (s->pid == h->pid && phi_secret_eq(phi_view_mem(&s->key, sizeof s->key), phi_view_mem(&h->key, sizeof h->key))) {
+        if (s->pid == h->pid && phi_secret_eq(phi_view_mem(&s->key, sizeof s->key),
+                                              phi_view_mem(&h->key, sizeof h->key))) {
             gw_event(s, EV_CANCEL);
             gw_client_data(s);
             break;
@@ -405,7 +415,8 @@ static void front_closed(struct net_conn *c, const struct phi_err *why, void *ct
     front_free(f);
 }
 
-static const struct net_conn_events front_events = { .on_data = front_data, .on_closed = front_closed };
+static const struct net_conn_events front_events = {.on_data = front_data,
+                                                    .on_closed = front_closed};
 
 void gw_front_accept(struct net_conn *conn, void *target)
 {
@@ -416,7 +427,8 @@ void gw_front_accept(struct net_conn *conn, void *target)
         net_conn_close(conn);
         return;
     }
-    *f = (struct gw_front){ .target = t, .conn = conn, .next = t->gw->fronts, .prev = &t->gw->fronts };
+    *f =
+        (struct gw_front){.target = t, .conn = conn, .next = t->gw->fronts, .prev = &t->gw->fronts};
     if (f->next != NULL)
         f->next->prev = &f->next;
     t->gw->fronts = f;

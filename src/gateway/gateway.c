@@ -16,8 +16,8 @@ static void on_tick(void *ctx)
             gw_target_tick(t);
 }
 
-enum phi_rc gw_open(struct net_loop *loop, const struct gw_phid *phid, unsigned parsers, struct gw_gateway **ret,
-                    struct phi_err *err)
+enum phi_rc gw_open(struct net_loop *loop, const struct gw_phid *phid, unsigned parsers,
+                    struct gw_gateway **ret, struct phi_err *err)
 {
     struct gw_gateway *g = calloc(1, sizeof *g);
     if (g == NULL)
@@ -177,7 +177,8 @@ void gw_close(struct gw_gateway *g)
     g->closing = true;
     gw_front_close_all(g);
     for (struct gw_target *t = g->targets; t != NULL; t = t->next)
-        gw_target_stop(t); /* its own queries answer false now, while their sessions are still there */
+        gw_target_stop(
+            t); /* its own queries answer false now, while their sessions are still there */
     while (g->sessions != NULL)
         gw_session_free(g->sessions);
     while (g->targets != NULL) {

@@ -20,8 +20,8 @@ static bool parse_op(struct gw_session *s, struct gw_op *op)
     if ((op->type != 'P' && op->type != 'Q') || op->stmt->raw != NULL)
         return true;
     if (op->stmt->sql.n > PHI_MAX_SQL) {
-        gw_refuse_with(s, "54000", "phi: a statement of %zu bytes is longer than phi looks at (%d)", op->stmt->sql.n,
-                       PHI_MAX_SQL);
+        gw_refuse_with(s, "54000", "phi: a statement of %zu bytes is longer than phi looks at (%d)",
+                       op->stmt->sql.n, PHI_MAX_SQL);
         gw_event(s, EV_DENY);
         return false;
     }
@@ -57,7 +57,8 @@ void gw_parse_unit_cancel(struct gw_session *s)
 /* --- gathering --- */
 #define MAX_RAW_PAIRS 1024
 
-static _Thread_local struct phi_pair scratch_pairs[MAX_RAW_PAIRS]; /* only while a unit is gathered */
+static _Thread_local struct phi_pair
+    scratch_pairs[MAX_RAW_PAIRS]; /* only while a unit is gathered */
 
 struct gather {
     struct gw_session *s;
@@ -74,10 +75,10 @@ static const struct gw_sql_facts *facts_of(struct gw_session *s, struct gw_stmt 
     const struct gw_target *t = s->target;
     const struct gw_sql_facts *f = NULL;
     /* What this transaction changed in the catalogue nobody else can see yet: everything is unknown then. */
-    struct gw_sql_env env = { .target = phi_view_of(t->o.name),
-                              .catalog = s->txn_ddl ? NULL : t->catalog,
-                              .path = t->path,
-                              .n_path = t->n_path };
+    struct gw_sql_env env = {.target = phi_view_of(t->o.name),
+                             .catalog = s->txn_ddl ? NULL : t->catalog,
+                             .path = t->path,
+                             .n_path = t->n_path};
     if (st->raw == NULL || !gw_sql_resolve(st->raw, st->sql, &env, &s->unit.mem, &f)) {
         gw_refuse_with(s, "53200", "phi: not enough memory to look at this statement");
         return NULL;
@@ -98,7 +99,9 @@ static void add_pairs(struct gather *g, const struct gw_sql_action *actions, siz
             g->full = true;
             return;
         }
-        g->pairs[g->n++] = (struct phi_pair){ actions[i].action, { actions[i].type, actions[i].id } };
+        g->pairs[g->n++] = (struct phi_pair){
+            actions[i].action, {actions[i].type, actions[i].id}
+        };
     }
 }
 
@@ -122,18 +125,19 @@ static bool add_named(struct gather *g, const struct gw_sql_stmt *st)
 
 static bool pinned_name(struct phi_view name)
 {
-    return phi_view_is(name, "standard_conforming_strings") || phi_view_is(name, "client_encoding") ||
-           phi_view_is(name, "search_path");
+    return phi_view_is(name, "standard_conforming_strings") ||
+           phi_view_is(name, "client_encoding") || phi_view_is(name, "search_path");
 }
 
 #define NAMES (GW_SQL_PREPARE | GW_SQL_DEALLOCATE | GW_SQL_DECLARE | GW_SQL_CLOSE | GW_SQL_SETS)
 
-static void note_named(struct gather *g, const struct gw_sql_stmt *st, struct gw_stmt *text, bool alone)
+static void note_named(struct gather *g, const struct gw_sql_stmt *st, struct gw_stmt *text,
+                       bool alone)
 {
     struct gw_named *n = (st->flags & NAMES) ? phi_arena_new(g->a, struct gw_named) : NULL;
     if (n == NULL)
         return; /* a full arena is noticed at the end of gathering */
-    *n = (struct gw_named){ .next = g->s->unit.named, .st = st, .text = text, .alone = alone };
+    *n = (struct gw_named){.next = g->s->unit.named, .st = st, .text = text, .alone = alone};
     g->s->unit.named = n;
 }
 
@@ -145,13 +149,15 @@ static bool add_stmt(struct gather *g, const struct gw_sql_stmt *st)
         return false;
     }
     if ((st->flags & GW_SQL_SETS) && pinned_name(st->name) && st->n > 0) {
-        gw_refuse_with(g->s, "42501", "phi: " PHI_FMT " is pinned by the gateway", PHI_ARG(st->name));
+        gw_refuse_with(g->s, "42501", "phi: " PHI_FMT " is pinned by the gateway",
+                       PHI_ARG(st->name));
         return false;
     }
     g->or_flags |= st->flags;
     g->all_harmless = g->all_harmless && (st->flags & GW_SQL_HARMLESS);
     g->any_begin = g->any_begin || (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
-    g->all_begins = g->all_begins && (st->flags & ~begins) == 0 && (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
+    g->all_begins = g->all_begins && (st->flags & ~begins) == 0 &&
+                    (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
     if (st->flags & (GW_SQL_EXECUTE | GW_SQL_FETCH))
         return add_named(g, st);
     add_pairs(g, st->actions, st->n);
@@ -183,7 +189,8 @@ static bool use_parse(struct gather *g, struct gw_stmt *st)
         return false;
     if ((g->s->dirty || !g->all_harmless) && !f->plain_literals) {
         gw_refuse_with(g->s, "42501",
-                       "phi: after a statement that may change settings, the rest of a pipelined batch must be ASCII "
+                       "phi: after a statement that may change settings, the rest of a pipelined "
+                       "batch must be ASCII "
                        "without backslashes in literals; send it after a Sync");
         return false;
     }
@@ -216,12 +223,13 @@ static bool use_op(struct gather *g, const struct gw_unit *u, size_t i)
 static bool gather(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
-    struct gather g = { .s = s, .a = &u->mem, .all_harmless = true, .all_begins = true };
+    struct gather g = {.s = s, .a = &u->mem, .all_harmless = true, .all_begins = true};
     s->unit_no++;
     u->named = NULL;
     g.pairs = scratch_pairs;
     for (size_t i = 0; i < u->n; i++) {
-        u->runs = u->runs || u->ops[i].type == 'Q' || u->ops[i].type == 'B' || u->ops[i].type == 'E';
+        u->runs =
+            u->runs || u->ops[i].type == 'Q' || u->ops[i].type == 'B' || u->ops[i].type == 'E';
         if (!use_op(&g, u, i))
             return false;
     }
@@ -237,7 +245,8 @@ static bool gather(struct gw_session *s)
     u->flags = (g.or_flags & ~(uint32_t)GW_SQL_HARMLESS) | (g.all_harmless ? GW_SQL_HARMLESS : 0);
     u->only_begins = g.all_begins && g.any_begin;
     if (g.full || u->n_actions > PHI_MAX_ACTIONS) {
-        gw_refuse_with(s, "54001", "phi: this touches more than %d things at once; split it", PHI_MAX_ACTIONS);
+        gw_refuse_with(s, "54001", "phi: this touches more than %d things at once; split it",
+                       PHI_MAX_ACTIONS);
         return false;
     }
     return true;
@@ -253,12 +262,14 @@ static void words16(struct phi_arena *a, struct phi_view w, const uint16_t **ret
     *ret = out;
 }
 
-static bool statement_of(struct gw_unit *u, const struct gw_portal *p, uint32_t max_rows, struct phi_statement *ret)
+static bool statement_of(struct gw_unit *u, const struct gw_portal *p, uint32_t max_rows,
+                         struct phi_statement *ret)
 {
     struct pg_bind b;
     if (!pg_bind_read(p->body, &b))
         return false;
-    *ret = (struct phi_statement){ .bytes = p->stmt->sql, .max_rows = max_rows, .n_params = b.n_params };
+    *ret =
+        (struct phi_statement){.bytes = p->stmt->sql, .max_rows = max_rows, .n_params = b.n_params};
     size_t n_types = p->stmt->types.n / 4;
     uint32_t *types = phi_arena_array(&u->mem, n_types, sizeof *types);
     struct phi_param *params = phi_arena_array(&u->mem, b.n_params, sizeof *params);
@@ -296,28 +307,32 @@ static bool make_batch(struct gw_unit *u)
             if (!statement_of(u, op->portal, op->max_rows, &list[n++]))
                 return false;
     }
-    u->payload = (struct phi_payload){ .kind = PHI_PAYLOAD_PG_BATCH, .statements = list, .n_statements = n };
+    u->payload =
+        (struct phi_payload){.kind = PHI_PAYLOAD_PG_BATCH, .statements = list, .n_statements = n};
     return list != NULL;
 }
 
 static bool make_act(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
-    struct phi_setting settings[] = { { PHI_LIT("DateStyle"), phi_view_of(s->date_style) },
-                                      { PHI_LIT("IntervalStyle"), phi_view_of(s->interval_style) },
-                                      { PHI_LIT("TimeZone"), phi_view_of(s->time_zone) },
-                                      { PHI_LIT("role"), phi_view_of(s->role) } };
+    struct phi_setting settings[] = {
+        {PHI_LIT("DateStyle"),     phi_view_of(s->date_style)    },
+        {PHI_LIT("IntervalStyle"), phi_view_of(s->interval_style)},
+        {PHI_LIT("TimeZone"),      phi_view_of(s->time_zone)     },
+        {PHI_LIT("role"),          phi_view_of(s->role)          }
+    };
     if (u->simple)
-        u->payload = (struct phi_payload){ .kind = PHI_PAYLOAD_PG_QUERY, .bytes = u->ops[0].stmt->sql };
+        u->payload =
+            (struct phi_payload){.kind = PHI_PAYLOAD_PG_QUERY, .bytes = u->ops[0].stmt->sql};
     else if (!make_batch(u))
         return false;
-    struct phi_body body = { .requester = phi_ref_of("Person", phi_view_of(s->who.person)),
-                             .target = phi_ref_make(&u->mem, "Target", s->target->o.name, NULL),
-                             .actions = u->actions,
-                             .n_actions = u->n_actions,
-                             .payload = u->payload,
-                             .settings = settings,
-                             .n_settings = sizeof settings / sizeof *settings };
+    struct phi_body body = {.requester = phi_ref_of("Person", phi_view_of(s->who.person)),
+                            .target = phi_ref_make(&u->mem, "Target", s->target->o.name, NULL),
+                            .actions = u->actions,
+                            .n_actions = u->n_actions,
+                            .payload = u->payload,
+                            .settings = settings,
+                            .n_settings = sizeof settings / sizeof *settings};
     u->has_act = phi_act_digest(&body, &u->act, NULL) == PHI_OK && phi_arena_ok(&u->mem);
     return u->has_act;
 }
@@ -350,27 +365,29 @@ static bool record(struct gw_session *s)
     phi_digest_hex(&s->unit.act, hex);
     gw_actions_json(s, &actions);
     return p->may_record(p->ctx) && phi_buf_ok(&actions) &&
-           p->record(p->ctx, phi_view_of(s->who.person), phi_view_of(s->target->o.name), phi_view_of(s->id),
-                     phi_buf_view(&actions), phi_view_of(hex));
+           p->record(p->ctx, phi_view_of(s->who.person), phi_view_of(s->target->o.name),
+                     phi_view_of(s->id), phi_buf_view(&actions), phi_view_of(hex));
 }
 
 bool gw_record_allow(struct gw_session *s)
 {
     if (record(s))
         return true;
-    gw_refuse_with(s, "58000", "phi: nothing runs unrecorded, and phid does not acknowledge what was recorded before; try again");
+    gw_refuse_with(s, "58000",
+                   "phi: nothing runs unrecorded, and phid does not acknowledge what was recorded "
+                   "before; try again");
     return false;
 }
 
 static enum gw_event judged(struct gw_session *s)
 {
     const struct gw_phid *p = &s->gw->phid;
-    struct gw_try t = { .person = phi_view_of(s->who.person),
-                        .target = phi_view_of(s->target->o.name),
-                        .addr = phi_view_of(s->addr),
-                        .application = phi_view_of(s->application),
-                        .actions = s->unit.actions,
-                        .n = s->unit.n_actions };
+    struct gw_try t = {.person = phi_view_of(s->who.person),
+                       .target = phi_view_of(s->target->o.name),
+                       .addr = phi_view_of(s->addr),
+                       .application = phi_view_of(s->application),
+                       .actions = s->unit.actions,
+                       .n = s->unit.n_actions};
     PHI_BUF(reason, 1000);
     switch (p->decide(p->ctx, &t, &reason)) {
     case PHI_ALLOW: return gw_record_allow(s) ? EV_ALLOW : EV_DENY;
@@ -398,7 +415,9 @@ static enum gw_event judge(struct gw_session *s)
     }
     enum gw_event e = judged(s);
     if (e == EV_NEEDS && s->txn == 'E') {
-        gw_refuse_with(s, "25P02", "current transaction is aborted, commands ignored until end of transaction block");
+        gw_refuse_with(
+            s, "25P02",
+            "current transaction is aborted, commands ignored until end of transaction block");
         return EV_DENY;
     }
     return e;

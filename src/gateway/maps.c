@@ -5,7 +5,8 @@
 
 #include "gateway/session.h"
 
-static void *keep(struct gw_session *s, size_t head, const struct phi_view *texts, size_t n, struct phi_view **ret)
+static void *keep(struct gw_session *s, size_t head, const struct phi_view *texts, size_t n,
+                  struct phi_view **ret)
 {
     size_t total = head;
     for (size_t i = 0; i < n; i++)
@@ -17,7 +18,7 @@ static void *keep(struct gw_session *s, size_t head, const struct phi_view *text
     for (size_t i = 0; i < n && mem != NULL; i++) {
         if (texts[i].n > 0)
             memcpy(at, texts[i].p, texts[i].n);
-        *ret[i] = (struct phi_view){ at, texts[i].n };
+        *ret[i] = (struct phi_view){at, texts[i].n};
         at += texts[i].n;
     }
     if (mem != NULL)
@@ -25,10 +26,11 @@ static void *keep(struct gw_session *s, size_t head, const struct phi_view *text
     return mem;
 }
 
-struct gw_stmt *gw_stmt_new(struct gw_session *s, struct phi_view name, struct phi_view sql, struct phi_view types)
+struct gw_stmt *gw_stmt_new(struct gw_session *s, struct phi_view name, struct phi_view sql,
+                            struct phi_view types)
 {
-    struct gw_stmt made = { .refs = 1, .owner = s };
-    struct phi_view texts[] = { name, sql, types }, *to[] = { &made.name, &made.sql, &made.types };
+    struct gw_stmt made = {.refs = 1, .owner = s};
+    struct phi_view texts[] = {name, sql, types}, *to[] = {&made.name, &made.sql, &made.types};
     struct gw_stmt *st = keep(s, sizeof *st, texts, 3, to);
     if (st == NULL)
         return NULL;
@@ -46,10 +48,11 @@ void gw_stmt_drop(struct gw_stmt *st)
     free(st);
 }
 
-struct gw_portal *gw_portal_new(struct gw_session *s, struct phi_view name, struct phi_view body, struct gw_stmt *st)
+struct gw_portal *gw_portal_new(struct gw_session *s, struct phi_view name, struct phi_view body,
+                                struct gw_stmt *st)
 {
-    struct gw_portal made = { .refs = 1, .owner = s, .stmt = st };
-    struct phi_view texts[] = { name, body }, *to[] = { &made.name, &made.body };
+    struct gw_portal made = {.refs = 1, .owner = s, .stmt = st};
+    struct phi_view texts[] = {name, body}, *to[] = {&made.name, &made.body};
     struct gw_portal *p = keep(s, sizeof *p, texts, 2, to);
     if (p == NULL)
         return NULL;
@@ -69,7 +72,8 @@ void gw_portal_drop(struct gw_portal *p)
 }
 
 /* 1: found in `ops`, 0: closed there, -1: not mentioned. */
-static int find_in(const struct gw_op *ops, size_t from, size_t to, uint8_t kind, struct phi_view name, const struct gw_op **ret)
+static int find_in(const struct gw_op *ops, size_t from, size_t to, uint8_t kind,
+                   struct phi_view name, const struct gw_op **ret)
 {
     uint8_t def = kind == 'S' ? 'P' : 'B';
     for (size_t i = to; i > from; i--) {
@@ -178,7 +182,16 @@ bool gw_flight_answer(struct gw_session *s, uint8_t type)
 {
     static const struct {
         uint8_t answer, op;
-    } pairs[] = { { '1', 'P' }, { '2', 'B' }, { '3', 'C' }, { 'C', 'E' }, { 'I', 'E' }, { 's', 'E' }, { 'T', 'D' }, { 'n', 'D' } };
+    } pairs[] = {
+        {'1', 'P'},
+        {'2', 'B'},
+        {'3', 'C'},
+        {'C', 'E'},
+        {'I', 'E'},
+        {'s', 'E'},
+        {'T', 'D'},
+        {'n', 'D'}
+    };
     if (s->at_flight == s->n_flight)
         return false;
     struct gw_op *op = &s->flight[s->at_flight];
@@ -251,11 +264,13 @@ static void sql_forget(struct gw_session *s, uint8_t kind, struct phi_view name)
     gw_stmt_drop(phi_map_del(s->sql_stmts, sql_key(&key, kind, name)));
 }
 
-static void sql_remember(struct gw_session *s, uint8_t kind, const struct gw_sql_stmt *st, const struct gw_stmt *text)
+static void sql_remember(struct gw_session *s, uint8_t kind, const struct gw_sql_stmt *st,
+                         const struct gw_stmt *text)
 {
     PHI_BUF(key, 256);
     struct phi_view k = sql_key(&key, kind, st->name);
-    struct gw_stmt *made = phi_buf_ok(&key) ? gw_stmt_new(s, k, text->sql, (struct phi_view){ 0 }) : NULL;
+    struct gw_stmt *made =
+        phi_buf_ok(&key) ? gw_stmt_new(s, k, text->sql, (struct phi_view){0}) : NULL;
     sql_forget(s, kind, st->name);
     if (made != NULL)
         made->raw = gw_sql_raw_hold(text->raw);
@@ -265,10 +280,12 @@ static void sql_remember(struct gw_session *s, uint8_t kind, const struct gw_sql
 
 /* PREPARE and DECLARE fail when the name is taken, so a text is remembered only where neither side of the name
  * space knows it; a name that may mean something else is forgotten, and its use is then refused or pg:admin. */
-void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_stmt *text, bool alone)
+void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_stmt *text,
+                 bool alone)
 {
     if (st->flags & GW_SQL_PREPARE) {
-        bool fresh = phi_map_get(s->stmts, st->name) == NULL && gw_maps_sql_find(s, 'p', st->name) == NULL;
+        bool fresh =
+            phi_map_get(s->stmts, st->name) == NULL && gw_maps_sql_find(s, 'p', st->name) == NULL;
         gw_stmt_drop(phi_map_del(s->stmts, st->name));
         if (fresh && alone)
             sql_remember(s, 'p', st, text);
@@ -290,7 +307,8 @@ void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_s
         sql_forget(s, 'c', st->name);
         gw_portal_drop(phi_map_del(s->portals, st->name));
     }
-    if (((st->flags & GW_SQL_DEALLOCATE) && st->name.n == 0) || ((st->flags & GW_SQL_SETS) && phi_view_is(st->name, "all")))
+    if (((st->flags & GW_SQL_DEALLOCATE) && st->name.n == 0) ||
+        ((st->flags & GW_SQL_SETS) && phi_view_is(st->name, "all")))
         gw_maps_forget_stmts(s);
     if ((st->flags & GW_SQL_CLOSE) && st->name.n == 0)
         empty_map(s->portals, drop_portal);

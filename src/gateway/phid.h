@@ -28,23 +28,25 @@ struct gw_try { /* what a session asks the policy */
 struct gw_phid {
     void *ctx;
     /* False: no such credential of that person for that target now. */
-    bool (*signin)(void *ctx, struct phi_view name, struct phi_view credential, struct phi_view target,
-                   struct gw_signin *ret);
-    bool (*credential_good)(void *ctx, struct phi_view credential); /* asked again on each snapshot */
+    bool (*signin)(void *ctx, struct phi_view name, struct phi_view credential,
+                   struct phi_view target, struct gw_signin *ret);
+    bool (*credential_good)(void *ctx,
+                            struct phi_view credential); /* asked again on each snapshot */
     /* PHI_ALLOW: all pairs are allowed by what the gateway knows. PHI_NEEDS: ask phid (needs somebody, or rests
      * on what only phid knows). PHI_DENY with a sentence in `reason`; also when nothing may be decided. */
     enum phi_verdict (*decide)(void *ctx, const struct gw_try *t, struct phi_buf *reason);
-    uint64_t (*epoch)(void *ctx); /* changes with all that `decide` rests on; 0: nothing may be decided */
     bool (*may_record)(void *ctx);
-    bool (*record)(void *ctx, struct phi_view person, struct phi_view target, struct phi_view session,
-                   struct phi_view actions_json, struct phi_view act_hex);
-    struct client_ask *(*request)(void *ctx, const struct client_act *act, client_answer_fn done, void *done_ctx,
-                                  struct phi_err *err);
-    struct client_ask *(*claim)(void *ctx, struct phi_view grant, const struct client_act *act, int64_t deadline_ms,
-                                client_claim_fn done, void *done_ctx, struct phi_err *err);
+    bool (*record)(void *ctx, struct phi_view person, struct phi_view target,
+                   struct phi_view session, struct phi_view actions_json, struct phi_view act_hex);
+    struct client_ask *(*request)(void *ctx, const struct client_act *act, client_answer_fn done,
+                                  void *done_ctx, struct phi_err *err);
+    struct client_ask *(*claim)(void *ctx, struct phi_view grant, const struct client_act *act,
+                                int64_t deadline_ms, client_claim_fn done, void *done_ctx,
+                                struct phi_err *err);
     void (*cancel)(void *ctx, struct client_ask *ask);
     void (*leave)(void *ctx, struct phi_view request, struct phi_view waiter);
-    bool (*outcome)(void *ctx, const char *claim, const char *outcome, struct phi_view tag, int64_t rows);
+    bool (*outcome)(void *ctx, const char *claim, const char *outcome, struct phi_view tag,
+                    int64_t rows);
     void (*ack)(void *ctx, int64_t seq);
 };
 
@@ -57,8 +59,8 @@ void gw_on_lost(struct gw_gateway *g, const char *why);
 
 /* The port over a link. `open` connects in the background and feeds the functions above. */
 struct gw_link;
-enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *state_dir, struct gw_gateway *g,
-                         struct gw_link **ret, struct phi_err *err);
+enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *state_dir,
+                         struct gw_gateway *g, struct gw_link **ret, struct phi_err *err);
 void gw_link_close(struct gw_link *l);
 bool gw_link_idle(const struct gw_link *l); /* nothing waits for phid any more */
 struct gw_phid gw_link_port(struct gw_link *l);

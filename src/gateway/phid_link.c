@@ -10,19 +10,18 @@
 #include "gateway/entities.h"
 #include "gateway/phid.h"
 
-#define MAX_ALLOWED 20000
+#define MAX_ALLOWED   20000
 #define DECIDE_MEMORY (8 * 1024 * 1024)
 
 struct gw_link {
     struct client_link *link;
     struct gw_gateway *gw;
-    uint64_t epoch;
-    struct phi_map *allowed; /* person, circumstances, action and resource that the bundle plainly allows */
+    struct phi_map
+        *allowed; /* person, circumstances, action and resource that the bundle plainly allows */
 };
 
 static void forget(struct gw_link *l)
 {
-    l->epoch++;
     phi_map_close(l->allowed);
     l->allowed = phi_map_open(MAX_ALLOWED);
 }
@@ -46,7 +45,8 @@ static void on_votes(const struct phi_json *ev, void *ctx)
     gw_on_votes(((struct gw_link *)ctx)->gw, ev);
 }
 
-static void on_end(int64_t seq, struct phi_view grant, struct phi_view principal, struct phi_view reason, void *ctx)
+static void on_end(int64_t seq, struct phi_view grant, struct phi_view principal,
+                   struct phi_view reason, void *ctx)
 {
     (void)principal;
     gw_on_end(((struct gw_link *)ctx)->gw, seq, grant, reason);
@@ -59,17 +59,18 @@ static void on_lost(const char *why, void *ctx)
     gw_on_lost(l->gw, why);
 }
 
-static const struct client_link_events events = { on_snapshot, on_request, on_votes, on_end, on_lost };
+static const struct client_link_events events = {on_snapshot, on_request, on_votes, on_end,
+                                                 on_lost};
 
-enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *state_dir, struct gw_gateway *g,
-                         struct gw_link **ret, struct phi_err *err)
+enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *state_dir,
+                         struct gw_gateway *g, struct gw_link **ret, struct phi_err *err)
 {
     struct gw_link *l = calloc(1, sizeof *l);
     if (l == NULL)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     l->gw = g;
     forget(l);
-    struct client_link_opts o = { .url = url, .state_dir = state_dir, .events = &events, .ctx = l };
+    struct client_link_opts o = {.url = url, .state_dir = state_dir, .events = &events, .ctx = l};
     enum phi_rc rc = client_link_open(loop, &o, &l->link, err);
     if (rc == PHI_OK)
         *ret = l;
@@ -104,18 +105,21 @@ static bool fits(char *to, size_t size, struct phi_view v)
     return v.n < size;
 }
 
-static bool do_signin(void *ctx, struct phi_view name, struct phi_view credential, struct phi_view target,
-                      struct gw_signin *ret)
+static bool do_signin(void *ctx, struct phi_view name, struct phi_view credential,
+                      struct phi_view target, struct gw_signin *ret)
 {
     struct client_snapshot *s = current(ctx);
-    const struct client_credential *c = s == NULL ? NULL : client_snapshot_credential(s, credential);
+    const struct client_credential *c =
+        s == NULL ? NULL : client_snapshot_credential(s, credential);
     const struct client_principal *p = c == NULL ? NULL : client_snapshot_principal(s, c->person);
     memset(ret, 0, sizeof *ret);
     if (p == NULL || !phi_view_eq(p->name, name) || !phi_view_eq(c->target, target))
         return false;
     ret->ends_boot_ms = c->ends_boot_ms;
-    return fits(ret->person, sizeof ret->person, p->id) && fits(ret->credential, sizeof ret->credential, c->id) &&
-           fits(ret->name, sizeof ret->name, p->name) && scram_verifier_read(c->verifier, &ret->verifier);
+    return fits(ret->person, sizeof ret->person, p->id) &&
+           fits(ret->credential, sizeof ret->credential, c->id) &&
+           fits(ret->name, sizeof ret->name, p->name) &&
+           scram_verifier_read(c->verifier, &ret->verifier);
 }
 
 static bool do_credential_good(void *ctx, struct phi_view credential)
@@ -125,17 +129,12 @@ static bool do_credential_good(void *ctx, struct phi_view credential)
     return s != NULL && client_snapshot_credential(s, credential) != NULL;
 }
 
-static uint64_t do_epoch(void *ctx)
-{
-    struct gw_link *l = ctx;
-    return current(l) == NULL ? 0 : l->epoch;
-}
-
 /* --- deciding --- */
-static struct phi_view cache_key(const struct gw_try *t, const struct phi_pair *p, struct phi_buf *b)
+static struct phi_view cache_key(const struct gw_try *t, const struct phi_pair *p,
+                                 struct phi_buf *b)
 {
-    const struct phi_view parts[] = { t->person,        t->addr,        t->application, p->action,
-                                      p->resource.type, p->resource.id };
+    const struct phi_view parts[] = {t->person, t->addr,          t->application,
+                                     p->action, p->resource.type, p->resource.id};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         phi_buf_add32(b, (uint32_t)parts[i].n);
         phi_buf_add(b, parts[i]);
@@ -163,17 +162,20 @@ static void explain(const struct phi_pair *p, struct phi_view reason, struct phi
     phi_text_escape(out, reason, false);
 }
 
-static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p, struct phi_buf *reason)
+static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p,
+                                    struct phi_buf *reason)
 {
     struct phi_answer answer;
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     PHI_BUF(key, 8192);
     struct phi_view k = cache_key(d->t, p, &key);
     if (phi_buf_ok(&key) && phi_map_get(d->link->allowed, k) != NULL)
         return PHI_ALLOW;
-    struct phi_ask ask = { .principal = { PHI_LIT("Person"), d->t->person },
-                           .action = { PHI_LIT("Action"), p->action },
-                           .resource = { p->resource.type, p->resource.id } };
+    struct phi_ask ask = {
+        .principal = {PHI_LIT("Person"), d->t->person  },
+        .action = {PHI_LIT("Action"), p->action     },
+        .resource = {p->resource.type,  p->resource.id}
+    };
     ask.context = phi_context_unknowns(d->a, d->bundle, ask.action, d->seen);
     if (phi_decide(d->bundle, d->entities, &ask, d->a, &answer, &err) != PHI_OK) {
         explain(p, phi_view_of(err.msg), reason);
@@ -193,8 +195,10 @@ static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p
 static bool prepare(struct deciding *d, struct client_snapshot *s)
 {
     const struct gw_try *t = d->t;
-    struct phi_attr attrs[] = { { PHI_LIT("addr"), phi_value_string(d->a, t->addr) },
-                                { PHI_LIT("application"), phi_value_string(d->a, t->application) } };
+    struct phi_attr attrs[] = {
+        {PHI_LIT("addr"),        phi_value_string(d->a, t->addr)       },
+        {PHI_LIT("application"), phi_value_string(d->a, t->application)}
+    };
     PHI_BUF(json, PHI_MAX_REQUEST_BODY);
     gw_entities_json(t->actions, t->n, &json);
     d->bundle = client_snapshot_bundle(s);
@@ -234,15 +238,17 @@ static enum phi_verdict do_decide(void *ctx, const struct gw_try *t, struct phi_
     struct client_snapshot *s = current(l);
     enum phi_verdict verdict = PHI_DENY;
     if (s == NULL) {
-        phi_buf_adds(reason, client_link_forked(l->link)
-                                 ? "phid's log is not what it was; nothing is decided until an operator has looked"
-                                 : "phid cannot be reached, and what is known from it is too old to decide by");
+        phi_buf_adds(
+            reason,
+            client_link_forked(l->link)
+                ? "phid's log is not what it was; nothing is decided until an operator has looked"
+                : "phid cannot be reached, and what is known from it is too old to decide by");
         return PHI_DENY;
     }
     if (all_cached(l, t))
         return PHI_ALLOW;
     PHI_ARENA(mem, DECIDE_MEMORY);
-    struct deciding d = { .link = l, .t = t, .a = &mem };
+    struct deciding d = {.link = l, .t = t, .a = &mem};
     if (prepare(&d, s))
         verdict = decide_all(&d, reason);
     else
@@ -257,22 +263,26 @@ static bool do_may_record(void *ctx)
     return client_link_may_record(((struct gw_link *)ctx)->link);
 }
 
-static bool do_record(void *ctx, struct phi_view person, struct phi_view target, struct phi_view session,
-                      struct phi_view actions_json, struct phi_view act_hex)
+static bool do_record(void *ctx, struct phi_view person, struct phi_view target,
+                      struct phi_view session, struct phi_view actions_json,
+                      struct phi_view act_hex)
 {
-    return client_link_record(((struct gw_link *)ctx)->link, person, target, session, actions_json, act_hex);
+    return client_link_record(((struct gw_link *)ctx)->link, person, target, session, actions_json,
+                              act_hex);
 }
 
-static struct client_ask *do_request(void *ctx, const struct client_act *act, client_answer_fn done, void *done_ctx,
-                                     struct phi_err *err)
+static struct client_ask *do_request(void *ctx, const struct client_act *act, client_answer_fn done,
+                                     void *done_ctx, struct phi_err *err)
 {
     return client_link_request(((struct gw_link *)ctx)->link, act, done, done_ctx, err);
 }
 
-static struct client_ask *do_claim(void *ctx, struct phi_view grant, const struct client_act *act, int64_t deadline_ms,
-                                   client_claim_fn done, void *done_ctx, struct phi_err *err)
+static struct client_ask *do_claim(void *ctx, struct phi_view grant, const struct client_act *act,
+                                   int64_t deadline_ms, client_claim_fn done, void *done_ctx,
+                                   struct phi_err *err)
 {
-    return client_link_claim(((struct gw_link *)ctx)->link, grant, act, deadline_ms, done, done_ctx, err);
+    return client_link_claim(((struct gw_link *)ctx)->link, grant, act, deadline_ms, done, done_ctx,
+                             err);
 }
 
 static void do_cancel(void *ctx, struct client_ask *ask)
@@ -286,7 +296,8 @@ static void do_leave(void *ctx, struct phi_view request, struct phi_view waiter)
     client_link_leave(((struct gw_link *)ctx)->link, request, waiter);
 }
 
-static bool do_outcome(void *ctx, const char *claim, const char *outcome, struct phi_view tag, int64_t rows)
+static bool do_outcome(void *ctx, const char *claim, const char *outcome, struct phi_view tag,
+                       int64_t rows)
 {
     return client_link_outcome(((struct gw_link *)ctx)->link, claim, outcome, tag, rows);
 }
@@ -298,17 +309,16 @@ static void do_ack(void *ctx, int64_t seq)
 
 struct gw_phid gw_link_port(struct gw_link *l)
 {
-    return (struct gw_phid){ .ctx = l,
-                             .signin = do_signin,
-                             .credential_good = do_credential_good,
-                             .decide = do_decide,
-                             .epoch = do_epoch,
-                             .may_record = do_may_record,
-                             .record = do_record,
-                             .request = do_request,
-                             .claim = do_claim,
-                             .cancel = do_cancel,
-                             .leave = do_leave,
-                             .outcome = do_outcome,
-                             .ack = do_ack };
+    return (struct gw_phid){.ctx = l,
+                            .signin = do_signin,
+                            .credential_good = do_credential_good,
+                            .decide = do_decide,
+                            .may_record = do_may_record,
+                            .record = do_record,
+                            .request = do_request,
+                            .claim = do_claim,
+                            .cancel = do_cancel,
+                            .leave = do_leave,
+                            .outcome = do_outcome,
+                            .ack = do_ack};
 }

@@ -96,11 +96,11 @@ void gw_probe(struct gw_session *s)
 static void report_refusal(struct gw_session *s, struct phi_buf *b)
 {
     struct gw_refusal *f = &s->refusal;
-    struct pg_report r = { .severity = "ERROR",
-                           .sqlstate = f->sqlstate,
-                           .message = phi_buf_view(&f->message),
-                           .hint = phi_buf_view(&f->hint),
-                           .position = f->position };
+    struct pg_report r = {.severity = "ERROR",
+                          .sqlstate = f->sqlstate,
+                          .message = phi_buf_view(&f->message),
+                          .hint = phi_buf_view(&f->hint),
+                          .position = f->position};
     pg_add_report(b, 'E', &r);
 }
 
@@ -160,8 +160,9 @@ void gw_own_query(struct gw_session *s)
             phi_buf_addc(&sql, '\'');
         phi_buf_addc(&sql, path.p[i]);
     }
-    phi_buf_adds(&sql, "', false), pg_catalog.current_setting('role'); "
-                       "SELECT name, statement FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql");
+    phi_buf_adds(
+        &sql, "', false), pg_catalog.current_setting('role'); "
+              "SELECT name, statement FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql");
     pg_add_query(&b, phi_buf_view(&sql));
     s->own = GW_OWN_PIN;
     s->own_ok = s->own_again = false;
@@ -173,16 +174,18 @@ void gw_own_query(struct gw_session *s)
 
 static void own_row(struct gw_session *s, struct phi_view body)
 {
-    struct pg_rd r = { body, false };
+    struct pg_rd r = {body, false};
     struct phi_view first, second, values;
     bool null1 = false, null2 = false;
     if (pg_rd16(&r) != 2)
         return;
     values = r.v;
-    if (!pg_value_next(&values, &null1, &first) || !pg_value_next(&values, &null2, &second) || null1 || null2)
+    if (!pg_value_next(&values, &null1, &first) || !pg_value_next(&values, &null2, &second) ||
+        null1 || null2)
         return;
     if (s->own_part == 0) {
-        snprintf(s->role, sizeof s->role, PHI_FMT, PHI_ARG(phi_view_upto(second, sizeof s->role - 1)));
+        snprintf(s->role, sizeof s->role, PHI_FMT,
+                 PHI_ARG(phi_view_upto(second, sizeof s->role - 1)));
         s->own_ok = second.n < sizeof s->role;
         return;
     }
@@ -215,7 +218,7 @@ struct run { /* bytes seen and not yet passed on: one write for all that came to
 static void run_pass(struct gw_session *s, struct run *r)
 {
     if (r->seen > r->done)
-        gw_to_client(s, (struct phi_view){ r->in.p + r->done, r->seen - r->done });
+        gw_to_client(s, (struct phi_view){r->in.p + r->done, r->seen - r->done});
     r->done = r->seen;
 }
 
@@ -223,12 +226,14 @@ static void on_status(struct gw_session *s, struct phi_view body)
 {
     struct phi_view name, value;
     if (!pg_status_read(body, &name, &value) || !gw_setting_note(s, name, value))
-        gw_kill(s, "08P01", "phi: a setting of the session changed in a way that makes statements unreadable; the session ends");
+        gw_kill(s, "08P01",
+                "phi: a setting of the session changed in a way that makes statements unreadable; "
+                "the session ends");
 }
 
 static void on_tag(struct gw_session *s, struct phi_view body)
 {
-    struct pg_rd r = { body, false };
+    struct pg_rd r = {body, false};
     struct phi_view tag = pg_rd_str(&r);
     int64_t rows = 0;
     size_t at = tag.n;
@@ -288,7 +293,8 @@ static bool on_ready(struct gw_session *s, struct phi_view body)
             return false;
         }
         if (!s->own_ok) {
-            gw_kill(s, "58000", "phi: the session's settings could not be checked; the session ends");
+            gw_kill(s, "58000",
+                    "phi: the session's settings could not be checked; the session ends");
             return false;
         }
         own_done(s);
@@ -307,7 +313,9 @@ static bool on_error(struct gw_session *s, struct phi_view body, struct run *r)
 {
     s->failed = true;
     gw_flight_clear(s);
-    if (s->open && s->state == GW_IDLE) /* nothing with a Sync is under way: the target skips to the client's */
+    if (s->open &&
+        s->state ==
+            GW_IDLE) /* nothing with a Sync is under way: the target skips to the client's */
         s->skip_to_sync = true;
     if (s->own == GW_OWN_PIN) { /* a cancel that came too late for its statement may hit ours */
         s->own_again = phi_view_is(pg_field(body, 'C'), "57014");
@@ -418,7 +426,7 @@ static bool server_step(struct gw_session *s, struct run *r)
     }
     if (!have)
         return false;
-    body = (struct phi_view){ rest.p + PG_HEAD, len };
+    body = (struct phi_view){rest.p + PG_HEAD, len};
     if (s->own != GW_OWN_NONE)
         run_pass(s, r); /* a step behind our own question may write to the client itself */
     if (look(s, type, body, r)) {
@@ -433,7 +441,7 @@ static bool server_step(struct gw_session *s, struct run *r)
 
 void gw_server_data(struct gw_session *s)
 {
-    struct run r = { .in = net_conn_in(s->server) };
+    struct run r = {.in = net_conn_in(s->server)};
     if (!gw_rights_hold(s))
         return;
     if (s->pass > 0) {

@@ -115,7 +115,8 @@ static void act(struct gw_session *s, enum gw_act a, enum gw_event e)
     case ACT_OWN: gw_own_query(s); break;
     case ACT_CUT:
         if (e == EV_END && s->refusal.message.n == 0)
-            gw_refuse_with(s, "57P01", "phi: the right to this has ended; what still ran was rolled back");
+            gw_refuse_with(s, "57P01",
+                           "phi: the right to this has ended; what still ran was rolled back");
         gw_cut(s);
         break;
     case ACT_CLOSE: close_all(s); break;
@@ -166,9 +167,9 @@ bool gw_setting_note(struct gw_session *s, struct phi_view name, struct phi_view
         const char *name;
         size_t at, size;
     } kept[] = {
-        {"DateStyle",      offsetof(struct gw_session, date_style),     sizeof s->date_style    },
-        { "TimeZone",      offsetof(struct gw_session, time_zone),      sizeof s->time_zone     },
-        { "IntervalStyle", offsetof(struct gw_session, interval_style), sizeof s->interval_style},
+        {"DateStyle",     offsetof(struct gw_session, date_style),     sizeof s->date_style    },
+        {"TimeZone",      offsetof(struct gw_session, time_zone),      sizeof s->time_zone     },
+        {"IntervalStyle", offsetof(struct gw_session, interval_style), sizeof s->interval_style},
     };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (phi_view_is(name, kept[i].name)) {
@@ -185,7 +186,8 @@ bool gw_setting_note(struct gw_session *s, struct phi_view name, struct phi_view
 bool gw_session_credential_good(const struct gw_session *s)
 {
     const struct gw_phid *p = &s->gw->phid;
-    return s->who.ends_boot_ms > phi_now_boot_ms() && p->credential_good(p->ctx, phi_view_of(s->who.credential));
+    return s->who.ends_boot_ms > phi_now_boot_ms() &&
+           p->credential_good(p->ctx, phi_view_of(s->who.credential));
 }
 
 void gw_session_catalog(struct gw_session *s)
@@ -247,12 +249,10 @@ static void server_closed(struct net_conn *c, const struct phi_err *why, void *c
     gw_event(s, EV_LOST);
 }
 
-const struct net_conn_events gw_client_events = { .on_data = client_data,
-                                                  .on_drain = client_drain,
-                                                  .on_closed = client_closed };
-const struct net_conn_events gw_server_events = { .on_data = server_data,
-                                                  .on_drain = server_drain,
-                                                  .on_closed = server_closed };
+const struct net_conn_events gw_client_events = {
+    .on_data = client_data, .on_drain = client_drain, .on_closed = client_closed};
+const struct net_conn_events gw_server_events = {
+    .on_data = server_data, .on_drain = server_drain, .on_closed = server_closed};
 
 /* --- beginning and end --- */
 static void on_deadline(void *ctx)
@@ -284,12 +284,14 @@ static void make_ids(struct gw_session *s)
     snprintf(s->portal_name, sizeof s->portal_name, "%s", phi_buf_str(&name));
 }
 
-struct gw_session *gw_session_open(struct gw_target *t, const struct gw_signin *who, struct net_conn *client)
+struct gw_session *gw_session_open(struct gw_target *t, const struct gw_signin *who,
+                                   struct net_conn *client)
 {
     struct gw_session *s = calloc(1, sizeof *s);
     if (s == NULL)
         return NULL;
-    *s = (struct gw_session){ .gw = t->gw, .target = t, .who = *who, .client = client, .state = GW_DEAD, .txn = 'I' };
+    *s = (struct gw_session){
+        .gw = t->gw, .target = t, .who = *who, .client = client, .state = GW_DEAD, .txn = 'I'};
     gw_unit_init(&s->unit);
     phi_buf_init(&s->refusal.message, 8192);
     phi_buf_init(&s->refusal.hint, 2048);
@@ -306,7 +308,8 @@ struct gw_session *gw_session_open(struct gw_target *t, const struct gw_signin *
         s->next->prev = &s->next;
     t->gw->sessions = s;
     t->gw->n_sessions++;
-    if (gw_wait_init(s) && s->stmts != NULL && s->portals != NULL && s->sql_stmts != NULL && s->deadline != NULL)
+    if (gw_wait_init(s) && s->stmts != NULL && s->portals != NULL && s->sql_stmts != NULL &&
+        s->deadline != NULL)
         return s;
     s->client = NULL;
     gw_session_free(s);

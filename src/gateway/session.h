@@ -10,10 +10,10 @@
 #include "proof/body.h"
 #include "wire/pg.h"
 
-#define GW_MAX_OPS 20000       /* messages of one unit */
-#define GW_MAX_NAMED 4096      /* prepared statements, and portals, of one session */
-#define GW_MAX_KEPT (32 * 1024 * 1024) /* bytes of prepared texts and open portals of one session */
-#define GW_MAX_LIVE 16         /* grants at work in one session */
+#define GW_MAX_OPS    20000              /* messages of one unit */
+#define GW_MAX_NAMED  4096               /* prepared statements, and portals, of one session */
+#define GW_MAX_KEPT   (32 * 1024 * 1024) /* bytes of prepared texts and open portals of one session */
+#define GW_MAX_LIVE   16                 /* grants at work in one session */
 #define GW_HIGH_WATER (256 * 1024)
 
 struct gw_stmt { /* a prepared statement, or the text of a Query; counted */
@@ -21,10 +21,7 @@ struct gw_stmt { /* a prepared statement, or the text of a Query; counted */
     struct gw_session *owner;
     struct phi_view name, sql, types;
     struct gw_sql_raw *raw;
-    uint64_t ok_epoch, ok_catalog; /* all of it was allowed under these; 0: not known */
-    uint32_t ok_flags;
     uint64_t judged; /* the unit that last looked at it */
-    uint8_t *mem;
     size_t bytes;
 };
 
@@ -33,14 +30,13 @@ struct gw_portal { /* counted */
     struct gw_session *owner;
     struct phi_view name, body; /* body of the Bind */
     struct gw_stmt *stmt;
-    uint64_t live;  /* id of the live grant it runs under; 0: plainly allowed */
-    uint8_t *mem;
+    uint64_t live; /* id of the live grant it runs under; 0: plainly allowed */
     size_t bytes;
 };
 
 struct gw_op { /* one message of a unit; views point into the unit's bytes by offset */
     uint8_t type;
-    uint8_t kind;   /* Describe, Close: 'S' or 'P' */
+    uint8_t kind;             /* Describe, Close: 'S' or 'P' */
     struct gw_stmt *stmt;     /* P: new; B: bound one; Q: its text; C: only carries the name */
     struct gw_portal *portal; /* B: new; E: executed one */
     uint32_t max_rows;
@@ -57,15 +53,15 @@ struct gw_unit {
     struct phi_buf bytes;
     struct gw_op *ops;
     size_t n, cap;
-    size_t defs;  /* Parse and Close among them */
-    bool simple;  /* a Query */
-    bool flush;   /* ends with Flush */
-    bool broken;  /* refused before it was understood: the session's refusal says why */
+    size_t defs;    /* Parse and Close among them */
+    bool simple;    /* a Query */
+    bool flush;     /* ends with Flush */
+    bool broken;    /* refused before it was understood: the session's refusal says why */
     size_t parsing; /* the next op to be parsed */
     /* as judged */
-    uint32_t flags;    /* of all its statements, or-ed; HARMLESS only when all are */
-    bool only_begins;  /* BEGIN and SET TRANSACTION only */
-    bool runs;         /* holds a Bind, an Execute or a Query */
+    uint32_t flags;       /* of all its statements, or-ed; HARMLESS only when all are */
+    bool only_begins;     /* BEGIN and SET TRANSACTION only */
+    bool runs;            /* holds a Bind, an Execute or a Query */
     struct phi_arena mem; /* actions, payload, settings of this unit */
     const struct phi_pair *actions;
     size_t n_actions;
@@ -92,7 +88,7 @@ struct gw_refusal {
 
 struct gw_wait { /* what is asked of phid, and held */
     struct client_ask *ask;
-    bool held_once, claim_again, timed_out;
+    bool held_once, claim_again;
     char request[64], code[16], grant[64];
     struct phi_buf url, who, shown;
     int64_t since_boot_ms, until_boot_ms, next_notice_ms, next_beat_ms;
@@ -111,7 +107,7 @@ struct gw_session {
     struct gw_signin who;
     char application[65], addr[64];
     int64_t hold_ms;
-    uint32_t pid, key;         /* what the client knows */
+    uint32_t pid, key; /* what the client knows */
     uint32_t server_pid, server_key;
     struct net_conn *client, *server;
     struct net_timer *deadline;
@@ -121,34 +117,39 @@ struct gw_session {
 
     /* the client's side */
     struct gw_unit unit;
-    struct phi_map *stmts, *portals, *sql_stmts; /* by name; the last: PREPARE and DECLARE as SQL ("p:x", "c:x") */
+    struct phi_map *stmts, *portals,
+        *sql_stmts; /* by name; the last: PREPARE and DECLARE as SQL ("p:x", "c:x") */
     size_t kept;
-    struct gw_op *flight; /* P, B, C, D, E forwarded and not yet answered: copies that hold references */
+    struct gw_op
+        *flight; /* P, B, C, D, E forwarded and not yet answered: copies that hold references */
     size_t n_flight, cap_flight, at_flight;
-    bool skip_to_sync;   /* an error was answered: the client's messages up to Sync are dropped */
+    bool skip_to_sync; /* an error was answered: the client's messages up to Sync are dropped */
     bool cancelled;
     uint64_t unit_no;
     struct gw_parser_call *parsing;
     bool wants_catalog;
 
     /* the target's side */
-    uint8_t txn;         /* 'I', 'T', 'E' */
-    bool txn_clean;      /* in 'T': only BEGIN or SET TRANSACTION ran */
-    bool txn_dirty;      /* something not harmless ran in this transaction */
-    bool txn_ddl;        /* in a transaction that may have changed the catalogue */
-    bool open;           /* something was forwarded up to a Flush, without Sync since */
-    bool acc_runs, acc_begins; /* of what was forwarded since the last ReadyForQuery: anything; only BEGINs */
-    bool dirty;          /* since the last ReadyForQuery something not harmless ran: later texts must be plain */
-    bool pin_due;        /* the pinned settings must be looked at */
-    bool copy_extended;  /* COPY by Execute: the Sync that came with it was eaten by the target */
-    bool copy_ended;     /* the client sent CopyDone or CopyFail */
-    size_t copy_pass;    /* bytes of a long CopyData still to be passed on */
+    uint8_t txn;    /* 'I', 'T', 'E' */
+    bool txn_clean; /* in 'T': only BEGIN or SET TRANSACTION ran */
+    bool txn_dirty; /* something not harmless ran in this transaction */
+    bool txn_ddl;   /* in a transaction that may have changed the catalogue */
+    bool open;      /* something was forwarded up to a Flush, without Sync since */
+    bool acc_runs,
+        acc_begins; /* of what was forwarded since the last ReadyForQuery: anything; only BEGINs */
+    bool
+        dirty; /* since the last ReadyForQuery something not harmless ran: later texts must be plain */
+    bool pin_due;       /* the pinned settings must be looked at */
+    bool copy_extended; /* COPY by Execute: the Sync that came with it was eaten by the target */
+    bool copy_ended;    /* the client sent CopyDone or CopyFail */
+    size_t copy_pass;   /* bytes of a long CopyData still to be passed on */
     enum gw_own own;
     bool own_ok, own_again;
-    struct phi_map *own_seen; /* prepared statements that the target has, while the pin is looked at */
+    struct phi_map
+        *own_seen; /* prepared statements that the target has, while the pin is looked at */
     size_t own_part;
-    size_t pass;         /* bytes of a long message still to be passed on */
-    bool failed;         /* an ErrorResponse came for what was forwarded */
+    size_t pass; /* bytes of a long message still to be passed on */
+    bool failed; /* an ErrorResponse came for what was forwarded */
     char tag[64];
     int64_t rows;
     char portal_name[40]; /* absent in the target; refusing executes it */
@@ -170,18 +171,22 @@ struct gw_session {
 };
 
 /* session.c */
-struct gw_session *gw_session_open(struct gw_target *t, const struct gw_signin *who, struct net_conn *client);
-void gw_session_start(struct gw_session *s); /* both connections are up and bound; ReadyForQuery was sent */
+struct gw_session *gw_session_open(struct gw_target *t, const struct gw_signin *who,
+                                   struct net_conn *client);
+void gw_session_start(
+    struct gw_session *s); /* both connections are up and bound; ReadyForQuery was sent */
 void gw_session_free(struct gw_session *s);
 void gw_event(struct gw_session *s, enum gw_event e); /* the one function that changes s->state */
 bool gw_to_client(struct gw_session *s, struct phi_view bytes);
 bool gw_to_server(struct gw_session *s, struct phi_view bytes);
 void gw_refuse_with(struct gw_session *s, const char *sqlstate, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void gw_kill(struct gw_session *s, const char *sqlstate, const char *why); /* FATAL to the client, and cut */
+void gw_kill(struct gw_session *s, const char *sqlstate,
+             const char *why); /* FATAL to the client, and cut */
 bool gw_session_credential_good(const struct gw_session *s);
 void gw_session_catalog(struct gw_session *s); /* the catalogue changed */
-bool gw_idle_backend(const struct gw_session *s); /* nothing of the client's is at work in the target */
+bool gw_idle_backend(
+    const struct gw_session *s);           /* nothing of the client's is at work in the target */
 bool gw_waits(const struct gw_session *s); /* somebody decides or is asked for this session */
 void gw_next(struct gw_session *s); /* idle again: a query of our own, or the client's next unit */
 /* A ParameterStatus of the target; false: the session must not go on. */
@@ -195,28 +200,34 @@ void gw_unit_done(struct gw_unit *u);
 void gw_client_data(struct gw_session *s); /* takes what can be taken now */
 
 /* maps.c */
-struct gw_stmt *gw_stmt_new(struct gw_session *s, struct phi_view name, struct phi_view sql, struct phi_view types);
+struct gw_stmt *gw_stmt_new(struct gw_session *s, struct phi_view name, struct phi_view sql,
+                            struct phi_view types);
 void gw_stmt_drop(struct gw_stmt *st);
-struct gw_portal *gw_portal_new(struct gw_session *s, struct phi_view name, struct phi_view body, struct gw_stmt *st);
+struct gw_portal *gw_portal_new(struct gw_session *s, struct phi_view name, struct phi_view body,
+                                struct gw_stmt *st);
 void gw_portal_drop(struct gw_portal *p);
 /* As the target will see it after what is in flight and the unit's earlier messages; NULL: unknown. */
 struct gw_stmt *gw_find_stmt(struct gw_session *s, struct phi_view name);
 struct gw_portal *gw_find_portal(struct gw_session *s, struct phi_view name);
-bool gw_flight_add(struct gw_session *s, const struct gw_unit *u); /* what was forwarded awaits its answers */
-bool gw_flight_answer(struct gw_session *s, uint8_t type);         /* false: an answer nobody waits for */
+bool gw_flight_add(struct gw_session *s,
+                   const struct gw_unit *u); /* what was forwarded awaits its answers */
+bool gw_flight_answer(struct gw_session *s, uint8_t type); /* false: an answer nobody waits for */
 void gw_flight_clear(struct gw_session *s);
 void gw_maps_txn_end(struct gw_session *s);
 void gw_maps_forget_stmts(struct gw_session *s);
 /* PREPARE, DEALLOCATE, DECLARE, CLOSE, DISCARD is about to be forwarded. `text`: where it stands; `alone`: nothing else does. */
-void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_stmt *text, bool alone);
-struct gw_stmt *gw_maps_sql_find(struct gw_session *s, uint8_t kind, struct phi_view name); /* 'p' PREPARE, 'c' DECLARE */
+void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_stmt *text,
+                 bool alone);
+struct gw_stmt *gw_maps_sql_find(struct gw_session *s, uint8_t kind,
+                                 struct phi_view name); /* 'p' PREPARE, 'c' DECLARE */
 void gw_maps_done(struct gw_session *s);
 
 /* judge.c */
 void gw_parse_unit(struct gw_session *s);
 void gw_parse_unit_cancel(struct gw_session *s);
 void gw_judge(struct gw_session *s);
-bool gw_judge_again(struct gw_session *s); /* false: what the unit means has changed since it was asked */
+bool gw_judge_again(
+    struct gw_session *s); /* false: what the unit means has changed since it was asked */
 bool gw_record_allow(struct gw_session *s); /* false: refused, the refusal is set */
 void gw_actions_json(const struct gw_session *s, struct phi_buf *out);
 
@@ -243,7 +254,8 @@ void gw_server_data(struct gw_session *s);
 bool gw_rights_hold(struct gw_session *s); /* false: one has ended, the cut has begun */
 
 /* cut.c */
-struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim, int64_t ends_boot_ms);
+struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim,
+                            int64_t ends_boot_ms);
 struct gw_live *gw_live_find(struct gw_session *s, uint64_t id);
 void gw_live_outcome(struct gw_session *s, struct gw_live *l, const char *outcome);
 void gw_live_settle(struct gw_session *s); /* after ReadyForQuery: drops those whose work is over */

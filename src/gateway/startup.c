@@ -6,19 +6,25 @@
 #include "base/text.h"
 
 /* Settings that change how results look or how long things may take, never what a text means to the parser. */
-static const char *const passed[] = { "DateStyle",         "TimeZone",
-                                      "IntervalStyle",     "extra_float_digits",
-                                      "application_name",  "statement_timeout",
-                                      "lock_timeout",      "idle_in_transaction_session_timeout",
-                                      "bytea_output",      "default_transaction_isolation",
-                                      "default_transaction_read_only" };
+static const char *const passed[] = {"DateStyle",
+                                     "TimeZone",
+                                     "IntervalStyle",
+                                     "extra_float_digits",
+                                     "application_name",
+                                     "statement_timeout",
+                                     "lock_timeout",
+                                     "idle_in_transaction_session_timeout",
+                                     "bytea_output",
+                                     "default_transaction_isolation",
+                                     "default_transaction_read_only"};
 
 static bool is(struct phi_view v, const char *name)
 {
     return v.n == strlen(name) && strncasecmp((const char *)v.p, name, v.n) == 0;
 }
 
-static enum phi_rc refuse(struct phi_err *err, const char **sqlstate, const char *state, const char *what, struct phi_view name)
+static enum phi_rc refuse(struct phi_err *err, const char **sqlstate, const char *state,
+                          const char *what, struct phi_view name)
 {
     PHI_BUF(shown, 128);
     phi_text_escape(&shown, phi_view_upto(name, 100), false);
@@ -41,7 +47,8 @@ static bool encoding_ok(struct phi_view v)
         plain[n++] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
     }
     plain[n] = '\0';
-    return strcmp(plain, "utf8") == 0 || strcmp(plain, "unicode") == 0 || strcmp(plain, "sqlascii") == 0;
+    return strcmp(plain, "utf8") == 0 || strcmp(plain, "unicode") == 0 ||
+           strcmp(plain, "sqlascii") == 0;
 }
 
 static bool read_hold(struct phi_view v, int64_t *ret)
@@ -53,8 +60,8 @@ static bool read_hold(struct phi_view v, int64_t *ret)
     return phi_text_duration_read(v, ret);
 }
 
-static enum phi_rc pass_on(struct gw_startup *s, const char *name, struct phi_view value, const char **sqlstate,
-                           struct phi_err *err)
+static enum phi_rc pass_on(struct gw_startup *s, const char *name, struct phi_view value,
+                           const char **sqlstate, struct phi_err *err)
 {
     for (size_t i = 0; i < s->n; i++)
         if (phi_view_is(s->pairs[2 * i], name)) {
@@ -69,18 +76,21 @@ static enum phi_rc pass_on(struct gw_startup *s, const char *name, struct phi_vi
     return PHI_OK;
 }
 
-static enum phi_rc setting(struct gw_startup *s, struct phi_view name, struct phi_view value, const char **sqlstate,
-                           struct phi_err *err)
+static enum phi_rc setting(struct gw_startup *s, struct phi_view name, struct phi_view value,
+                           const char **sqlstate, struct phi_err *err)
 {
     if (is(name, "client_encoding"))
         return encoding_ok(value) ? PHI_OK
-                                  : refuse(err, sqlstate, "22023", "the only client_encoding served is UTF8, not", value);
+                                  : refuse(err, sqlstate, "22023",
+                                           "the only client_encoding served is UTF8, not", value);
     if (is(name, "standard_conforming_strings"))
         return is(value, "on") ? PHI_OK
-                               : refuse(err, sqlstate, "22023", "standard_conforming_strings must be on, not", value);
+                               : refuse(err, sqlstate, "22023",
+                                        "standard_conforming_strings must be on, not", value);
     if (is(name, "hold") || is(name, "phi.hold"))
-        return read_hold(value, &s->hold_ms) ? PHI_OK
-                                             : refuse(err, sqlstate, "22023", "hold must be 0 or like 30s or 5m, not", value);
+        return read_hold(value, &s->hold_ms)
+                   ? PHI_OK
+                   : refuse(err, sqlstate, "22023", "hold must be 0 or like 30s or 5m, not", value);
     for (size_t i = 0; i < sizeof passed / sizeof *passed; i++)
         if (is(name, passed[i])) {
             if (i == 4)
@@ -104,13 +114,13 @@ static bool next_word(struct phi_arena *a, struct phi_view *rest, struct phi_vie
             i++;
         out[n++] = rest->p[i];
     }
-    *word = (struct phi_view){ out, n };
+    *word = (struct phi_view){out, n};
     *rest = phi_view_from(*rest, i);
     return true;
 }
 
-static enum phi_rc option(struct phi_arena *a, struct gw_startup *s, struct phi_view text, const char **sqlstate,
-                          struct phi_err *err)
+static enum phi_rc option(struct phi_arena *a, struct gw_startup *s, struct phi_view text,
+                          const char **sqlstate, struct phi_err *err)
 {
     struct phi_view value = text, name;
     uint8_t *plain = phi_arena_alloc(a, text.n + 1);
@@ -118,17 +128,18 @@ static enum phi_rc option(struct phi_arena *a, struct gw_startup *s, struct phi_
         return refuse(err, sqlstate, "22023", "unreadable option", text);
     for (size_t i = 0; i < name.n; i++)
         plain[i] = name.p[i] == '-' ? '_' : name.p[i];
-    return setting(s, (struct phi_view){ plain, name.n }, value, sqlstate, err);
+    return setting(s, (struct phi_view){plain, name.n}, value, sqlstate, err);
 }
 
-static enum phi_rc options(struct phi_arena *a, struct gw_startup *s, struct phi_view text, const char **sqlstate,
-                           struct phi_err *err)
+static enum phi_rc options(struct phi_arena *a, struct gw_startup *s, struct phi_view text,
+                           const char **sqlstate, struct phi_err *err)
 {
     struct phi_view word;
     while (next_word(a, &text, &word)) {
         if (phi_view_is(word, "-c") && !next_word(a, &text, &word))
             return refuse(err, sqlstate, "22023", "unreadable option", PHI_LIT("-c"));
-        else if (phi_view_starts(word, PHI_LIT("--")) || (phi_view_starts(word, PHI_LIT("-c")) && word.n > 2))
+        else if (phi_view_starts(word, PHI_LIT("--")) ||
+                 (phi_view_starts(word, PHI_LIT("-c")) && word.n > 2))
             word = phi_view_from(word, 2);
         else if (word.n > 0 && word.p[0] == '-')
             return refuse(err, sqlstate, "0A000", "unsupported option", word);
@@ -153,8 +164,8 @@ static bool replication_off(struct phi_view v)
     return is(v, "false") || is(v, "off") || is(v, "no") || is(v, "0");
 }
 
-static enum phi_rc one(struct phi_arena *a, struct gw_startup *s, struct phi_view name, struct phi_view value,
-                       const char **sqlstate, struct phi_err *err)
+static enum phi_rc one(struct phi_arena *a, struct gw_startup *s, struct phi_view name,
+                       struct phi_view value, const char **sqlstate, struct phi_err *err)
 {
     if (phi_view_is(name, "user"))
         split_user(s, value);
@@ -163,19 +174,22 @@ static enum phi_rc one(struct phi_arena *a, struct gw_startup *s, struct phi_vie
     else if (phi_view_is(name, "options"))
         return options(a, s, value, sqlstate, err);
     else if (phi_view_is(name, "replication"))
-        return replication_off(value) ? PHI_OK : refuse(err, sqlstate, "0A000", "replication is not served:", value);
-    else if (phi_view_starts(name, PHI_LIT("_pq_.")) && s->n_extensions < sizeof s->extensions / sizeof *s->extensions)
+        return replication_off(value)
+                   ? PHI_OK
+                   : refuse(err, sqlstate, "0A000", "replication is not served:", value);
+    else if (phi_view_starts(name, PHI_LIT("_pq_.")) &&
+             s->n_extensions < sizeof s->extensions / sizeof *s->extensions)
         s->extensions[s->n_extensions++] = name;
     else
         return setting(s, name, value, sqlstate, err);
     return PHI_OK;
 }
 
-enum phi_rc gw_startup_read(struct phi_arena *a, struct phi_view params, struct gw_startup *ret, const char **sqlstate,
-                            struct phi_err *err)
+enum phi_rc gw_startup_read(struct phi_arena *a, struct phi_view params, struct gw_startup *ret,
+                            const char **sqlstate, struct phi_err *err)
 {
     struct phi_view name, value;
-    *ret = (struct gw_startup){ .hold_ms = -1 };
+    *ret = (struct gw_startup){.hold_ms = -1};
     *sqlstate = "08P01";
     while (pg_param_next(&params, &name, &value)) {
         if (!phi_utf8_ok(name) || !phi_utf8_ok(value))
@@ -183,7 +197,9 @@ enum phi_rc gw_startup_read(struct phi_arena *a, struct phi_view params, struct 
         PHI_TRY(one(a, ret, name, value, sqlstate, err));
     }
     if (ret->user.n == 0)
-        return refuse(err, sqlstate, "28000", "no user name in the startup packet, expected name~credential, got", ret->user);
+        return refuse(err, sqlstate, "28000",
+                      "no user name in the startup packet, expected name~credential, got",
+                      ret->user);
     if (ret->database.n == 0)
         ret->database = ret->user;
     return PHI_OK;

@@ -10,7 +10,7 @@
 struct gw_startup {
     struct phi_view user, credential; /* "alice~<credential id>" taken apart at its last '~' */
     struct phi_view database, application;
-    int64_t hold_ms;                  /* -1: not said */
+    int64_t hold_ms;                           /* -1: not said */
     struct phi_view pairs[2 * GW_STARTUP_MAX]; /* settings that are passed on: name, value */
     size_t n;
     struct phi_view extensions[4]; /* _pq_.… that we do not know: named to the client */
@@ -18,7 +18,7 @@ struct gw_startup {
 };
 
 /* Views point into `params` or live in `a`. On failure `err` is for the client and `sqlstate` is set. */
-enum phi_rc gw_startup_read(struct phi_arena *a, struct phi_view params, struct gw_startup *ret, const char **sqlstate,
-                            struct phi_err *err);
+enum phi_rc gw_startup_read(struct phi_arena *a, struct phi_view params, struct gw_startup *ret,
+                            const char **sqlstate, struct phi_err *err);
 
 #endif

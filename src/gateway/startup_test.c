@@ -9,8 +9,8 @@
 #include "gateway/startup.h"
 #include "gateway/target.h"
 
-static enum phi_rc read_one(struct phi_arena *a, const char *name, const char *value, struct gw_startup *ret,
-                            const char **sqlstate)
+static enum phi_rc read_one(struct phi_arena *a, const char *name, const char *value,
+                            struct gw_startup *ret, const char **sqlstate)
 {
     PHI_BUF(b, 4096);
     phi_buf_add(&b, PHI_LIT("user\0alice~0192\0"));
@@ -28,40 +28,40 @@ static void parameters_are_an_allow_list(void **unused)
         bool ok;
     } rows[] = {
         {"application_name",            "psql",                                       true },
-        { "DateStyle",                  "ISO",                                        true },
-        { "datestyle",                  "ISO",                                        true },
-        { "TimeZone",                   "Europe/Berlin",                              true },
-        { "extra_float_digits",         "2",                                          true },
-        { "client_encoding",            "UTF8",                                       true },
-        { "client_encoding",            "'utf-8'",                                    true },
-        { "client_encoding",            "SQL_ASCII",                                  true },
-        { "client_encoding",            "LATIN1",                                     false},
-        { "client_encoding",            "SJIS",                                       false},
-        { "client_encoding",            "",                                           false},
-        { "standard_conforming_strings", "on",                                        true },
-        { "standard_conforming_strings", "off",                                       false},
-        { "search_path",                "evil",                                       false}, /* CVE-2025-12819 */
-        { "role",                       "postgres",                                   false},
-        { "session_authorization",      "postgres",                                   false},
-        { "session_replication_role",   "replica",                                    false},
-        { "local_preload_libraries",    "x",                                          false},
-        { "replication",                "database",                                   false},
-        { "replication",                "true",                                       false},
-        { "replication",                "off",                                        true },
-        { "options",                    "-c statement_timeout=5s --lock-timeout=1s",  true },
-        { "options",                    "-cTimeZone=UTC",                             true },
-        { "options",                    "-c search_path=evil",                        false},
-        { "options",                    "-c application_name=a\\ b -c search_path=e", false},
-        { "options",                    "--search-path=evil",                         false},
-        { "options",                    "-c",                                         false},
-        { "options",                    "-d 5",                                       false},
-        { "options",                    "stray",                                      false},
-        { "options",                    "-c =x",                                      false},
-        { "options",                    "",                                           true },
-        { "hold",                       "0",                                          true },
-        { "phi.hold",                   "30s",                                        true },
-        { "hold",                       "-1",                                         false},
-        { "hold",                       "forever",                                    false},
+        {"DateStyle",                   "ISO",                                        true },
+        {"datestyle",                   "ISO",                                        true },
+        {"TimeZone",                    "Europe/Berlin",                              true },
+        {"extra_float_digits",          "2",                                          true },
+        {"client_encoding",             "UTF8",                                       true },
+        {"client_encoding",             "'utf-8'",                                    true },
+        {"client_encoding",             "SQL_ASCII",                                  true },
+        {"client_encoding",             "LATIN1",                                     false},
+        {"client_encoding",             "SJIS",                                       false},
+        {"client_encoding",             "",                                           false},
+        {"standard_conforming_strings", "on",                                         true },
+        {"standard_conforming_strings", "off",                                        false},
+        {"search_path",                 "evil",                                       false}, /* CVE-2025-12819 */
+        {"role",                        "postgres",                                   false},
+        {"session_authorization",       "postgres",                                   false},
+        {"session_replication_role",    "replica",                                    false},
+        {"local_preload_libraries",     "x",                                          false},
+        {"replication",                 "database",                                   false},
+        {"replication",                 "true",                                       false},
+        {"replication",                 "off",                                        true },
+        {"options",                     "-c statement_timeout=5s --lock-timeout=1s",  true },
+        {"options",                     "-cTimeZone=UTC",                             true },
+        {"options",                     "-c search_path=evil",                        false},
+        {"options",                     "-c application_name=a\\ b -c search_path=e", false},
+        {"options",                     "--search-path=evil",                         false},
+        {"options",                     "-c",                                         false},
+        {"options",                     "-d 5",                                       false},
+        {"options",                     "stray",                                      false},
+        {"options",                     "-c =x",                                      false},
+        {"options",                     "",                                           true },
+        {"hold",                        "0",                                          true },
+        {"phi.hold",                    "30s",                                        true },
+        {"hold",                        "-1",                                         false},
+        {"hold",                        "forever",                                    false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         PHI_ARENA(a, 65536);
@@ -80,12 +80,16 @@ static void the_user_is_taken_apart_at_its_last_tilde(void **unused)
     PHI_ARENA(a, 65536);
     struct gw_startup s;
     const char *sqlstate;
-    assert_int_equal(gw_startup_read(&a, PHI_LIT("user\0a~b~cred\0\0"), &s, &sqlstate, NULL), PHI_OK);
-    assert_true(phi_view_is(s.user, "a~b") && phi_view_is(s.credential, "cred") && phi_view_is(s.database, "a~b"));
+    assert_int_equal(gw_startup_read(&a, PHI_LIT("user\0a~b~cred\0\0"), &s, &sqlstate, NULL),
+                     PHI_OK);
+    assert_true(phi_view_is(s.user, "a~b") && phi_view_is(s.credential, "cred") &&
+                phi_view_is(s.database, "a~b"));
     assert_int_equal(gw_startup_read(&a, PHI_LIT("user\0bob\0\0"), &s, &sqlstate, NULL), PHI_OK);
     assert_true(phi_view_is(s.user, "bob") && s.credential.n == 0);
-    assert_int_not_equal(gw_startup_read(&a, PHI_LIT("database\0x\0\0"), &s, &sqlstate, NULL), PHI_OK);
-    assert_int_not_equal(gw_startup_read(&a, PHI_LIT("user\0\xff\0\0"), &s, &sqlstate, NULL), PHI_OK);
+    assert_int_not_equal(gw_startup_read(&a, PHI_LIT("database\0x\0\0"), &s, &sqlstate, NULL),
+                         PHI_OK);
+    assert_int_not_equal(gw_startup_read(&a, PHI_LIT("user\0\xff\0\0"), &s, &sqlstate, NULL),
+                         PHI_OK);
 }
 
 static void a_setting_said_twice_counts_once(void **unused)
@@ -94,9 +98,11 @@ static void a_setting_said_twice_counts_once(void **unused)
     PHI_ARENA(a, 65536);
     struct gw_startup s;
     const char *sqlstate;
-    assert_int_equal(gw_startup_read(&a, PHI_LIT("user\0a~c\0TimeZone\0UTC\0options\0-c timezone=Asia/Tokyo\0\0"), &s,
-                                     &sqlstate, NULL),
-                     PHI_OK);
+    assert_int_equal(
+        gw_startup_read(&a,
+                        PHI_LIT("user\0a~c\0TimeZone\0UTC\0options\0-c timezone=Asia/Tokyo\0\0"),
+                        &s, &sqlstate, NULL),
+        PHI_OK);
     assert_int_equal(s.n, 1);
     assert_true(phi_view_is(s.pairs[0], "TimeZone") && phi_view_is(s.pairs[1], "Asia/Tokyo"));
 }
@@ -120,21 +126,22 @@ static void a_plain_connection_to_another_machine_must_be_asked_for(void **unuse
         int mode; /* -1: refused */
         const char *address;
     } rows[] = {
-        {"host=/run/pg dbname=shop user=gw",                      GW_SSL_DISABLE,     "unix:/run/pg/.s.PGSQL.5432"},
-        { "host=127.0.0.1 port=5433 user=gw",                     GW_SSL_DISABLE,     "127.0.0.1:5433"            },
-        { "host=db.example user=gw",                              GW_SSL_VERIFY_FULL, "db.example:5432"           },
-        { "host=db.example user=gw sslmode=disable",              GW_SSL_DISABLE,     "db.example:5432"           },
-        { "host=db.example user=gw sslmode=prefer",               -1,                 NULL                        },
-        { "host=db.example user=gw sslmode=require",              -1,                 NULL                        },
-        { "host='db.example' user='g w' sslmode = verify-full",   GW_SSL_VERIFY_FULL, "db.example:5432"           },
-        { "host=db.example",                                      -1,                 NULL                        },
-        { "host=db.example user=gw passfile=x",                   -1,                 NULL                        },
-        { "host='open user=gw",                                   -1,                 NULL                        },
-        { "user",                                                 -1,                 NULL                        },
+        {"host=/run/pg dbname=shop user=gw",                   GW_SSL_DISABLE,     "unix:/run/pg/.s.PGSQL.5432"},
+        {"host=127.0.0.1 port=5433 user=gw",                   GW_SSL_DISABLE,     "127.0.0.1:5433"            },
+        {"host=db.example user=gw",                            GW_SSL_VERIFY_FULL, "db.example:5432"           },
+        {"host=db.example user=gw sslmode=disable",            GW_SSL_DISABLE,     "db.example:5432"           },
+        {"host=db.example user=gw sslmode=prefer",             -1,                 NULL                        },
+        {"host=db.example user=gw sslmode=require",            -1,                 NULL                        },
+        {"host='db.example' user='g w' sslmode = verify-full", GW_SSL_VERIFY_FULL,
+         "db.example:5432"                                                                                     },
+        {"host=db.example",                                    -1,                 NULL                        },
+        {"host=db.example user=gw passfile=x",                 -1,                 NULL                        },
+        {"host='open user=gw",                                 -1,                 NULL                        },
+        {"user",                                               -1,                 NULL                        },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         PHI_ARENA(a, 65536);
-        struct gw_target_opts o = { 0 };
+        struct gw_target_opts o = {0};
         enum phi_rc rc = gw_conninfo_read(&a, phi_view_of(rows[i].text), &o, NULL);
         if ((rc == PHI_OK) != (rows[i].mode >= 0))
             fail_msg("%s", rows[i].text);

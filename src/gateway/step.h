@@ -58,12 +58,12 @@ enum gw_act {
     ACT_PROBE,
     ACT_CLAIM,
     ACT_REFUSE,
-    ACT_LEAVE,  /* tell phid that nobody waits any more, then refuse */
+    ACT_LEAVE,        /* tell phid that nobody waits any more, then refuse */
     ACT_REVOKE_CLAIM, /* give the claim under way back, then refuse */
     ACT_NOTE_CANCEL,  /* remember it; the next step refuses */
-    ACT_CANCEL, /* pass the cancel on to the target */
-    ACT_NEXT,   /* look for the next unit */
-    ACT_OWN,    /* send the query of our own */
+    ACT_CANCEL,       /* pass the cancel on to the target */
+    ACT_NEXT,         /* look for the next unit */
+    ACT_OWN,          /* send the query of our own */
     ACT_CUT,
     ACT_CLOSE,
     GW_NACT

@@ -18,16 +18,17 @@ static struct gw_step at(int s, int e)
 static void forwarding_needs_an_allow_or_a_claim(void **unused)
 {
     (void)unused;
-    EACH (s, e)
-        if (at(s, e).act == ACT_FORWARD)
-            assert_true((s == GW_JUDGE && e == EV_ALLOW) || (s == GW_ASK && e == EV_ALLOW) ||
-                        (s == GW_CLAIM && e == EV_CLAIMED));
+    EACH(s, e)
+    if (at(s, e).act == ACT_FORWARD)
+        assert_true((s == GW_JUDGE && e == EV_ALLOW) || (s == GW_ASK && e == EV_ALLOW) ||
+                    (s == GW_CLAIM && e == EV_CLAIMED));
 }
 
 static void claiming_needs_a_living_target_and_a_probe_needs_a_grant(void **unused)
 {
     (void)unused;
-    EACH (s, e) {
+    EACH(s, e)
+    {
         if (at(s, e).act == ACT_CLAIM)
             assert_true(s == GW_PROBE && e == EV_ALIVE);
         if (at(s, e).act == ACT_PROBE)
@@ -49,9 +50,9 @@ static void what_is_held_leaves_only_by_a_decision(void **unused)
 static void the_relay_is_entered_only_by_forwarding(void **unused)
 {
     (void)unused;
-    EACH (s, e)
-        if (at(s, e).next == GW_RELAY && s != GW_RELAY)
-            assert_int_equal(at(s, e).act, ACT_FORWARD);
+    EACH(s, e)
+    if (at(s, e).next == GW_RELAY && s != GW_RELAY)
+        assert_int_equal(at(s, e).act, ACT_FORWARD);
 }
 
 static void an_ended_right_cuts_in_every_living_state(void **unused)
@@ -68,7 +69,8 @@ static void an_ended_right_cuts_in_every_living_state(void **unused)
 static void from_the_cut_nothing_comes_back(void **unused)
 {
     (void)unused;
-    EACH (s, e) {
+    EACH(s, e)
+    {
         if (s == GW_CUT)
             assert_true(at(s, e).next == GW_CUT || at(s, e).next == GW_DEAD);
         if (s == GW_DEAD)
@@ -81,9 +83,9 @@ static void from_the_cut_nothing_comes_back(void **unused)
 static void unlisted_cells_and_foreign_numbers_kill(void **unused)
 {
     (void)unused;
-    EACH (s, e)
-        if (at(s, e).next == GW_DEAD && at(s, e).act != ACT_CLOSE)
-            assert_int_equal(at(s, e).act, ACT_KILL);
+    EACH(s, e)
+    if (at(s, e).next == GW_DEAD && at(s, e).act != ACT_CLOSE)
+        assert_int_equal(at(s, e).act, ACT_KILL);
     assert_int_equal(at(GW_NSTATE, 0).act, ACT_KILL);
     assert_int_equal(at(0, GW_NEVENT).act, ACT_KILL);
     assert_int_equal(at(-1, 0).act, ACT_KILL);
@@ -92,11 +94,11 @@ static void unlisted_cells_and_foreign_numbers_kill(void **unused)
 static void every_state_can_reach_its_end(void **unused)
 {
     (void)unused;
-    int reaches[GW_NSTATE] = { [GW_DEAD] = 1 };
+    int reaches[GW_NSTATE] = {[GW_DEAD] = 1};
     for (int round = 0; round < GW_NSTATE; round++)
-        EACH (s, e)
-            if (reaches[at(s, e).next] && at(s, e).act != ACT_KILL)
-                reaches[s] = 1;
+        EACH(s, e)
+    if (reaches[at(s, e).next] && at(s, e).act != ACT_KILL)
+        reaches[s] = 1;
     for (int s = 0; s < GW_NSTATE; s++)
         assert_true(reaches[s]);
 }

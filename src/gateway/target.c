@@ -9,7 +9,7 @@
 #include "gateway/session.h"
 
 #define REFRESH_MS 5000
-#define RETRY_MS 2000
+#define RETRY_MS   2000
 
 enum phi_rc gw_version_check(struct phi_view v, struct phi_err *err)
 {
@@ -18,8 +18,8 @@ enum phi_rc gw_version_check(struct phi_view v, struct phi_err *err)
     while (n < v.n && v.p[n] >= '0' && v.p[n] <= '9')
         n++;
     if (!phi_view_int(phi_view_upto(v, n), &major) || major > GW_PARSER_MAJOR)
-        return phi_fail(err, PHI_EDENIED, "parser knows PostgreSQL %d, target is " PHI_FMT, GW_PARSER_MAJOR,
-                        PHI_ARG(phi_view_upto(v, 40)));
+        return phi_fail(err, PHI_EDENIED, "parser knows PostgreSQL %d, target is " PHI_FMT,
+                        GW_PARSER_MAJOR, PHI_ARG(phi_view_upto(v, 40)));
     return PHI_OK;
 }
 
@@ -50,7 +50,7 @@ static void tell_sessions(struct gw_target *t)
 /* Without a catalogue every statement with an action is pg:admin: that is the safe side. */
 static void load_over(struct gw_target *t, bool ok, const char *why)
 {
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     if (ok && gw_catalog_finish(t->loading, &err) != PHI_OK) {
         ok = false;
         why = err.msg;
@@ -77,8 +77,9 @@ static void load_over(struct gw_target *t, bool ok, const char *why)
 static void part_row(const struct phi_view *cols, size_t n, void *ctx)
 {
     struct gw_target *t = ctx;
-    struct phi_err err = { 0 };
-    if (!t->loading_bad && gw_catalog_row(t->loading, (enum gw_catalog_part)t->loading_part, cols, n, &err) != PHI_OK) {
+    struct phi_err err = {0};
+    if (!t->loading_bad && gw_catalog_row(t->loading, (enum gw_catalog_part)t->loading_part, cols,
+                                          n, &err) != PHI_OK) {
         t->loading_bad = true;
         snprintf(t->trouble, sizeof t->trouble, "%s", err.msg);
     }
@@ -103,7 +104,8 @@ static void part_done(bool ok, const char *why, void *ctx)
 static void load_part(struct gw_target *t)
 {
     t->loading_bad = false;
-    gw_super_run(t->reader, phi_view_of(gw_catalog_sql[t->loading_part].sql), part_row, part_done, t);
+    gw_super_run(t->reader, phi_view_of(gw_catalog_sql[t->loading_part].sql), part_row, part_done,
+                 t);
 }
 
 void gw_target_refresh(struct gw_target *t)
@@ -133,12 +135,13 @@ static const char *keep(struct gw_target *t, const char *text)
 /* "public, app" becomes the list for the parser and the pinned text, which ends in pg_temp. */
 static bool set_path(struct gw_target *t, const char *text)
 {
-    struct phi_view rest = phi_arena_copy(&t->mem, phi_view_of(text == NULL ? "public" : text)), part;
+    struct phi_view rest = phi_arena_copy(&t->mem, phi_view_of(text == NULL ? "public" : text)),
+                    part;
     phi_buf_init(&t->path_text, 1024);
     while (phi_view_split(&rest, ',', &part)) {
         part = phi_view_trim(part);
-        if (part.n == 0 || phi_view_is(part, "pg_temp") || phi_view_is(part, "pg_catalog") || part.p[0] == '"' ||
-            part.p[0] == '$' || t->n_path == sizeof t->path / sizeof *t->path)
+        if (part.n == 0 || phi_view_is(part, "pg_temp") || phi_view_is(part, "pg_catalog") ||
+            part.p[0] == '"' || part.p[0] == '$' || t->n_path == sizeof t->path / sizeof *t->path)
             return false;
         t->path[t->n_path++] = part;
         phi_buf_adds(&t->path_text, "\"");
@@ -151,23 +154,24 @@ static bool set_path(struct gw_target *t, const char *text)
 
 static enum phi_rc set_door(struct gw_target *t, struct phi_err *err)
 {
-    struct net_hostport hp = { .host = "" };
+    struct net_hostport hp = {.host = ""};
     if (strncmp(t->o.address, "unix:", 5) != 0)
         PHI_TRY(net_hostport_read(t->o.address, &hp, err));
-    t->door = (struct gw_door){ .loop = t->gw->loop,
-                                .name = t->o.name,
-                                .address = t->o.address,
-                                .host = phi_arena_str(&t->mem, phi_view_of(hp.host)),
-                                .database = t->o.database,
-                                .user = t->o.user,
-                                .password = phi_buf_view(&t->secret) };
-    struct net_tls_client_opts tls = { .ca_pem = t->o.ca_pem };
+    t->door = (struct gw_door){.loop = t->gw->loop,
+                               .name = t->o.name,
+                               .address = t->o.address,
+                               .host = phi_arena_str(&t->mem, phi_view_of(hp.host)),
+                               .database = t->o.database,
+                               .user = t->o.user,
+                               .password = phi_buf_view(&t->secret)};
+    struct net_tls_client_opts tls = {.ca_pem = t->o.ca_pem};
     if (t->o.sslmode == GW_SSL_VERIFY_FULL)
         return net_tls_client_open(&tls, &t->door.tls, err);
     return PHI_OK;
 }
 
-static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts *o, struct phi_err *err)
+static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts *o,
+                               struct phi_err *err)
 {
     phi_arena_init(&t->mem, 256 * 1024);
     phi_buf_init(&t->secret, 4096);
@@ -179,20 +183,24 @@ static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts 
     t->o.database = keep(t, o->database);
     t->o.user = keep(t, o->user);
     t->o.ca_pem = phi_arena_copy(&t->mem, o->ca_pem);
-    t->o.password = (struct phi_view){ 0 };
+    t->o.password = (struct phi_view){0};
     if (t->o.hold_ms == 0)
         t->o.hold_ms = PHI_DEFAULT_HOLD_MS;
     if (!set_path(t, o->search_path))
-        return phi_fail(err, PHI_EINPUT, "target %s: search_path must be plain schema names separated by commas", o->name);
+        return phi_fail(err, PHI_EINPUT,
+                        "target %s: search_path must be plain schema names separated by commas",
+                        o->name);
     PHI_TRY(set_door(t, err));
     t->cutter = gw_super_open(&t->door);
     t->reader = gw_super_open(&t->door);
     if (!phi_arena_ok(&t->mem) || t->cutter == NULL || t->reader == NULL)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    struct net_listen_opts l = { .address = t->o.listen,
-                                 .limits = { .max_in = PHI_MAX_HELD_BATCH + 1024 * 1024, .max_out = 16 * 1024 * 1024 },
-                                 .on_accept = gw_front_accept,
-                                 .ctx = t };
+    struct net_listen_opts l = {
+        .address = t->o.listen,
+        .limits = {.max_in = PHI_MAX_HELD_BATCH + 1024 * 1024, .max_out = 16 * 1024 * 1024},
+        .on_accept = gw_front_accept,
+        .ctx = t
+    };
     return net_listen(t->gw->loop, &l, &t->listener, err);
 }
 

@@ -21,16 +21,17 @@ struct gw_target {
     struct phi_buf secret; /* the password; wiped */
     struct gw_door door;
     struct net_listener *listener;
-    struct phi_buf path_text;    /* "public, pg_temp" */
+    struct phi_buf path_text; /* "public, pg_temp" */
     struct phi_view path[16];
     size_t n_path;
     struct gw_super *cutter, *reader;
     struct gw_catalog *catalog, *loading; /* the one in force; NULL before the first is whole */
     int loading_part;
-    uint64_t want, have, loading_want; /* changes noticed; changes that the catalogue in force has seen */
+    uint64_t want, have,
+        loading_want; /* changes noticed; changes that the catalogue in force has seen */
     int64_t loaded_boot_ms;
     bool said_trouble, loading_bad;
-    char trouble[240];           /* why there is no catalogue */
+    char trouble[240]; /* why there is no catalogue */
 };
 
 struct gw_recent { /* a request that was decided a moment ago */
@@ -62,13 +63,15 @@ struct gw_gateway {
 /* Asks for a new catalogue; the sessions that wait are told when it is there (gw_session_catalog). */
 void gw_target_refresh(struct gw_target *t);
 void gw_target_tick(struct gw_target *t); /* now and then: others change the target too */
-bool gw_target_waits(const struct gw_target *t); /* a catalogue that must not be missed is being read */
+bool gw_target_waits(
+    const struct gw_target *t);           /* a catalogue that must not be missed is being read */
 void gw_target_stop(struct gw_target *t); /* no listener, no queries of our own any more */
 void gw_target_close(struct gw_target *t);
 /* PHI_EDENIED: this server is newer than the parser. */
 enum phi_rc gw_version_check(struct phi_view server_version, struct phi_err *err);
 
-const struct gw_recent *gw_recent_find(const struct gw_gateway *g, const char *request); /* NULL: not lately */
+const struct gw_recent *gw_recent_find(const struct gw_gateway *g,
+                                       const char *request); /* NULL: not lately */
 
 /* A client that has connected and not yet signed in (front.c). */
 void gw_front_accept(struct net_conn *conn, void *target);

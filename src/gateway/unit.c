@@ -20,7 +20,7 @@ void gw_unit_clear(struct gw_unit *u)
         gw_portal_drop(u->ops[i].portal);
     }
     phi_arena_done(&u->mem);
-    struct gw_unit empty = { .bytes = u->bytes, .ops = u->ops, .cap = u->cap, .mem = u->mem };
+    struct gw_unit empty = {.bytes = u->bytes, .ops = u->ops, .cap = u->cap, .mem = u->mem};
     *u = empty;
     phi_buf_clear(&u->bytes);
 }
@@ -55,19 +55,22 @@ static bool add_op(struct gw_session *s, struct gw_op op)
 
 static bool too_much(struct gw_session *s)
 {
-    gw_kill(s, "54000", "phi: more prepared statements, portals or messages than one session may hold");
+    gw_kill(s, "54000",
+            "phi: more prepared statements, portals or messages than one session may hold");
     return false;
 }
 
 /* What is refused here is refused as soon as its unit is whole: the client must be able to find its place again. */
-static void broken(struct gw_session *s, const char *sqlstate, const char *what, struct phi_view name, const char *text)
+static void broken(struct gw_session *s, const char *sqlstate, const char *what,
+                   struct phi_view name, const char *text)
 {
     if (s->unit.broken)
         return;
     s->unit.broken = true;
     PHI_BUF(shown, 300);
     phi_text_escape(&shown, phi_view_upto(name, 100), false);
-    gw_refuse_with(s, sqlstate, "%s%s%s%s%s", what, name.n > 0 ? " \"" : "", phi_buf_str(&shown), name.n > 0 ? "\" " : " ", text);
+    gw_refuse_with(s, sqlstate, "%s%s%s%s%s", what, name.n > 0 ? " \"" : "", phi_buf_str(&shown),
+                   name.n > 0 ? "\" " : " ", text);
 }
 
 static bool on_query(struct gw_session *s, struct phi_view body)
@@ -75,9 +78,10 @@ static bool on_query(struct gw_session *s, struct phi_view body)
     struct phi_view sql;
     if (!pg_query_read(body, &sql))
         return false;
-    struct gw_stmt *st = gw_stmt_new(s, (struct phi_view){ 0 }, sql, (struct phi_view){ 0 });
+    struct gw_stmt *st = gw_stmt_new(s, (struct phi_view){0}, sql, (struct phi_view){0});
     s->unit.simple = true;
-    return st == NULL ? too_much(s) : add_op(s, (struct gw_op){ .type = 'Q', .stmt = st }) || too_much(s);
+    return st == NULL ? too_much(s)
+                      : add_op(s, (struct gw_op){.type = 'Q', .stmt = st}) || too_much(s);
 }
 
 static bool on_parse(struct gw_session *s, struct phi_view body)
@@ -86,7 +90,8 @@ static bool on_parse(struct gw_session *s, struct phi_view body)
     if (!pg_parse_read(body, &p))
         return false;
     struct gw_stmt *st = gw_stmt_new(s, p.name, p.sql, p.types);
-    return st == NULL ? too_much(s) : add_op(s, (struct gw_op){ .type = 'P', .stmt = st }) || too_much(s);
+    return st == NULL ? too_much(s)
+                      : add_op(s, (struct gw_op){.type = 'P', .stmt = st}) || too_much(s);
 }
 
 static bool on_bind(struct gw_session *s, struct phi_view body)
@@ -96,14 +101,15 @@ static bool on_bind(struct gw_session *s, struct phi_view body)
         return false;
     struct gw_stmt *st = gw_find_stmt(s, b.stmt);
     if (st == NULL) {
-        broken(s, "26000", "prepared statement", b.stmt, "does not exist, or was not made through the gateway");
+        broken(s, "26000", "prepared statement", b.stmt,
+               "does not exist, or was not made through the gateway");
         return true;
     }
     struct gw_portal *p = gw_portal_new(s, b.portal, body, st);
     if (p == NULL)
         return too_much(s);
     st->refs++;
-    return add_op(s, (struct gw_op){ .type = 'B', .stmt = st, .portal = p }) || too_much(s);
+    return add_op(s, (struct gw_op){.type = 'B', .stmt = st, .portal = p}) || too_much(s);
 }
 
 static bool on_execute(struct gw_session *s, struct phi_view body)
@@ -113,11 +119,13 @@ static bool on_execute(struct gw_session *s, struct phi_view body)
         return false;
     struct gw_portal *p = s->unit.broken ? NULL : gw_find_portal(s, e.portal);
     if (p == NULL) {
-        broken(s, "34000", "portal", e.portal, "does not exist, or was not made through the gateway");
+        broken(s, "34000", "portal", e.portal,
+               "does not exist, or was not made through the gateway");
         return true;
     }
     p->refs++;
-    return add_op(s, (struct gw_op){ .type = 'E', .portal = p, .max_rows = e.max_rows }) || too_much(s);
+    return add_op(s, (struct gw_op){.type = 'E', .portal = p, .max_rows = e.max_rows}) ||
+           too_much(s);
 }
 
 static bool on_object(struct gw_session *s, uint8_t type, struct phi_view body)
@@ -125,9 +133,9 @@ static bool on_object(struct gw_session *s, uint8_t type, struct phi_view body)
     struct pg_object o;
     if (!pg_object_read(body, &o))
         return false;
-    struct gw_op op = { .type = type, .kind = o.kind };
+    struct gw_op op = {.type = type, .kind = o.kind};
     if (type == 'C') {
-        op.stmt = gw_stmt_new(s, o.name, (struct phi_view){ 0 }, (struct phi_view){ 0 });
+        op.stmt = gw_stmt_new(s, o.name, (struct phi_view){0}, (struct phi_view){0});
         if (op.stmt == NULL)
             return too_much(s);
     }
@@ -148,11 +156,11 @@ static bool collect(struct gw_session *s, uint8_t type, struct phi_view body, bo
     case 'H':
         *whole = true;
         s->unit.flush = type == 'H';
-        return body.n == 0 && (add_op(s, (struct gw_op){ .type = type }) || too_much(s));
+        return body.n == 0 && (add_op(s, (struct gw_op){.type = type}) || too_much(s));
     case 'F':
         *whole = true;
         s->unit.simple = true; /* its answer ends with ReadyForQuery like a Query's */
-        broken(s, "0A000", "phi: the function call message", (struct phi_view){ 0 }, "is not served");
+        broken(s, "0A000", "phi: the function call message", (struct phi_view){0}, "is not served");
         return true;
     default: return false;
     }
@@ -164,7 +172,8 @@ static bool mixed(const struct gw_session *s, uint8_t type)
     return (type == 'Q' || type == 'F') && (s->unit.n > 0 || s->unit.broken);
 }
 
-static void on_message(struct gw_session *s, uint8_t type, struct phi_view body, struct phi_view message)
+static void on_message(struct gw_session *s, uint8_t type, struct phi_view body,
+                       struct phi_view message)
 {
     bool whole = false;
     if (type == 'X') {
@@ -259,7 +268,8 @@ static bool idle_data(struct gw_session *s, struct phi_view in)
     if (f == PHI_FRAME_MORE)
         return false;
     if (f == PHI_FRAME_BAD) {
-        gw_kill(s, "08P01", "phi: a protocol message is malformed or larger than the gateway holds (4 MB)");
+        gw_kill(s, "08P01",
+                "phi: a protocol message is malformed or larger than the gateway holds (4 MB)");
         return false;
     }
     on_message(s, type, body, phi_view_upto(in, in.n - rest.n));

@@ -74,7 +74,7 @@ static void send_sasl_initial(struct gw_upstream *u)
 
 static bool offers_scram(struct phi_view list)
 {
-    struct pg_rd r = { list, false };
+    struct pg_rd r = {list, false};
     for (;;) {
         struct phi_view name = pg_rd_str(&r);
         if (r.bad || name.n == 0)
@@ -96,19 +96,23 @@ static bool on_auth_new(struct gw_upstream *u, uint32_t code, struct phi_view da
         return true;
     }
     if (code == 10)
-        fail(u, "28P01", "the target wants a password, and none is configured", (struct phi_view){ 0 });
+        fail(u, "28P01", "the target wants a password, and none is configured",
+             (struct phi_view){0});
     else
-        fail(u, "28000", "the target asks for a sign-in method that the gateway does not use (only trust and SCRAM-SHA-256)",
-             (struct phi_view){ 0 });
+        fail(u, "28000",
+             "the target asks for a sign-in method that the gateway does not use (only trust and "
+             "SCRAM-SHA-256)",
+             (struct phi_view){0});
     return false;
 }
 
 static bool on_sasl(struct gw_upstream *u, uint32_t code, struct phi_view data)
 {
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     PHI_BUF(out, SCRAM_MAX_TEXT);
     if (u->phase == SASL_FIRST && code == 11) {
-        enum phi_rc rc = scram_client_final(&u->scram, data, u->door->password, &u->door->keys, &out, &err);
+        enum phi_rc rc =
+            scram_client_final(&u->scram, data, u->door->password, &u->door->keys, &out, &err);
         if (rc == PHI_OK) {
             PHI_BUF(msg, 2 * SCRAM_MAX_TEXT);
             pg_add_body(&msg, 'p', phi_buf_view(&out));
@@ -129,11 +133,11 @@ static bool on_sasl(struct gw_upstream *u, uint32_t code, struct phi_view data)
 
 static bool on_auth(struct gw_upstream *u, struct phi_view body)
 {
-    struct pg_rd r = { body, false };
+    struct pg_rd r = {body, false};
     uint32_t code = pg_rd32(&r);
     bool after_sasl = u->scram.step == 3;
     if (r.bad || u->phase == SETTLE || (after_sasl && code != 0)) {
-        fail(u, "08P01", "malformed sign-in message of the target", (struct phi_view){ 0 });
+        fail(u, "08P01", "malformed sign-in message of the target", (struct phi_view){0});
         return false;
     }
     return u->phase == AUTH ? on_auth_new(u, code, r.v) : on_sasl(u, code, r.v);
@@ -155,12 +159,10 @@ static bool on_ready(struct gw_upstream *u)
 static bool on_message(struct gw_upstream *u, uint8_t type, struct phi_view body)
 {
     struct phi_view name, value;
-    struct pg_rd r = { body, false };
+    struct pg_rd r = {body, false};
     switch (type) {
     case 'R': return on_auth(u, body);
-    case 'E':
-        fail(u, "08004", "the target refused: ", pg_field(body, 'M'));
-        return false;
+    case 'E': fail(u, "08004", "the target refused: ", pg_field(body, 'M')); return false;
     case 'S':
         if (u->phase == SETTLE && pg_status_read(body, &name, &value)) {
             if (u->ev->on_status != NULL)
@@ -181,15 +183,16 @@ static bool on_message(struct gw_upstream *u, uint8_t type, struct phi_view body
         break;
     default: break;
     }
-    fail(u, "08P01", "unexpected message of the target while signing in", (struct phi_view){ 0 });
+    fail(u, "08P01", "unexpected message of the target while signing in", (struct phi_view){0});
     return false;
 }
 
 static bool on_tls_answer(struct gw_upstream *u, struct net_conn *c, struct phi_view in)
 {
-    struct phi_err err = { 0 };
+    struct phi_err err = {0};
     if (in.n != 1 || in.p[0] != 'S') {
-        fail(u, "08001", "the target does not speak TLS, and the gateway does not fall back", (struct phi_view){ 0 });
+        fail(u, "08001", "the target does not speak TLS, and the gateway does not fall back",
+             (struct phi_view){0});
         return false;
     }
     net_conn_take(c, 1);
@@ -214,7 +217,8 @@ static void on_data(struct net_conn *c, struct phi_view in, void *ctx)
         if (f == PHI_FRAME_MORE)
             return;
         if (f == PHI_FRAME_BAD) {
-            fail(u, "08P01", "the target does not speak PostgreSQL's protocol", (struct phi_view){ 0 });
+            fail(u, "08P01", "the target does not speak PostgreSQL's protocol",
+                 (struct phi_view){0});
             return;
         }
         bool alive = on_message(u, type, body);
@@ -250,12 +254,14 @@ static void on_closed(struct net_conn *c, const struct phi_err *why, void *ctx)
          phi_view_of(why->rc == PHI_OK ? "it closed the connection" : why->msg));
 }
 
-static const struct net_conn_events upstream_conn = { .on_open = on_open, .on_data = on_data, .on_closed = on_closed };
+static const struct net_conn_events upstream_conn = {
+    .on_open = on_open, .on_data = on_data, .on_closed = on_closed};
 
 #define MAX_PAIRS 24
 
 struct gw_upstream *gw_upstream_open(struct gw_door *door, const struct phi_view *pairs, size_t n,
-                                     const struct gw_upstream_events *ev, void *ctx, struct phi_err *err)
+                                     const struct gw_upstream_events *ev, void *ctx,
+                                     struct phi_err *err)
 {
     struct phi_view all[2 * MAX_PAIRS];
     struct gw_upstream *u = calloc(1, sizeof *u);
@@ -264,7 +270,7 @@ struct gw_upstream *gw_upstream_open(struct gw_door *door, const struct phi_view
         phi_fail(err, PHI_ELIMIT, "out of memory, or too many startup parameters");
         return NULL;
     }
-    *u = (struct gw_upstream){ .door = door, .ev = ev, .ctx = ctx };
+    *u = (struct gw_upstream){.door = door, .ev = ev, .ctx = ctx};
     phi_buf_init(&u->startup, PG_MAX_STARTUP);
     scram_client_init(&u->scram);
     all[0] = PHI_LIT("user");
@@ -273,9 +279,11 @@ struct gw_upstream *gw_upstream_open(struct gw_door *door, const struct phi_view
     all[3] = phi_view_of(door->database);
     memcpy(all + 4, pairs, 2 * n * sizeof *pairs);
     pg_add_startup(&u->startup, all, n + 2);
-    struct net_connect_opts o = { .address = door->address,
-                                  .deadline_ms = 10000,
-                                  .limits = { .max_in = 2 * 1024 * 1024, .max_out = PHI_MAX_HELD_BATCH + 65536 } };
+    struct net_connect_opts o = {
+        .address = door->address,
+        .deadline_ms = 10000,
+        .limits = {.max_in = 2 * 1024 * 1024, .max_out = PHI_MAX_HELD_BATCH + 65536}
+    };
     if (!phi_buf_ok(&u->startup))
         phi_fail(err, PHI_ELIMIT, "startup parameters are too long");
     else if (net_connect(door->loop, &o, &upstream_conn, u, &u->conn, err) == PHI_OK)
@@ -330,18 +338,17 @@ static void cancel_closed(struct net_conn *c, const struct phi_err *why, void *c
     free(ctx);
 }
 
-static const struct net_conn_events cancel_conn = { .on_open = cancel_open,
-                                                    .on_data = cancel_data,
-                                                    .on_closed = cancel_closed };
+static const struct net_conn_events cancel_conn = {
+    .on_open = cancel_open, .on_data = cancel_data, .on_closed = cancel_closed};
 
 void gw_send_cancel(struct gw_door *door, uint32_t pid, uint32_t key)
 {
     struct cancel *k = calloc(1, sizeof *k);
     struct net_conn *conn;
-    struct net_connect_opts o = { .address = door->address, .deadline_ms = 5000 };
+    struct net_connect_opts o = {.address = door->address, .deadline_ms = 5000};
     if (k == NULL)
         return; /* terminating follows anyway where it matters */
-    *k = (struct cancel){ .pid = pid, .key = key, .tls = door->tls, .host = door->host };
+    *k = (struct cancel){.pid = pid, .key = key, .tls = door->tls, .host = door->host};
     if (net_connect(door->loop, &o, &cancel_conn, k, &conn, NULL) != PHI_OK)
         free(k);
 }

@@ -6,9 +6,9 @@
 #include "gateway/entities.h"
 #include "gateway/session.h"
 
-#define BEAT_MS 3000
+#define BEAT_MS           3000
 #define FIRST_REMINDER_MS 15000
-#define REMINDER_MS 60000
+#define REMINDER_MS       60000
 
 /* --- what is sent --- */
 struct act_texts {
@@ -18,7 +18,7 @@ struct act_texts {
 static bool act_fill(struct gw_session *s, struct act_texts *t, struct client_act *act)
 {
     struct phi_jw w;
-    struct phi_buf *bufs[] = { &t->actions, &t->entities, &t->payload, &t->settings, &t->context };
+    struct phi_buf *bufs[] = {&t->actions, &t->entities, &t->payload, &t->settings, &t->context};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         phi_buf_init(bufs[i], PHI_MAX_HTTP_BODY);
     gw_actions_json(s, &t->actions);
@@ -28,20 +28,20 @@ static bool act_fill(struct gw_session *s, struct act_texts *t, struct client_ac
     phi_payload_write(&w, &s->unit.payload);
     phi_jw_init(&w, &t->context);
     gw_context_json(phi_view_of(s->addr), phi_view_of(s->application), &w);
-    *act = (struct client_act){ .principal = phi_view_of(s->who.person),
-                                .credential = phi_view_of(s->who.credential),
-                                .session = phi_view_of(s->id),
-                                .target = phi_view_of(s->target->o.name),
-                                .actions = phi_buf_view(&t->actions),
-                                .entities = phi_buf_view(&t->entities),
-                                .payload = phi_buf_view(&t->payload),
-                                .settings = phi_buf_view(&t->settings),
-                                .context = phi_buf_view(&t->context),
-                                .addr = phi_view_of(s->addr),
-                                .application = phi_view_of(s->application),
-                                .act = &s->unit.act };
-    return phi_buf_ok(&t->actions) && phi_buf_ok(&t->entities) && phi_buf_ok(&t->payload) && phi_buf_ok(&t->settings) &&
-           t->payload.n <= PHI_MAX_PAYLOAD;
+    *act = (struct client_act){.principal = phi_view_of(s->who.person),
+                               .credential = phi_view_of(s->who.credential),
+                               .session = phi_view_of(s->id),
+                               .target = phi_view_of(s->target->o.name),
+                               .actions = phi_buf_view(&t->actions),
+                               .entities = phi_buf_view(&t->entities),
+                               .payload = phi_buf_view(&t->payload),
+                               .settings = phi_buf_view(&t->settings),
+                               .context = phi_buf_view(&t->context),
+                               .addr = phi_view_of(s->addr),
+                               .application = phi_view_of(s->application),
+                               .act = &s->unit.act};
+    return phi_buf_ok(&t->actions) && phi_buf_ok(&t->entities) && phi_buf_ok(&t->payload) &&
+           phi_buf_ok(&t->settings) && t->payload.n <= PHI_MAX_PAYLOAD;
 }
 
 static void act_done(struct act_texts *t)
@@ -69,7 +69,7 @@ static void add_people(struct phi_buf *b, const struct phi_json *who)
 {
     size_t n = who == NULL ? 0 : who->n;
     for (size_t i = 0; i < n && i < 8; i++) {
-        struct phi_view name = { 0 };
+        struct phi_view name = {0};
         phi_json_str(phi_json_at(who, i), &name);
         phi_buf_adds(b, i == 0 ? " (" : ", ");
         phi_text_escape(b, name, false);
@@ -108,7 +108,8 @@ static void needs_text(const struct phi_json *needs, struct phi_buf *b)
 static void send_notice(struct gw_session *s, struct phi_view message, struct phi_view hint)
 {
     PHI_BUF(b, 16 * 1024);
-    struct pg_report r = { .severity = "NOTICE", .sqlstate = "00000", .message = message, .hint = hint };
+    struct pg_report r = {
+        .severity = "NOTICE", .sqlstate = "00000", .message = message, .hint = hint};
     pg_add_report(&b, 'N', &r);
     if (phi_buf_ok(&b))
         gw_to_client(s, phi_buf_view(&b));
@@ -125,7 +126,8 @@ static void full_notice(struct gw_session *s, int64_t valid_ms)
 {
     PHI_BUF(m, 8 * 1024);
     PHI_BUF(h, 1024);
-    phi_buf_printf(&m, "phi %s is waiting for %s: %s", s->wait.code, phi_buf_str(&s->wait.who), phi_buf_str(&s->wait.shown));
+    phi_buf_printf(&m, "phi %s is waiting for %s: %s", s->wait.code, phi_buf_str(&s->wait.who),
+                   phi_buf_str(&s->wait.shown));
     phi_buf_printf(&h, "%s · valid ", phi_buf_str(&s->wait.url));
     phi_text_duration(&h, valid_ms);
     phi_buf_adds(&h, " · Ctrl-C cancels");
@@ -138,7 +140,7 @@ static void short_notice(struct gw_session *s)
     phi_buf_printf(&m, "phi %s is still waiting for %s, ", s->wait.code, phi_buf_str(&s->wait.who));
     phi_text_duration(&m, s->wait.until_boot_ms - phi_now_boot_ms());
     phi_buf_adds(&m, " left");
-    send_notice(s, phi_buf_view(&m), (struct phi_view){ 0 });
+    send_notice(s, phi_buf_view(&m), (struct phi_view){0});
 }
 
 /* --- the clock of a hold --- */
@@ -157,8 +159,10 @@ static void arm(struct gw_session *s)
 static void refuse_waiting(struct gw_session *s, const char *why)
 {
     struct gw_wait *w = &s->wait;
-    gw_refuse_with(s, "42501", "phi %s is waiting for %s: %s; %s", w->code, phi_buf_str(&w->who), phi_buf_str(&w->shown), why);
-    phi_buf_printf(&s->refusal.hint, "%s · once it is approved, send the same again", phi_buf_str(&w->url));
+    gw_refuse_with(s, "42501", "phi %s is waiting for %s: %s; %s", w->code, phi_buf_str(&w->who),
+                   phi_buf_str(&w->shown), why);
+    phi_buf_printf(&s->refusal.hint, "%s · once it is approved, send the same again",
+                   phi_buf_str(&w->url));
 }
 
 static void on_timer(void *ctx)
@@ -226,7 +230,8 @@ static void pending(struct gw_session *s, const struct phi_json *json)
     needs_text(phi_json_get(req, "needs"), &w->who);
     phi_text_escape(&w->shown, phi_json_text(req, "summary"), false);
     if (!may_hold(s)) {
-        refuse_waiting(s, s->hold_ms == 0 ? "this session does not wait (hold=0)" : "nothing is held inside a transaction");
+        refuse_waiting(s, s->hold_ms == 0 ? "this session does not wait (hold=0)"
+                                          : "nothing is held inside a transaction");
         gw_event(s, EV_DENY);
         return;
     }
@@ -241,14 +246,15 @@ static void pending(struct gw_session *s, const struct phi_json *json)
 static void denied(struct gw_session *s, const struct client_answer *a)
 {
     if (a->unreachable && s->wait.held_once && phi_now_boot_ms() < s->wait.until_boot_ms) {
-        gw_event(s, EV_UNREACHED); /* it was held before: it goes on waiting, nothing is let through */
+        gw_event(s,
+                 EV_UNREACHED); /* it was held before: it goes on waiting, nothing is let through */
         arm(s);
         return;
     }
     PHI_BUF(why, 1000);
     phi_text_escape(&why, phi_view_of(a->err.msg), false);
-    gw_refuse_with(s, a->unreachable ? "58000" : "42501", "phi: %s%s", a->unreachable ? "phid cannot be asked now: " : "",
-                   phi_buf_str(&why));
+    gw_refuse_with(s, a->unreachable ? "58000" : "42501", "phi: %s%s",
+                   a->unreachable ? "phid cannot be asked now: " : "", phi_buf_str(&why));
     gw_event(s, EV_DENY);
 }
 
@@ -259,7 +265,8 @@ static void on_answer(const struct client_answer *a, void *ctx)
     switch (a->kind) {
     case CLIENT_ALLOW: gw_event(s, gw_record_allow(s) ? EV_ALLOW : EV_DENY); break;
     case CLIENT_GRANT:
-        copy_text(s->wait.grant, sizeof s->wait.grant, phi_json_text(phi_json_get(a->json, "grant"), "id"));
+        copy_text(s->wait.grant, sizeof s->wait.grant,
+                  phi_json_text(phi_json_get(a->json, "grant"), "id"));
         gw_event(s, EV_GRANTED);
         break;
     case CLIENT_PENDING: pending(s, a->json); break;
@@ -273,7 +280,7 @@ void gw_ask(struct gw_session *s)
     const struct gw_phid *p = &s->gw->phid;
     struct act_texts t;
     struct client_act act;
-    struct client_answer no = { .kind = CLIENT_DENY, .unreachable = true };
+    struct client_answer no = {.kind = CLIENT_DENY, .unreachable = true};
     bool fits = act_fill(s, &t, &act);
     act.hold_ms = may_hold(s) ? s->hold_ms : 0;
     if (fits)
@@ -282,7 +289,9 @@ void gw_ask(struct gw_session *s)
     if (fits && s->wait.ask == NULL)
         denied(s, &no);
     if (!fits) {
-        gw_refuse_with(s, "54000", "phi: this is too large to be put before people (%d bytes at most)", PHI_MAX_PAYLOAD);
+        gw_refuse_with(s, "54000",
+                       "phi: this is too large to be put before people (%d bytes at most)",
+                       PHI_MAX_PAYLOAD);
         gw_event(s, EV_DENY);
     }
 }
@@ -296,7 +305,8 @@ void gw_hold(struct gw_session *s)
 static void claim_failed(struct gw_session *s, const struct client_claim *c)
 {
     bool used = strcmp(c->code, "grant.used") == 0 || strcmp(c->code, "grant.ended") == 0;
-    if (used && !s->wait.claim_again) { /* another waiter took the use, or it ended: ask anew, once */
+    if (used &&
+        !s->wait.claim_again) { /* another waiter took the use, or it ended: ask anew, once */
         s->wait.claim_again = true;
         gw_event(s, EV_AGAIN);
         return;
@@ -320,7 +330,7 @@ static void on_claim(const struct client_claim *c, void *ctx)
     if (c->kind != CLIENT_ALLOW) {
         claim_failed(s, c);
     } else if (c->ends_boot_ms <= phi_now_boot_ms()) {
-        p->outcome(p->ctx, c->id, "unsent", (struct phi_view){ 0 }, -1);
+        p->outcome(p->ctx, c->id, "unsent", (struct phi_view){0}, -1);
         gw_refuse_with(s, "42501", "phi: the grant ended before its use");
         gw_event(s, EV_DENY);
     } else {
@@ -329,8 +339,9 @@ static void on_claim(const struct client_claim *c, void *ctx)
             s->unit.live = l->id;
             gw_event(s, EV_CLAIMED);
         } else {
-            p->outcome(p->ctx, c->id, "unsent", (struct phi_view){ 0 }, -1);
-            gw_refuse_with(s, "54000", "phi: more than %d grants at work in one transaction", GW_MAX_LIVE);
+            p->outcome(p->ctx, c->id, "unsent", (struct phi_view){0}, -1);
+            gw_refuse_with(s, "54000", "phi: more than %d grants at work in one transaction",
+                           GW_MAX_LIVE);
             gw_event(s, EV_DENY);
         }
     }
@@ -342,10 +353,11 @@ void gw_claim(struct gw_session *s)
     const struct gw_phid *p = &s->gw->phid;
     struct act_texts t;
     struct client_act act;
-    struct client_claim no = { .kind = CLIENT_DENY, .unreachable = true };
+    struct client_claim no = {.kind = CLIENT_DENY, .unreachable = true};
     if (!gw_judge_again(s)) { /* it means something else by now: that needs its own answer */
         snprintf(no.code, sizeof no.code, "grant.ended");
-        snprintf(no.err.msg, sizeof no.err.msg, "what this statement touches has changed since it was asked for; send it again");
+        snprintf(no.err.msg, sizeof no.err.msg,
+                 "what this statement touches has changed since it was asked for; send it again");
         no.unreachable = false;
         claim_failed(s, &no);
         return;
@@ -407,7 +419,8 @@ void gw_wait_request(struct gw_session *s, const struct phi_json *ev)
     if (s->state != GW_HELD || !phi_view_is(phi_json_text(ev, "id"), s->wait.request))
         return;
     if (phi_view_is(status, "approved")) {
-        copy_text(s->wait.grant, sizeof s->wait.grant, phi_json_text(phi_json_get(ev, "grant"), "id"));
+        copy_text(s->wait.grant, sizeof s->wait.grant,
+                  phi_json_text(phi_json_get(ev, "grant"), "id"));
         gw_event(s, s->wait.grant[0] != '\0' ? EV_GRANTED : EV_AGAIN);
     } else if (!phi_view_is(status, "pending")) {
         request_denied(s, status, ev);

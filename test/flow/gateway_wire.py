@@ -842,6 +842,24 @@ def with_phid_gone_the_hold_goes_on_and_nothing_passes(db, gw):
     assert Answer([m for m in c.until() if m[0] not in "NS"]).tags == ["DELETE 1"]
 
 
+def attack_59_granted_work_is_cut_when_the_lease_ends(db, gw):
+    c = Client(gw)
+    c.query("update orders set v = 'y' where pg_sleep(1) is not null")
+    c.notice()
+    gw.tell("approve")
+    gw.wait("claim claim")
+    time.sleep(0.3)
+    gw.tell("lost")
+    try:
+        c.until()
+        raise AssertionError("it went on")
+    except Refused as e:
+        assert e.args[0]["C"] == "57P01", e
+    gw.wait("outcome claim")
+    assert db.sql("select count(*) from pg_stat_activity where state = 'active' and query like 'update%'") == "0"
+    assert db.sql("select count(*) from orders where v = 'y'") == "0"
+
+
 def unrecorded_means_refused(db, gw):
     c = Client(gw)
     gw.tell("unrecorded 1")

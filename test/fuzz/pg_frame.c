@@ -56,7 +56,9 @@ static void message(uint8_t type, struct phi_view body)
     uint8_t code;
     switch (type) {
     case 'Q': check(!pg_query_read(body, &a) || a.n == body.n - 1); break;
-    case 'P': check(!pg_parse_read(body, &p) || p.name.n + p.sql.n + p.types.n + 4 == body.n); break;
+    case 'P':
+        check(!pg_parse_read(body, &p) || p.name.n + p.sql.n + p.types.n + 4 == body.n);
+        break;
     case 'B': bind(body); break;
     case 'E': check(!pg_execute_read(body, &e) || e.portal.n + 5 == body.n); break;
     case 'D': check(!pg_object_read(body, &o) || o.name.n + 2 == body.n); break;
@@ -83,7 +85,7 @@ static void stream(struct phi_view in)
 
 static void scram(struct phi_view in)
 {
-    static const uint8_t random[SCRAM_NONCE_RAW] = { 1 };
+    static const uint8_t random[SCRAM_NONCE_RAW] = {1};
     struct scram_verifier v;
     struct scram_server s;
     struct phi_view first = in, rest;
@@ -92,14 +94,15 @@ static void scram(struct phi_view in)
     scram_verifier_mock(PHI_LIT("u"), PHI_LIT("s"), &v);
     scram_server_init(&s, &v);
     rest = in;
-    if (phi_view_split(&rest, 0, &first) && scram_server_first(&s, first, random, &out, NULL) == PHI_OK)
+    if (phi_view_split(&rest, 0, &first) &&
+        scram_server_first(&s, first, random, &out, NULL) == PHI_OK)
         check(scram_server_final(&s, rest, &out, NULL) != PHI_OK); /* nobody knows this password */
     scram_server_done(&s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct phi_view in = { data + 1, size - 1 };
+    struct phi_view in = {data + 1, size - 1};
     if (size == 0)
         return 0;
     if (data[0] % 3 == 0)
