@@ -29,6 +29,25 @@ void phi_arena_done(struct phi_arena *a)
     *a = (struct phi_arena){ .limit = a->limit };
 }
 
+void phi_arena_reset(struct phi_arena *a)
+{
+    struct phi_arena_block *most = a->head;
+    for (struct phi_arena_block *b = most; b; b = b->next)
+        if (b->size > most->size)
+            most = b;
+    while (a->head) {
+        struct phi_arena_block *b = a->head;
+        a->head = b->next;
+        if (b != most)
+            free(b);
+    }
+    *a = (struct phi_arena){ .limit = a->limit, .head = most };
+    if (most) {
+        most->next = NULL;
+        most->used = 0;
+    }
+}
+
 bool phi_arena_ok(const struct phi_arena *a)
 {
     return !a->bad;

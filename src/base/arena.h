@@ -19,6 +19,8 @@ struct phi_arena {
 
 void phi_arena_init(struct phi_arena *a, size_t limit);
 void phi_arena_done(struct phi_arena *a);  /* frees all; the arena can be used again, empty */
+/* Empty and good again; its largest block is kept, so that what fitted before needs no allocation. */
+void phi_arena_reset(struct phi_arena *a);
 bool phi_arena_ok(const struct phi_arena *a);
 void *phi_arena_alloc(struct phi_arena *a, size_t n); /* zeroed, aligned to 16; NULL when over */
 void *phi_arena_array(struct phi_arena *a, size_t count, size_t size); /* checked product */

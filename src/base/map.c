@@ -55,6 +55,12 @@ static uint64_t sip_hash(const void *key, size_t n)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+uint64_t phi_map_hash(struct phi_view key)
+{
+    pthread_once(&sip_once, sip_draw);
+    return sip_hash(key.n ? (const void *)key.p : "", key.n);
+}
+
 #define HASH_FUNCTION(keyptr, keylen, hashv) ((hashv) = (unsigned)sip_hash((keyptr), (keylen)))
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(e) ((e)->lost = true)

@@ -14,6 +14,9 @@ void *phi_map_get(const struct phi_map *m, struct phi_view key); /* NULL: absent
 void *phi_map_del(struct phi_map *m, struct phi_view key); /* the value that was there, or NULL */
 size_t phi_map_count(const struct phi_map *m);
 
+/* The same keyed hash, for tables of one's own. */
+uint64_t phi_map_hash(struct phi_view key);
+
 /* Walks in insertion order: start with *at = NULL; false at the end. The entry just returned may be
  * deleted during the walk, others may not. */
 bool phi_map_next(const struct phi_map *m, void **at, struct phi_view *key, void **value);

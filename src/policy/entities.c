@@ -189,3 +189,19 @@ bool phi_entities_is_in(const struct phi_entities *es, struct phi_uid uid, struc
 {
     return cedar_entity_in(es, uid, ancestor) == CEDAR_IN_YES;
 }
+
+const struct phi_entities *cedar_entities_base(const struct phi_entities *es)
+{
+    return es->base;
+}
+
+const struct cedar_entity *cedar_entities_next(const struct phi_entities *es, struct cedar_entities_walk *at)
+{
+    void *e = NULL;
+    while (!at->ids || !phi_map_next(at->ids, &at->id, NULL, &e)) {
+        at->id = NULL;
+        if (!phi_map_next(es->types, &at->type, NULL, &at->ids))
+            return NULL;
+    }
+    return e;
+}
