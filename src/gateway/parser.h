@@ -28,7 +28,8 @@ struct gw_sql_raw *gw_parser_cached(struct gw_parser *p, struct phi_view sql);
 
 /* `raw` is never NULL (a failure is inside it, see gw_sql_resolve) and borrowed: hold it to keep it.
  * The callback comes later from the loop, never from inside this call. `sql` is copied. NULL: out of memory or
- * too many waiting; deny. */
+ * too many waiting; deny. The call is gone once the callback has begun: do not cancel it then. Close no pool inside a
+ * callback. */
 typedef void (*gw_parser_fn)(void *ctx, struct gw_sql_raw *raw);
 struct gw_parser_call *gw_parser_parse(struct gw_parser *p, struct phi_view sql, gw_parser_fn fn, void *ctx);
 void gw_parser_cancel(struct gw_parser_call *call); /* the callback will not come; NULL is fine */

@@ -5,6 +5,11 @@
  * then looks the names up in the target's catalogue as it is now and writes the actions: do it again at
  * every use (Bind, Execute, a claim), since tables and functions come and go.
  *
+ * What the session side must see to, since no text shows it: search_path, standard_conforming_strings and client_encoding
+ * are pinned in the start-up packet, so that RESET ALL and DISCARD ALL come back to them, and are checked again after
+ * anything that is not HARMLESS (a function can set them); the catalogue is fetched again after GW_SQL_DDL, and inside the
+ * transaction that did it nothing is known (catalog NULL).
+ *
  * What parses and is not understood is `pg:admin` on the target, with the reason. */
 #ifndef GATEWAY_SQL_H
 #define GATEWAY_SQL_H
