@@ -25,6 +25,9 @@ class Walk:
         self.cluster, self.house = cluster, house
         self.alice = None
 
+    def psql(self):
+        return Psql(self.house, "alice")
+
     def steps(self):
         """(what a reader is told, function), in the tour's order."""
         return (
@@ -68,7 +71,7 @@ class Walk:
 
     def select(self):
         self.restore()
-        self.alice = Psql(self.house, "alice")
+        self.alice = self.psql()
         self.alice.say("SELECT count(*) || ' rows' FROM orders;")
         self.alice.expect(r"^\d+ rows$", 5)
 
@@ -117,7 +120,7 @@ class Walk:
         self.alice.expect(r"ERROR|FATAL|terminat|closed", max(0.1, 2 - (time.monotonic() - t0)))
         want(self.rows("id = 9 AND status = 'paid'") == 1, "the cut UPDATE was not rolled back")
         self.alice.close()
-        self.alice = Psql(self.house, "alice")
+        self.alice = self.psql()
 
     def log(self):
         want(self.code in self.phi("bob", "log").stdout, f"phi log does not show {self.code}")

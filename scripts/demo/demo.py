@@ -2,7 +2,7 @@
 """Starts and stops the demo, or one like it for a test.
 
   demo.py up [--state DIR] [--build DIR] [--auto-ports] [--cluster-only] [--quiet]
-  demo.py down|status|env|tour|as NAME [--state DIR]
+  demo.py down|status|env|lines|as NAME [--state DIR]
 """
 import argparse
 import os
@@ -12,6 +12,7 @@ from place import NAMES, PORTS, Place, Trouble, main_guard
 from postgres import Cluster
 from proc import Daemon
 import house as houses
+from tamper import Tamper
 
 
 class Steps:
@@ -43,6 +44,7 @@ def start_house(place, cluster, step, bundle):
     house = houses.House(place, cluster, bundle)
     house.write_config()
     step("first administrator", house.bootstrap)
+    step("the log as it was before ./dev tamper", Tamper(house).put_back)
     step("phid", house.start, house.phid, ["people", "gateways"])
     step("the administrator signed in", house.admin_signed_in)
     step("people, target, policies", house.furnish)
@@ -105,7 +107,8 @@ TOUR = """\
   7  now try to cheat:     ./dev as mallory, phi approve CODE; alice approves herself; a DO block; two statements in one"""
 
 
-def tour(place):
+def lines(place):
+    """The tour, for a reader to copy."""
     place.load_ports()
     print(TOUR.format(url=place.url()))
     link = place.path("run", "console-link")
@@ -130,7 +133,7 @@ def as_person(place, name):
 
 def main():
     args = argparse.ArgumentParser()
-    args.add_argument("verb", choices=["up", "down", "status", "env", "as", "tour"])
+    args.add_argument("verb", choices=["up", "down", "status", "env", "as", "lines"])
     args.add_argument("name", nargs="?")
     args.add_argument("--state")
     args.add_argument("--build")
@@ -147,7 +150,7 @@ def main():
     elif opts.verb == "as":
         as_person(place, opts.name or "")
     else:
-        {"status": status, "env": shell_env, "tour": tour}[opts.verb](place)
+        {"status": status, "env": shell_env, "lines": lines}[opts.verb](place)
     return 0
 
 

@@ -46,8 +46,12 @@ class Psql:
             with self.arrived:
                 self.text += part.decode(errors="replace")
                 self.at = time.monotonic()
+                self.heard()
                 self.over = not part
                 self.arrived.notify_all()
+
+    def heard(self):
+        """Called with each new part of self.text."""
 
     def say(self, sql):
         """Sends a statement; expect() then looks only at what comes after it."""

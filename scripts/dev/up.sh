@@ -21,7 +21,7 @@ demo up
 say
 say "phi is up after $(seconds_since "$PHI_DEV_T0") s. The tour (./dev tour walks it in one terminal):"
 say
-demo tour
+demo lines
 if [[ $check == yes ]]; then
     say
     /usr/bin/python3 -B scripts/demo/check.py
