@@ -90,6 +90,14 @@ static enum phi_rc decided_again(struct phi_core *c, struct phi_arena *a, struct
                                                   : r.reason));
 }
 
+/* A revocation waits for gateways with a lease only; so only they may claim. */
+static enum phi_rc leased(struct phi_core *c, const struct claiming *k, struct phi_err *err)
+{
+    if (core_gateway_leased(c, k->by->id))
+        return PHI_OK;
+    return core_no(c, "lease.over", err, PHI_EDENIED, "this gateway's lease is over; it must renew it first");
+}
+
 /* ---- the step */
 
 static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_claim *ret,
@@ -135,6 +143,7 @@ static enum phi_rc again(struct phi_core *c, const struct claiming *k, const str
         return core_no(c, "grant.used", err, PHI_ECONFLICT, "this claim has its outcome already");
     if (!k->grant.live || core_left(c, &k->grant.due) <= 0)
         return core_no(c, "grant.ended", err, PHI_EEXPIRED, "this grant has ended");
+    PHI_TRY(leased(c, k, err));
     *ret = (struct phi_claim){ .id = row->id, .remaining_ms = core_left(c, &k->grant.due), .again = true };
     return PHI_OK;
 }
@@ -170,6 +179,7 @@ enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struc
     PHI_TRY(claim_fill(c, a, &k, err));
     PHI_TRY(k.grant.act.n ? exactly(c, a, &k, err) : within(c, a, &k, err));
     PHI_TRY(decided_again(c, a, &k, err));
+    PHI_TRY(leased(c, &k, err));
     return spend(c, a, &k, ret, err);
 }
 

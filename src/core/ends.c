@@ -16,13 +16,6 @@ static enum phi_rc ack_leaf(struct phi_core *c, struct phi_view gateway, struct 
     return core_leaf(c, &e, NULL, NULL, err);
 }
 
-static bool leased(struct phi_core *c, struct phi_view gateway)
-{
-    PHI_ARENA(a, 1 << 14);
-    struct core_gateway_row row, key = { .name = gateway };
-    return core_get(c, CORE_GATEWAY, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK && core_left(c, &row.lease_due) > 0;
-}
-
 enum phi_rc core_end_make(struct phi_core *c, const struct core_grant_row *g, const char *reason, int64_t *ret_seq,
                           struct phi_err *err)
 {
@@ -35,7 +28,7 @@ enum phi_rc core_end_make(struct phi_core *c, const struct core_grant_row *g, co
                       &a, &gw, &n, err));
     for (size_t i = 0; i < n; i++) {
         struct core_ack_row ack = { gw[i].gateway, row.seq, g->id, ACK_WAITS };
-        if (leased(c, gw[i].gateway))
+        if (core_gateway_leased(c, gw[i].gateway))
             PHI_TRY(core_add(c, CORE_ACK, &ack, err));
     }
     core_say(c, &(struct phi_event){ .kind = PHI_EVENT_END,
@@ -88,7 +81,7 @@ enum phi_rc phi_gateway_ends(struct phi_core *c, struct phi_arena *a, const stru
 /* A gateway whose lease is over has cut its work itself: it counts as confirmed from then on. */
 static enum phi_rc ack_lapse(struct phi_core *c, struct core_ack_row *row, struct phi_err *err)
 {
-    if (row->done != ACK_WAITS || leased(c, row->gateway))
+    if (row->done != ACK_WAITS || core_gateway_leased(c, row->gateway))
         return PHI_OK;
     row->done = ACK_LEASE_OVER;
     PHI_TRY(core_set(c, CORE_ACK, row, err));

@@ -30,6 +30,13 @@ bool core_gateway_serves(struct phi_core *c, struct phi_view gateway, struct phi
     return core_get(c, CORE_GATEWAY_TARGET, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK;
 }
 
+bool core_gateway_leased(struct phi_core *c, struct phi_view gateway)
+{
+    PHI_ARENA(a, 1 << 14);
+    struct core_gateway_row row, key = { .name = gateway };
+    return core_get(c, CORE_GATEWAY, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK && core_left(c, &row.lease_due) > 0;
+}
+
 enum phi_rc core_gateway_targets(struct phi_core *c, struct phi_arena *a, struct phi_view gateway,
                                  const struct phi_view **ret, size_t *ret_n, struct phi_err *err)
 {

@@ -44,7 +44,7 @@ struct phi_claim {
     bool again;           /* the same key was claimed before: this is that answer */
 };
 /* Errors by phi_core_why: grant.ended (EEXPIRED), grant.mismatch, policy.denied (EDENIED), grant.used
- * (ECONFLICT). */
+ * (ECONFLICT), lease.over (EDENIED): the gateway has no live lease. */
 enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struct phi_actor *gateway,
                             const struct phi_claim_ask *ask, struct phi_claim *ret, struct phi_err *err);
 

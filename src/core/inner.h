@@ -114,6 +114,7 @@ enum phi_rc core_end_make(struct phi_core *c, const struct core_grant_row *g, co
                           struct phi_err *err);
 enum phi_rc core_acks(struct phi_core *c, struct phi_arena *a, struct phi_view grant, const struct phi_view **done,
                       size_t *n_done, const struct phi_view **waiting, size_t *n_waiting, struct phi_err *err);
+bool core_gateway_leased(struct phi_core *c, struct phi_view gateway);
 bool core_gateway_serves(struct phi_core *c, struct phi_view gateway, struct phi_view target);
 enum phi_rc core_credential_end(struct phi_core *c, const struct phi_actor *by, const struct core_credential_row *row,
                                 const char *cause, struct phi_err *err);

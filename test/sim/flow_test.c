@@ -392,6 +392,17 @@ static void a_revocation_waits_for_leased_gateways(void **state)
     assert_ok(k, kit_outcome(k, 1, c.id, PHI_OUTCOME_UNKNOWN));
 }
 
+static void a_gateway_without_a_lease_claims_nothing(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim c;
+    struct phi_request r = approved(k);
+    kit_pass(k, PHI_LEASE_MS);
+    assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c), PHI_EDENIED, "lease.over");
+    assert_ok(k, kit_lease(k, 1));
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c));
+}
+
 static void the_inbox_holds_what_one_may_vote_on(void **state)
 {
     struct kit *k = *state;
@@ -551,6 +562,7 @@ int main(void)
         T(the_timer_ends_requests_and_grants),
         T(attack_27_rights_do_not_outlive_an_older_boot),
         T(a_revocation_waits_for_leased_gateways),
+        T(a_gateway_without_a_lease_claims_nothing),
         T(the_inbox_holds_what_one_may_vote_on),
         T(attack_29_every_changed_column_is_found),
         T(a_changed_entry_is_found),

@@ -192,6 +192,8 @@ static void step_claim(struct sim *s)
     struct seen_grant *g = &s->g[gi];
     enum kit_who who = pick(s, 8) ? g->who : KIT_MALLORY;
     const char *action = memcmp(g->act, "", 1) == 0 || pick(s, 8) ? "pg:delete" : "pg:update";
+    if (pick(s, 6))
+        kit_lease(&s->k, gw); /* gateways renew as long as they can */
     snprintf(key, sizeof key, "k%d", (int)pick(s, 6));
     struct phi_view grant = phi_view_of(g->id), act = phi_view_of(g->exact ? g->act : "");
     if (kit_claim(&s->k, gw, who, grant, act, action, key, &claim) != PHI_OK)
