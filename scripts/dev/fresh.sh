@@ -71,6 +71,10 @@ inside() {
     for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY npm_config_registry PHI_DEBIAN_MIRROR; do
         if [[ -n ${!name:-} ]]; then pass+=("$name=${!name}"); fi
     done
+    # A chroot shares the machine's network, where a demo may run already.
+    local free
+    mapfile -t free < <(/usr/bin/python3 -c 'import sys; sys.path.insert(0, "scripts/demo"); from place import free_ports; print(*free_ports(4), sep="\n")')
+    pass+=("PHI_PORT=${free[0]}" "PHI_API_PORT=${free[1]}" "PHI_PG_PORT=${free[2]}" "PHI_CLUSTER_PORT=${free[3]}")
     if [[ -n ${NODE_EXTRA_CA_CERTS:-} ]]; then pass+=("NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"); fi
     chroot "$root" env -i HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" PATH=/usr/sbin:/usr/bin:/sbin:/bin "${pass[@]}" \
         bash -c "$1" </dev/null
