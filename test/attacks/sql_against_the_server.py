@@ -2,7 +2,10 @@
 # timeout: 300
 """What phi understands of SQL, held against a real PostgreSQL: reproducers of the lab with the server's own catalogue, and
 random texts whose command tags must be as many as the statements that phi listed."""
+import ast
+import os
 import random
+import re
 
 import phiflow
 import sqlfacts
@@ -51,6 +54,25 @@ PIECES = ["SELECT 1", "select 'a;b'", "SELECT $$;$$", "SELECT $x$ ; $$ ; $x$", "
           "CREATE OR REPLACE FUNCTION atomic_f() RETURNS int BEGIN ATOMIC SELECT 1; SELECT 2; END", "DO 'begin null; end'", "SELECT '\\'", "SELECT 'it''s;'", "SELECT 1\r;SELECT 2",
           "SELECT 'a'\n';b'", "SELECT B'1', x'1f', N'a'", "SELECT 1 AS a\u00a0", "SELECT 'é;'", "DISCARD PLANS", "LISTEN x", "SELECT 1 WHERE false", "SELEC 1", "-- \rSELECT 1\nDELETE FROM plain",
           "SELECT 1 -- \rDELETE FROM plain", "SELECT/**/1", "COPY plain TO STDOUT", "COPY plain FROM STDIN", "SELECT ((((1))))", "LOCK plain", "SELECT 'x", "SELECT 1 /* open", "SELECT $1"]
+
+
+# What phi must find in a statement whose command tag begins so; other tags change nothing by themselves.
+DDL, SETS = ("pg:ddl", "pg:admin"), ("pg:set", "pg:admin")
+CHANGES = {**dict.fromkeys(("CREATE", "ALTER", "DROP", "COMMENT", "VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "REFRESH", "IMPORT"), DDL),
+           **dict.fromkeys(("GRANT", "REVOKE", "DO", "LOAD", "CHECKPOINT", "SECURITY", "REASSIGN", "EXECUTE", "FETCH", "MOVE"), ("pg:admin",)),
+           **dict.fromkeys(("CALL", "NOTIFY"), ("pg:call",)), **dict.fromkeys(("SET", "RESET", "LISTEN"), SETS), "COPY": ("pg:copy", "pg:call", "pg:delete", "pg:admin"),
+           "INSERT": ("pg:insert",), "UPDATE": ("pg:update",), "DELETE": ("pg:delete",), "TRUNCATE": ("pg:truncate",), "LOCK": ("pg:update",),
+           "MERGE": ("pg:insert", "pg:update", "pg:delete", "pg:call")}
+READS = set("SELECT PREPARE DEALLOCATE DECLARE CLOSE SHOW BEGIN START COMMIT ROLLBACK SAVEPOINT RELEASE EXPLAIN DISCARD UNLISTEN".split())
+FAR = re.compile(r"(?i)\s*(DROP (ROLE|DATABASE|OWNED|TABLESPACE)|ALTER (SYSTEM|DATABASE|ROLE|USER)|REASSIGN|CREATE (DATABASE|ROLE|USER)|SET TRANSACTION)|.*(pg_sleep|PROGRAM|UNION ALL)")
+
+
+def unit_cases():
+    """The statements of the gateway's own table of cases."""
+    at = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../src/gateway/sql_test_cases.h")
+    with open(at, encoding="utf-8") as table:
+        found = re.findall(r'^ +\{ ("(?:[^"\\]|\\.)*"), "', table.read(), re.M)
+    return [s for s in map(ast.literal_eval, found) if not FAR.match(s)]
 
 
 def make_text(dice):
@@ -132,6 +154,24 @@ with phiflow.Flow(cluster_only=True) as f:
                 f.true(len(tags) <= len(known["stmts"]), f"{text!r}: server {tags}, phi {[s['tag'] for s in known['stmts']]}")
             f.true(state != "42601", f"the server finds no SQL where phi does: {text!r}")
         f.true(compared > 300, f"only {compared} ran to their end, {refused} were no SQL")
+
+    @f.test("attack_17_what_the_servers_command_tag_calls_a_change_is_one_to_phi")
+    def _():
+        server.query("CREATE SCHEMA hr; CREATE TABLE hr.secret (id int, d text, a text); CREATE TABLE hr.plain_orders (); "
+                     "ALTER TABLE orders ADD a int, ADD b int; CREATE FUNCTION wipe() RETURNS int LANGUAGE sql AS 'select 1'")
+        ran = 0
+        for sql in unit_cases():
+            one = sqlfacts.connect(f)
+            one.query("SET statement_timeout = 1000; SET client_min_messages = error")
+            one.query("BEGIN")
+            tags, state = one.tags(sql)
+            one.sock.close()
+            if state:
+                continue
+            ran += 1
+            word, actions = tags[0].split()[0], {a.split()[0] for s in facts(sql)["stmts"] for a in s["actions"]}
+            f.true(word in READS or actions & set(CHANGES[word]), f"{sql}: the server says {tags}, phi {actions}")
+        f.true(ran > 150, f"only {ran} statements ran")
 
     @f.test("attack_09_comments_and_odd_spelling_read_as_on_the_server")
     def _():
