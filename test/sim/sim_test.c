@@ -99,7 +99,8 @@ static void grant_made(struct sim *s, const struct phi_request *r)
         persons += !voted[p] && p != s->is[who];
         voted[p] = true;
     }
-    if (persons < (memmem(r->summary.p, r->summary.n, "pg:ddl", 6) ? 2 : 1))
+    bool two = memmem(r->summary.p, r->summary.n, "pg:ddl", 6) || memmem(r->summary.p, r->summary.n, "pg:admin", 8);
+    if (persons < (two ? 2 : 1))
         wrong(s, "a grant rests on %d persons", persons);
     g = &s->g[s->n_g++];
     *g = (struct seen_grant){ .who = who, .made_tt = s->tt, .uses = r->grant->uses, .exact = r->act.n > 0 };
@@ -146,7 +147,7 @@ static void step_scope(struct sim *s)
 {
     struct phi_request_answer ans;
     enum kit_who who = pick(s, 3) ? KIT_ALICE : KIT_BOB;
-    if (kit_scope(&s->k, who, "pg:write", "shop/public.orders", (int64_t)(1 + pick(s, 20)) * 60000,
+    if (kit_scope(&s->k, who, pick(s, 2) ? "pg:write" : "pg:admin", "shop/public.orders", (int64_t)(1 + pick(s, 20)) * 60000,
                   (int64_t)pick(s, 4), &ans) == PHI_OK &&
         ans.kind == PHI_ANSWER_PENDING)
         saw(s, &ans.request);
@@ -202,9 +203,9 @@ static void step_claim(struct sim *s)
         return; /* the gateway acted on the first answer */
     effect(s, g, who);
     /* The reply may be lost: asking again is the same claim. */
-    if (kit_claim(&s->k, gw, who, grant, act, action, key, &twice) == PHI_OK &&
-        (!twice.again || !phi_view_eq(twice.id, claim.id)))
-        wrong(s, "the same key gave another claim");
+    enum phi_rc rc = kit_claim(&s->k, gw, who, grant, act, action, key, &twice);
+    if (rc == PHI_OK ? !twice.again || !phi_view_eq(twice.id, claim.id) : !s->crashing)
+        wrong(s, "the same key gave another answer");
     if (s->n_c < MAX_SEEN) {
         struct seen_claim *c = &s->c[s->n_c++];
         *c = (struct seen_claim){ .grant = gi, .gw = gw };
