@@ -123,7 +123,7 @@ static enum phi_rc box_read(struct api_call *c, enum phi_box *ret, struct phi_er
 
 enum phi_rc api_request_list(struct api_call *c, struct phi_err *err)
 {
-    enum phi_box box;
+    enum phi_box box = PHI_BOX_MINE;
     int64_t limit;
     struct phi_request *r;
     size_t n;

@@ -95,7 +95,7 @@ static enum phi_rc enroll_with(struct net_loop *loop, const char *url, const cha
                                const struct phi_key *key, struct phi_err *err)
 {
     struct phi_digest pin;
-    const struct phi_json *got;
+    const struct phi_json *got = NULL;
     PHI_ARENA(a, 1024 * 1024);
     PHI_BUF(key_pem, PEM_MAX);
     PHI_BUF(public_pem, PEM_MAX);

@@ -198,7 +198,7 @@ enum phi_rc core_request_view(struct phi_core *c, struct phi_arena *a, const str
                               const struct core_request_row *row, struct phi_request *ret, struct phi_err *err)
 {
     struct core_draft d = { 0 };
-    struct core_vote_row *votes;
+    struct core_vote_row *votes = NULL;
     PHI_TRY(core_bundle_load(c, err));
     enum phi_rc rc = core_draft_of_row(c, a, row, &d, err);
     if (rc != PHI_OK && rc != PHI_ENOTFOUND) /* an erased body shows what is left */
