@@ -12,14 +12,28 @@
 #define LOOK_SLOWLY_MS     1000
 #define SLOW_AFTER_TRIES   100
 
-struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim,
-                            int64_t ends_boot_ms)
+/* One entry a grant: each use has its own claim and outcome, the end is the grant's. */
+static struct gw_live *live_entry(struct gw_session *s, const char *grant)
 {
+    for (size_t i = 0; i < s->n_live; i++)
+        if (strcmp(s->live[i].grant, grant) == 0 && s->live[i].outcome_sent)
+            return &s->live[i];
     if (s->n_live == GW_MAX_LIVE)
         return NULL;
     struct gw_live *l = &s->live[s->n_live++];
-    *l = (struct gw_live){.id = ++s->next_live, .ends_boot_ms = ends_boot_ms};
+    *l = (struct gw_live){ .id = ++s->next_live };
     snprintf(l->grant, sizeof l->grant, "%s", grant);
+    return l;
+}
+
+struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim,
+                            int64_t ends_boot_ms)
+{
+    struct gw_live *l = live_entry(s, grant);
+    if (l == NULL)
+        return NULL;
+    l->ends_boot_ms = ends_boot_ms;
+    l->outcome_sent = false;
     snprintf(l->claim, sizeof l->claim, "%s", claim);
     return l;
 }
@@ -225,6 +239,15 @@ static void end_sessions(struct gw_gateway *g, const char *grant, const char *wh
     }
 }
 
+/* A claim's answer may still be under way when its grant's end is acknowledged: it comes too late. */
+bool gw_has_ended(const struct gw_gateway *g, const char *grant)
+{
+    for (size_t i = 0; i < GW_ENDED; i++)
+        if (strcmp(g->ended[i], grant) == 0)
+            return true;
+    return false;
+}
+
 void gw_on_end(struct gw_gateway *g, int64_t seq, struct phi_view grant, struct phi_view reason)
 {
     struct gw_end *e = calloc(1, sizeof *e);
@@ -233,8 +256,9 @@ void gw_on_end(struct gw_gateway *g, int64_t seq, struct phi_view grant, struct 
              PHI_ARG(phi_view_upto(reason, 32)));
     char id[64];
     snprintf(id, sizeof id, PHI_FMT, PHI_ARG(phi_view_upto(grant, sizeof id - 1)));
-    if (e !=
-        NULL) { /* without memory it stays unacknowledged, and the answer to the revoker says so */
+    memcpy(g->ended[g->at_ended++ % GW_ENDED], id, sizeof id);
+    /* Without memory it stays unacknowledged, and the answer to the revoker says so. */
+    if (e != NULL) {
         *e = (struct gw_end){.next = g->ends, .seq = seq};
         memcpy(e->grant, id, sizeof id);
         g->ends = e;

@@ -20,7 +20,7 @@ struct client_ask { /* the fake's own: one answer under way */
     client_claim_fn claim;
     void *ctx;
     struct fake *fake;
-    char act[PHI_HEX_LEN + 1];
+    char act[PHI_HEX_LEN + 1], grant[64];
 };
 
 struct pending {
@@ -33,7 +33,7 @@ struct fake {
     struct gw_gateway *gw;
     struct pending *pending;
     char allow[1024], deny[1024], verifier[256];
-    bool unreachable, unrecorded, grant_all, used;
+    bool unreachable, unrecorded, grant_all, used, end_first;
     int64_t grant_ms, credential_ms;
     int n_requests, n_claims, n_records;
     char line[512];
@@ -83,6 +83,11 @@ static enum phi_verdict fake_decide(void *ctx, const struct gw_try *t, struct ph
             v = PHI_NEEDS;
     }
     return v;
+}
+
+static bool fake_fresh(void *ctx)
+{
+    return !((struct fake *)ctx)->unreachable;
 }
 
 static bool fake_may_record(void *ctx)
@@ -156,6 +161,9 @@ static void reply(void *ctx)
             snprintf(c.code, sizeof c.code, "grant.used");
         f->used = false;
         snprintf(c.err.msg, sizeof c.err.msg, "claim refused");
+        if (f->end_first)
+            gw_on_end(f->gw, 78, phi_view_of(a->grant), PHI_LIT("revoked"));
+        f->end_first = false;
         SAY("claim %s\n", c.kind == CLIENT_ALLOW ? c.id : "refused");
         a->claim(&c, a->ctx);
     } else if (!a->cancelled) {
@@ -195,7 +203,7 @@ static struct client_ask *fake_claim(void *ctx, struct phi_view grant, const str
 {
     struct client_ask *a = ask(ctx, act, done_ctx);
     (void)err;
-    (void)grant;
+    snprintf(a->grant, sizeof a->grant, PHI_FMT, PHI_ARG(grant));
     (void)deadline_ms;
     a->is_claim = true;
     a->claim = done;
@@ -278,6 +286,8 @@ static void command(struct fake *f, char *line)
         f->unrecorded = arg[0] == '1';
     else if (strcmp(line, "grant-all") == 0)
         f->grant_all = arg[0] == '1';
+    else if (strcmp(line, "end-first") == 0)
+        f->end_first = true;
     else if (strcmp(line, "used") == 0)
         f->used = true;
     else if (strcmp(line, "grant-ms") == 0)
@@ -320,18 +330,19 @@ static int run(struct fake *f, char **argv, int argc)
     struct net_watch *watch = NULL;
     struct gw_target_opts o = {
         .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL};
-    struct gw_phid port = {f,
-                           fake_signin,
-                           fake_credential_good,
-                           fake_decide,
-                           fake_may_record,
-                           fake_record,
-                           fake_request,
-                           fake_claim,
-                           fake_cancel,
-                           fake_leave,
-                           fake_outcome,
-                           fake_ack};
+    struct gw_phid port = { .ctx = f,
+                            .signin = fake_signin,
+                            .credential_good = fake_credential_good,
+                            .decide = fake_decide,
+                            .fresh = fake_fresh,
+                            .may_record = fake_may_record,
+                            .record = fake_record,
+                            .request = fake_request,
+                            .claim = fake_claim,
+                            .cancel = fake_cancel,
+                            .leave = fake_leave,
+                            .outcome = fake_outcome,
+                            .ack = fake_ack };
     PHI_BUF(ca, 65536);
     if (argc > 4 && phi_file_read(argv[4], 65536, &ca, &err) == PHI_OK)
         o.ca_pem = phi_buf_view(&ca);

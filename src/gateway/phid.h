@@ -35,6 +35,7 @@ struct gw_phid {
     /* PHI_ALLOW: all pairs are allowed by what the gateway knows. PHI_NEEDS: ask phid (needs somebody, or rests
      * on what only phid knows). PHI_DENY with a sentence in `reason`; also when nothing may be decided. */
     enum phi_verdict (*decide)(void *ctx, const struct gw_try *t, struct phi_buf *reason);
+    bool (*fresh)(void *ctx); /* the lease holds: what was claimed may be forwarded */
     bool (*may_record)(void *ctx);
     bool (*record)(void *ctx, struct phi_view person, struct phi_view target,
                    struct phi_view session, struct phi_view actions_json, struct phi_view act_hex);

@@ -258,6 +258,11 @@ static enum phi_verdict do_decide(void *ctx, const struct gw_try *t, struct phi_
 }
 
 /* --- handed through --- */
+static bool do_fresh(void *ctx)
+{
+    return current(ctx) != NULL;
+}
+
 static bool do_may_record(void *ctx)
 {
     return client_link_may_record(((struct gw_link *)ctx)->link);
@@ -313,6 +318,7 @@ struct gw_phid gw_link_port(struct gw_link *l)
                             .signin = do_signin,
                             .credential_good = do_credential_good,
                             .decide = do_decide,
+                            .fresh = do_fresh,
                             .may_record = do_may_record,
                             .record = do_record,
                             .request = do_request,

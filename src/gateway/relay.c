@@ -64,8 +64,9 @@ void gw_forward(struct gw_session *s)
         return;
     }
     gw_deadline_set(s);
-    /* Parse and Describe alone, outside a transaction: a Sync of ours closes what the target would keep open. */
-    if (only_parses(u) && s->txn == 'I' && !s->open) {
+    /* Parse and Describe alone: a Sync of ours closes what the target would keep open outside a transaction, and
+     * changes nothing inside one, which thereby stays as clean as it was. */
+    if (only_parses(u) && !s->open) {
         PHI_BUF(sync, 16);
         pg_add_empty(&sync, 'S');
         s->own = GW_OWN_SYNC;
@@ -357,6 +358,8 @@ static bool look(struct gw_session *s, uint8_t type, struct phi_view body, struc
     case 'G':
         s->copy_extended = !s->unit.simple;
         s->copy_ended = false;
+        if (s->client != NULL)
+            net_conn_resume(s->client);
         gw_event(s, EV_COPY_IN);
         break;
     case 'D':

@@ -322,32 +322,45 @@ static void claim_failed(struct gw_session *s, const struct client_claim *c)
     gw_event(s, EV_DENY);
 }
 
+/* Why a use that is ours must be given back; NULL: it may be forwarded. */
+static const char *too_late(const struct gw_session *s, const struct client_claim *c)
+{
+    const struct gw_phid *p = &s->gw->phid;
+    if (c->ends_boot_ms <= phi_now_boot_ms() || gw_has_ended(s->gw, s->wait.grant))
+        return "the grant ended before its use";
+    return p->fresh(p->ctx) ? NULL : "phid cannot be reached any more; nothing was run";
+}
+
+static enum gw_event claimed(struct gw_session *s, const struct client_claim *c)
+{
+    const struct gw_phid *p = &s->gw->phid;
+    const char *why = too_late(s, c);
+    struct gw_live *l = why == NULL ? gw_live_add(s, s->wait.grant, c->id, c->ends_boot_ms) : NULL;
+    if (l != NULL) {
+        s->unit.live = l->id;
+        return EV_CLAIMED;
+    }
+    p->outcome(p->ctx, c->id, "unsent", (struct phi_view){ 0 }, -1);
+    if (why != NULL)
+        gw_refuse_with(s, "42501", "phi: %s", why);
+    else
+        gw_refuse_with(s, "54000", "phi: more than %d grants at work in one transaction",
+                       GW_MAX_LIVE);
+    return EV_DENY;
+}
+
 static void on_claim(const struct client_claim *c, void *ctx)
 {
     struct gw_session *s = ctx;
-    const struct gw_phid *p = &s->gw->phid;
     s->wait.ask = NULL;
-    if (c->kind != CLIENT_ALLOW) {
+    if (c->kind == CLIENT_ALLOW)
+        gw_event(s, claimed(s, c));
+    else
         claim_failed(s, c);
-    } else if (c->ends_boot_ms <= phi_now_boot_ms()) {
-        p->outcome(p->ctx, c->id, "unsent", (struct phi_view){0}, -1);
-        gw_refuse_with(s, "42501", "phi: the grant ended before its use");
-        gw_event(s, EV_DENY);
-    } else {
-        struct gw_live *l = gw_live_add(s, s->wait.grant, c->id, c->ends_boot_ms);
-        if (l != NULL) {
-            s->unit.live = l->id;
-            gw_event(s, EV_CLAIMED);
-        } else {
-            p->outcome(p->ctx, c->id, "unsent", (struct phi_view){0}, -1);
-            gw_refuse_with(s, "54000", "phi: more than %d grants at work in one transaction",
-                           GW_MAX_LIVE);
-            gw_event(s, EV_DENY);
-        }
-    }
     gw_client_data(s);
 }
 
+/* --- asking for the claim --- */
 void gw_claim(struct gw_session *s)
 {
     const struct gw_phid *p = &s->gw->phid;

@@ -780,6 +780,19 @@ def flush_then_delete_is_held_and_runs(db, gw):
     assert Answer(c.until()).tags == ["DELETE 1"]
 
 
+def flush_in_a_bare_transaction_does_not_keep_it_from_being_held(db, gw):
+    c = Client(gw)
+    c.run("begin")
+    c.send(parse("delete from orders where id = $1", "f", (23,)), describe("S", "f"), FLUSH)
+    c.until("n")
+    c.send(bind("7", stmt="f"), execute(), SYNC)
+    c.notice()
+    gw.tell("approve")
+    a = Answer(c.until())
+    assert a.tags == ["DELETE 1"] and a.state == "T"
+    assert c.run("commit").tags == ["COMMIT"]
+
+
 def a_failing_flush_is_skipped_to_sync(db, gw):
     c = Client(gw)
     c.send(parse("select nothing_there", "f"), describe("S", "f"), FLUSH)
@@ -860,6 +873,18 @@ def attack_59_granted_work_is_cut_when_the_lease_ends(db, gw):
     assert db.sql("select count(*) from orders where v = 'y'") == "0"
 
 
+def a_grant_that_ends_while_its_claim_is_under_way_lets_nothing_through(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    gw.tell("end-first")
+    gw.tell("approve")
+    a = Answer([m for m in c.until() if m[0] not in "NS"])
+    assert a.code == "42501" and "ended" in a.error["M"], a.messages
+    gw.wait("outcome claim")
+    assert "unsent" in gw.seen[-1] and db.sql("select count(*) from orders") == "10"
+
+
 def unrecorded_means_refused(db, gw):
     c = Client(gw)
     gw.tell("unrecorded 1")
@@ -872,10 +897,10 @@ def scope_grants_claim_each_use_even_in_transactions(db, gw):
     c = Client(gw)
     c.run("begin")
     c.run("select 1 from orders")
-    for n in ("1", "2", "3"):
+    for n in ["1", "2", "3"] + ["99"] * 20:
         a = c.run("delete from orders where id = " + n)
-        assert a.tags == ["DELETE 1"] and a.state == "T", a.messages
-    assert c.run("commit").tags == ["COMMIT"] and len(gw.said("claim")) == 3
+        assert a.tags == ["DELETE " + ("0" if n == "99" else "1")] and a.state == "T", a.messages
+    assert c.run("commit").tags == ["COMMIT"] and len(gw.said("claim")) == 23
     assert db.sql("select count(*) from orders") == "7"
 
 
