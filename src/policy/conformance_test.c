@@ -1,8 +1,9 @@
 /* Cedar's own conformance data, read in place beside the source tree: decisions, reasons and errors
  * of the plain evaluator must be Cedar's. Where the data is absent the run says so. */
-#include "policy/entities.h"
+#include "policy/conform.h"
 #include "policy/kit_test.h"
 #include "policy/plain.h"
+#include "policy/validate.h"
 
 #include <ftw.h>
 #include <spawn.h>
@@ -16,7 +17,7 @@
 extern char **environ;
 
 struct tally {
-    unsigned files, requests, wrong, unread;
+    unsigned files, requests, wrong, unread, invalid, valid_wrong, drifted, misfits;
 };
 
 static char root[] = P_tmpdir "/cedar-conformance-XXXXXX";
@@ -24,7 +25,7 @@ static struct tally tally;
 
 static void differs(const char *name, const char *what, const char *detail)
 {
-    if (tally.wrong + tally.unread < 40)
+    if (tally.wrong + tally.unread + tally.valid_wrong + tally.misfits < 120)
         print_message("  %s: %s %s\n", name, what, detail);
 }
 
@@ -78,6 +79,13 @@ static enum phi_rc run_request(struct test *t, const struct phi_json *r, struct 
     const struct cedar_action *action = cedar_schema_action(&t->schema, env.vars[VAR_ACTION]->u.uid);
     PHI_TRY(cedar_value_from_json(&a, phi_json_get(r, "context"), action ? action->context : NULL,
                                   &env.vars[VAR_CONTEXT], err));
+    bool checked = false;
+    phi_json_bool(phi_json_get(r, "validateRequest"), &checked);
+    if (checked && cedar_conform_request(&t->schema, env.vars[0]->u.uid, env.vars[1]->u.uid, env.vars[2]->u.uid,
+                                         env.vars[3], err) != PHI_OK) {
+        differs(t->name, "a request that should conform:", err->msg);
+        tally.misfits++;
+    }
     PHI_TRY(cedar_plain_decide(&env, &t->policies, &got, err));
     tally.requests++;
     if (same(&t->policies, &got, r))
@@ -94,15 +102,44 @@ static struct phi_view part(struct phi_arena *a, const struct phi_json *test, co
     return kit_file(a, path);
 }
 
+static enum phi_rc validates(struct test *t, bool want, struct phi_err *err)
+{
+    PHI_ARENA(a, 256 << 20);
+    struct cedar_findings found;
+    char text[300] = "no error";
+    PHI_TRY(cedar_validate(&a, &t->schema, &t->policies, CEDAR_NO_LEVEL, &found, err));
+    tally.invalid += found.errors > 0;
+    if ((found.errors == 0) == want)
+        return PHI_OK;
+    if (!want && found.n == 1 && found.p[0].no_action) { /* an error up to Cedar 4.10, a warning in 4.13 */
+        print_message("  %s: validates, with a warning: no action applies\n", t->name);
+        tally.drifted++;
+        return PHI_OK;
+    }
+    for (size_t i = 0; i < found.n; i++)
+        if (!found.p[i].warning)
+            snprintf(text, sizeof text, "%u:%u: " PHI_FMT, found.p[i].at.line, found.p[i].at.col, PHI_ARG(found.p[i].text));
+    differs(t->name, want ? "should validate, but" : "should not validate, but", text);
+    tally.valid_wrong++;
+    return PHI_OK;
+}
+
 static enum phi_rc run_case(struct test *t, const struct phi_json *v, struct phi_err *err)
 {
     const struct phi_json *requests = phi_json_get(v, "requests");
     PHI_TRY(cedar_schema_parse(t->arena, part(t->arena, v, "schema"), "schema", &t->schema, err));
     PHI_TRY(cedar_policies_parse(t->arena, part(t->arena, v, "policies"), "policies", &t->policies, err));
     const struct phi_json *entities = NULL;
+    bool valid = false;
+    phi_json_bool(phi_json_get(v, "shouldValidate"), &valid);
+    PHI_TRY(validates(t, valid, err));
     PHI_TRY(phi_json_read(t->arena, part(t->arena, v, "entities"), PHI_JSON_INT64 | PHI_JSON_NUL_OK,
                           "entities", &entities, err));
     PHI_TRY(cedar_entities_add_json(t->entities, &t->schema, entities, err));
+    if (cedar_conform_entities(&t->schema, t->entities, err) != PHI_OK) {
+        differs(t->name, "entities that should conform:", err->msg);
+        tally.misfits++;
+    }
     for (size_t i = 0; i < requests->n; i++)
         PHI_TRY(run_request(t, &requests->items[i], err));
     return PHI_OK;
@@ -159,9 +196,15 @@ static void decisions_are_cedars(void **unused)
     nftw(root, remove_one, 16, FTW_PHYS | FTW_DEPTH);
     print_message("conformance: %u tests, %u decisions, %u differ, %u tests not read\n", tally.files,
                   tally.requests, tally.wrong, tally.unread);
+    print_message("validation: %u of %u tests are invalid, %u differ, %u are a warning since Cedar 4.13\n", tally.invalid,
+                  tally.files, tally.valid_wrong, tally.drifted);
+    print_message("requests and entities that should conform and do not: %u\n", tally.misfits);
     assert_true(tally.files > 100);
+    assert_int_equal(tally.misfits, 0);
     assert_int_equal(tally.wrong, 0);
     assert_int_equal(tally.unread, 0);
+    assert_int_equal(tally.valid_wrong, 0);
+    assert_in_range(tally.drifted, 0, 35);
 }
 
 int main(void)

@@ -131,8 +131,9 @@ static enum phi_rc lex_mark(struct cedar_lex *l)
 
 enum phi_rc cedar_lex_next(struct cedar_lex *l)
 {
+    l->last = l->pos;
     skip_blanks(l);
-    l->tok = (struct cedar_token){ .kind = TOK_END, .at = l->here };
+    l->tok = (struct cedar_token){ .kind = TOK_END, .at = l->here, .from = (uint32_t)l->pos };
     int c = peek(l, 0);
     if (c < 0)
         return PHI_OK;

@@ -46,17 +46,20 @@ struct cedar_token {
     enum cedar_tok kind;
     struct phi_view text; /* as written; of a string what stands between the quotes */
     struct cedar_place at;
+    uint32_t from; /* offset of its first byte */
 };
 
 struct cedar_lex {
     struct phi_view text;
     size_t pos;
+    size_t last; /* where the token before the current one ended */
     struct cedar_place here;
     const char *file; /* names the text in messages */
     struct cedar_token tok; /* the current token */
     struct phi_arena *arena;
     struct phi_err *err;
     unsigned depth; /* of nested things, kept by the parsers */
+    bool slots;     /* templates are welcome */
 };
 
 /* Reads the first token. `text` must be UTF-8 and outlive what is parsed from it. */

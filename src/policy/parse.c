@@ -17,10 +17,22 @@ enum phi_rc cedar_parse_uid(struct cedar_lex *l, struct phi_uid *ret)
     return cedar_lex_next(l);
 }
 
-static enum phi_rc one_uid(struct cedar_lex *l, struct cedar_scope *s)
+/* `var` is "principal" or "resource"; NULL: of an action, which takes none. */
+static enum phi_rc read_slot(struct cedar_lex *l, const char *var, struct cedar_scope *s)
+{
+    if (!l->slots)
+        return cedar_fail(l, l->tok.at, "templates (`?principal`, `?resource`) are not accepted in a bundle");
+    PHI_TRY(cedar_lex_next(l));
+    if (!var || !cedar_lex_is(l, var))
+        return cedar_fail(l, l->tok.at, "only `?%s` may stand here", var ? var : "principal and ?resource of their own scopes");
+    s->slot = true;
+    return cedar_lex_next(l);
+}
+
+static enum phi_rc one_uid(struct cedar_lex *l, const char *var, struct cedar_scope *s)
 {
     if (l->tok.kind == TOK_QUESTION)
-        return cedar_fail(l, l->tok.at, "templates (`?principal`, `?resource`) are not accepted in a bundle");
+        return read_slot(l, var, s);
     struct phi_uid *uid = phi_arena_new(l->arena, struct phi_uid);
     if (!uid)
         return full(l);
@@ -35,7 +47,7 @@ static enum phi_rc no_entity(struct cedar_lex *l, bool entity)
     return entity ? cedar_fail(l, l->tok.at, "expected a type, found an entity") : PHI_OK;
 }
 
-static enum phi_rc parse_is(struct cedar_lex *l, struct cedar_scope *s)
+static enum phi_rc parse_is(struct cedar_lex *l, const char *var, struct cedar_scope *s)
 {
     bool entity = false;
     PHI_TRY(cedar_lex_next(l));
@@ -46,7 +58,7 @@ static enum phi_rc parse_is(struct cedar_lex *l, struct cedar_scope *s)
         return PHI_OK;
     s->kind = SCOPE_IS_IN;
     PHI_TRY(cedar_lex_next(l));
-    return one_uid(l, s);
+    return one_uid(l, var, s);
 }
 
 static enum phi_rc parse_scope(struct cedar_lex *l, const char *var, struct cedar_scope *s)
@@ -56,7 +68,7 @@ static enum phi_rc parse_scope(struct cedar_lex *l, const char *var, struct ceda
         return cedar_lex_unexpected(l, var);
     PHI_TRY(cedar_lex_next(l));
     if (cedar_lex_is(l, "is"))
-        return parse_is(l, s);
+        return parse_is(l, var, s);
     if (l->tok.kind == TOK_EQ)
         s->kind = SCOPE_EQ;
     else if (cedar_lex_is(l, "in"))
@@ -64,7 +76,7 @@ static enum phi_rc parse_scope(struct cedar_lex *l, const char *var, struct ceda
     else
         return PHI_OK;
     PHI_TRY(cedar_lex_next(l));
-    return one_uid(l, s);
+    return one_uid(l, var, s);
 }
 
 /* "Action" or "Some::Action" */
@@ -115,7 +127,7 @@ static enum phi_rc parse_action(struct cedar_lex *l, struct cedar_scope *s)
     bool list = false;
     if (s->kind == SCOPE_IN)
         PHI_TRY(cedar_lex_maybe(l, TOK_LBRACK, &list));
-    PHI_TRY(list ? parse_action_list(l, s) : one_uid(l, s));
+    PHI_TRY(list ? parse_action_list(l, s) : one_uid(l, NULL, s));
     for (size_t i = 0; i < s->n; i++)
         if (!is_action_type(s->uids[i].type))
             return cedar_fail(l, s->at, "the action must be of a type `Action`, not `" PHI_FMT "`",
@@ -196,6 +208,7 @@ static enum phi_rc parse_conds(struct cedar_lex *l, struct cedar_policy *p)
 
 static enum phi_rc parse_policy(struct cedar_lex *l, struct cedar_policy *p)
 {
+    p->from = l->tok.from;
     PHI_TRY(parse_notes(l, p));
     p->at = l->tok.at;
     p->forbid = cedar_lex_is(l, "forbid");
@@ -212,15 +225,22 @@ static enum phi_rc parse_policy(struct cedar_lex *l, struct cedar_policy *p)
     PHI_TRY(cedar_lex_maybe(l, TOK_COMMA, &comma));
     PHI_TRY(cedar_lex_take(l, TOK_RPAREN, "`)`"));
     PHI_TRY(parse_conds(l, p));
+    p->to = l->tok.from + 1;
     return cedar_lex_take(l, TOK_SEMI, "`when`, `unless` or `;`");
 }
 
-enum phi_rc cedar_policies_parse(struct phi_arena *a, struct phi_view text, const char *file,
-                                 struct cedar_policies *ret, struct phi_err *err)
+bool cedar_is_template(const struct cedar_policy *p)
+{
+    return p->principal.slot || p->resource.slot;
+}
+
+static enum phi_rc parse_all(struct phi_arena *a, struct phi_view text, const char *file, bool slots,
+                             struct cedar_policies *ret, struct phi_err *err)
 {
     struct cedar_lex l;
     struct cedar_list list = { 0 };
     PHI_TRY(cedar_lex_init(&l, a, text, file, err));
+    l.slots = slots;
     while (l.tok.kind != TOK_END) {
         struct cedar_policy *p = phi_arena_new(a, struct cedar_policy);
         if (!p || !cedar_list_add(a, &list, p))
@@ -233,4 +253,16 @@ enum phi_rc cedar_policies_parse(struct phi_arena *a, struct phi_view text, cons
         return full(&l);
     *ret = (struct cedar_policies){ (struct cedar_policy *const *)list.p, list.n };
     return PHI_OK;
+}
+
+enum phi_rc cedar_policies_parse(struct phi_arena *a, struct phi_view text, const char *file,
+                                 struct cedar_policies *ret, struct phi_err *err)
+{
+    return parse_all(a, text, file, false, ret, err);
+}
+
+enum phi_rc cedar_templates_parse(struct phi_arena *a, struct phi_view text, const char *file,
+                                  struct cedar_policies *ret, struct phi_err *err)
+{
+    return parse_all(a, text, file, true, ret, err);
 }

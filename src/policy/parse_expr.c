@@ -28,6 +28,9 @@ static enum phi_rc node(struct cedar_lex *l, enum cedar_op op, struct cedar_plac
         return full(l);
     e->op = op;
     e->at = at;
+    e->op_at = at;
+    e->from = a ? a->from : (uint32_t)l->last;
+    e->to = (uint32_t)l->last;
     e->a = a;
     e->b = b;
     e->depth = 1;
@@ -191,7 +194,15 @@ static enum phi_rc parse_name(struct cedar_lex *l, struct cedar_expr **ret)
     return parse_var(l, at, uid.type, ret);
 }
 
-static enum phi_rc parse_primary(struct cedar_lex *l, struct cedar_expr **ret)
+/* `e` is what stands in the text from there to here. */
+static enum phi_rc spans(const struct cedar_lex *l, uint32_t from, struct cedar_expr *e)
+{
+    e->from = from;
+    e->to = (uint32_t)l->last;
+    return PHI_OK;
+}
+
+static enum phi_rc parse_bare(struct cedar_lex *l, struct cedar_expr **ret)
 {
     struct cedar_token t = l->tok;
     struct phi_view text;
@@ -220,6 +231,13 @@ static enum phi_rc parse_primary(struct cedar_lex *l, struct cedar_expr **ret)
     if (took)
         return parse_record(l, t.at, ret);
     return cedar_lex_unexpected(l, "an expression");
+}
+
+static enum phi_rc parse_primary(struct cedar_lex *l, struct cedar_expr **ret)
+{
+    uint32_t from = l->tok.from;
+    PHI_TRY(parse_bare(l, ret));
+    return spans(l, from, *ret);
 }
 
 static const struct {
@@ -253,13 +271,17 @@ static enum phi_rc parse_method(struct cedar_lex *l, struct cedar_place at, stru
             continue;
         if (args.n != methods[i].n + 1)
             return wrong_count(l, at, name, methods[i].n);
-        return node(l, methods[i].op, (*e)->at, *e, args.n > 1 ? args.p[1] : NULL, e);
+        PHI_TRY(node(l, methods[i].op, (*e)->at, *e, args.n > 1 ? args.p[1] : NULL, e));
+        (*e)->op_at = at;
+        return PHI_OK;
     }
     if (!cedar_fn_find(name, &fn) || !cedar_fn_info(fn)->method)
         return cedar_fail(l, at, "Cedar has no method `" PHI_FMT "`", PHI_ARG(name));
+    uint32_t from = (*e)->from;
     PHI_TRY(with_items(l, OP_CALL, (*e)->at, &args, e));
     (*e)->fn = fn;
-    return PHI_OK;
+    (*e)->op_at = at;
+    return spans(l, from, *e);
 }
 
 static enum phi_rc parse_index(struct cedar_lex *l, struct phi_view *name)
@@ -277,12 +299,13 @@ static enum phi_rc parse_member(struct cedar_lex *l, struct cedar_expr **e)
     PHI_TRY(parse_primary(l, e));
     while (l->tok.kind == TOK_DOT || l->tok.kind == TOK_LBRACK) {
         struct phi_view name = { 0 };
+        struct cedar_place at = l->tok.at;
         bool call = false;
         if (l->tok.kind == TOK_LBRACK) {
             PHI_TRY(parse_index(l, &name));
         } else {
             PHI_TRY(cedar_lex_next(l));
-            struct cedar_place at = l->tok.at;
+            at = l->tok.at;
             if (l->tok.kind != TOK_IDENT || cedar_is_reserved(l->tok.text))
                 return cedar_lex_unexpected(l, "an attribute or method");
             name = l->tok.text;
@@ -295,6 +318,7 @@ static enum phi_rc parse_member(struct cedar_lex *l, struct cedar_expr **e)
         }
         PHI_TRY(node(l, OP_GET, (*e)->at, *e, NULL, e));
         (*e)->name = name;
+        (*e)->op_at = at;
     }
     return PHI_OK;
 }
@@ -304,6 +328,7 @@ static enum phi_rc parse_unary(struct cedar_lex *l, struct cedar_expr **e)
 {
     struct cedar_place at = l->tok.at;
     enum cedar_tok sign = l->tok.kind;
+    uint32_t from = l->tok.from;
     unsigned n = 0;
     if (sign != TOK_NOT && sign != TOK_MINUS)
         return parse_member(l, e);
@@ -320,7 +345,7 @@ static enum phi_rc parse_unary(struct cedar_lex *l, struct cedar_expr **e)
     }
     while (n-- > 0)
         PHI_TRY(node(l, sign == TOK_NOT ? OP_NOT : OP_NEG, at, *e, NULL, e));
-    return PHI_OK;
+    return spans(l, from, *e);
 }
 
 static enum phi_rc parse_mult(struct cedar_lex *l, struct cedar_expr **e)
@@ -328,9 +353,11 @@ static enum phi_rc parse_mult(struct cedar_lex *l, struct cedar_expr **e)
     PHI_TRY(parse_unary(l, e));
     while (l->tok.kind == TOK_STAR) {
         struct cedar_expr *right = NULL;
+        struct cedar_place at = l->tok.at;
         PHI_TRY(cedar_lex_next(l));
         PHI_TRY(parse_unary(l, &right));
         PHI_TRY(node(l, OP_MUL, (*e)->at, *e, right, e));
+        (*e)->op_at = at;
     }
     return PHI_OK;
 }
@@ -341,26 +368,30 @@ static enum phi_rc parse_add(struct cedar_lex *l, struct cedar_expr **e)
     while (l->tok.kind == TOK_PLUS || l->tok.kind == TOK_MINUS) {
         enum cedar_op op = l->tok.kind == TOK_PLUS ? OP_ADD : OP_SUB;
         struct cedar_expr *right = NULL;
+        struct cedar_place at = l->tok.at;
         PHI_TRY(cedar_lex_next(l));
         PHI_TRY(parse_mult(l, &right));
         PHI_TRY(node(l, op, (*e)->at, *e, right, e));
+        (*e)->op_at = at;
     }
     return PHI_OK;
 }
 
 /* One step of `e has a.b.c`: what stands behind `has`, and the path so far as an expression. */
-static enum phi_rc has_step(struct cedar_lex *l, struct phi_view name, struct cedar_expr **path,
-                            struct cedar_expr **all)
+static enum phi_rc has_step(struct cedar_lex *l, struct cedar_place at, struct phi_view name,
+                            struct cedar_expr **path, struct cedar_expr **all)
 {
     struct cedar_expr *has = NULL;
     PHI_TRY(node(l, OP_HAS, (*path)->at, *path, NULL, &has));
     has->name = name;
+    has->op_at = at;
     if (*all)
         PHI_TRY(node(l, OP_AND, (*path)->at, *all, has, all));
     else
         *all = has;
     PHI_TRY(node(l, OP_GET, (*path)->at, *path, NULL, path));
     (*path)->name = name;
+    (*path)->op_at = at;
     return PHI_OK;
 }
 
@@ -369,15 +400,17 @@ static enum phi_rc parse_has(struct cedar_lex *l, struct cedar_expr **e)
     struct cedar_expr *path = *e, *all = NULL;
     struct phi_view name = { 0 };
     bool more = l->tok.kind == TOK_IDENT;
+    struct cedar_place at = l->tok.at;
     PHI_TRY(parse_key(l, &name));
-    PHI_TRY(has_step(l, name, &path, &all));
+    PHI_TRY(has_step(l, at, name, &path, &all));
     if (more)
         PHI_TRY(cedar_lex_maybe(l, TOK_DOT, &more));
     while (more) {
         if (l->tok.kind != TOK_IDENT)
             return cedar_lex_unexpected(l, "an attribute's name");
+        at = l->tok.at;
         PHI_TRY(parse_key(l, &name));
-        PHI_TRY(has_step(l, name, &path, &all));
+        PHI_TRY(has_step(l, at, name, &path, &all));
         PHI_TRY(cedar_lex_maybe(l, TOK_DOT, &more));
     }
     *e = all;
@@ -422,15 +455,19 @@ static enum phi_rc parse_is(struct cedar_lex *l, struct cedar_expr **e)
     struct cedar_expr *subject = *e, *is = NULL, *right = NULL;
     bool entity = false;
     PHI_TRY(node(l, OP_IS, subject->at, subject, NULL, &is));
+    is->op_at = l->tok.at;
     PHI_TRY(cedar_lex_path(l, &is->name, &entity));
     if (entity)
         return cedar_fail(l, l->tok.at, "expected a type after `is`, found an entity");
+    spans(l, subject->from, is);
     *e = is;
     if (!cedar_lex_is(l, "in"))
         return PHI_OK;
+    struct cedar_place at = l->tok.at;
     PHI_TRY(cedar_lex_next(l));
     PHI_TRY(parse_add(l, &right));
     PHI_TRY(node(l, OP_IN, subject->at, subject, right, &right));
+    right->op_at = at;
     return node(l, OP_AND, subject->at, is, right, e);
 }
 
@@ -447,9 +484,11 @@ static enum phi_rc parse_binary(struct cedar_lex *l, enum cedar_op op, bool nega
                                 struct cedar_expr **e)
 {
     struct cedar_expr *right = NULL;
+    struct cedar_place at = l->tok.at;
     PHI_TRY(cedar_lex_next(l));
     PHI_TRY(parse_add(l, &right));
     PHI_TRY(node(l, op, (*e)->at, *e, right, e));
+    (*e)->op_at = at;
     return negate ? negated(l, e) : PHI_OK;
 }
 
@@ -486,9 +525,11 @@ static enum phi_rc parse_and(struct cedar_lex *l, struct cedar_expr **e)
     PHI_TRY(parse_relation(l, e));
     while (l->tok.kind == TOK_AND) {
         struct cedar_expr *right = NULL;
+        struct cedar_place at = l->tok.at;
         PHI_TRY(cedar_lex_next(l));
         PHI_TRY(parse_relation(l, &right));
         PHI_TRY(node(l, OP_AND, (*e)->at, *e, right, e));
+        (*e)->op_at = at;
     }
     return PHI_OK;
 }
@@ -498,9 +539,11 @@ static enum phi_rc parse_or(struct cedar_lex *l, struct cedar_expr **e)
     PHI_TRY(parse_and(l, e));
     while (l->tok.kind == TOK_OR) {
         struct cedar_expr *right = NULL;
+        struct cedar_place at = l->tok.at;
         PHI_TRY(cedar_lex_next(l));
         PHI_TRY(parse_and(l, &right));
         PHI_TRY(node(l, OP_OR, (*e)->at, *e, right, e));
+        (*e)->op_at = at;
     }
     return PHI_OK;
 }
@@ -509,6 +552,7 @@ static enum phi_rc parse_if(struct cedar_lex *l, struct cedar_expr **ret)
 {
     struct cedar_expr *e = NULL, *test = NULL, *yes = NULL, *no = NULL;
     struct cedar_place at = l->tok.at;
+    uint32_t from = l->tok.from;
     PHI_TRY(cedar_lex_next(l));
     PHI_TRY(cedar_parse_expr(l, &test));
     if (!cedar_lex_is(l, "then"))
@@ -520,6 +564,7 @@ static enum phi_rc parse_if(struct cedar_lex *l, struct cedar_expr **ret)
     PHI_TRY(cedar_lex_next(l));
     PHI_TRY(cedar_parse_expr(l, &no));
     PHI_TRY(node(l, OP_IF, at, test, yes, &e));
+    spans(l, from, e);
     e->c = no;
     deepen(e, no);
     *ret = e;

@@ -1,5 +1,7 @@
 #include "policy/request.h"
 
+#include "policy/conform.h"
+
 static const char *const owned[] = { "met",    "can",     "risk",    "mfa_age", "local",      "now",
                                      "ticket", "on_call", "country", "device",  "environment" };
 
@@ -40,66 +42,31 @@ const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct p
     return phi_value_record(a, attrs, n);
 }
 
-static bool fits(const struct phi_value *v, const struct cedar_type *t);
-
-static bool record_fits(const struct phi_value *v, const struct cedar_type *t)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        const struct phi_value *part = cedar_record_get(v, t->attrs[i].name);
-        if (part ? !fits(part, t->attrs[i].type) : t->attrs[i].required)
-            return false;
-    }
-    for (size_t i = 0; i < v->u.record.n; i++)
-        if (!cedar_type_attr(t, v->u.record.attrs[i].name))
-            return false;
-    return true;
-}
-
-static bool set_fits(const struct phi_value *v, const struct cedar_type *elem)
-{
-    for (size_t i = 0; elem && i < v->u.set.n; i++)
-        if (!fits(v->u.set.items[i], elem))
-            return false;
-    return true;
-}
-
-static bool fits(const struct phi_value *v, const struct cedar_type *t)
-{
-    switch (v->kind) {
-    case PHI_VALUE_BOOL: return t->kind == TYPE_BOOL;
-    case PHI_VALUE_LONG: return t->kind == TYPE_LONG;
-    case PHI_VALUE_STRING: return t->kind == TYPE_STRING;
-    case PHI_VALUE_ENTITY: return t->kind == TYPE_ENTITY && phi_view_eq(t->name, v->u.uid.type);
-    case PHI_VALUE_EXT: return t->kind == TYPE_EXT && t->ext == v->u.ext.kind;
-    case PHI_VALUE_SET: return t->kind == TYPE_SET && set_fits(v, t->elem);
-    case PHI_VALUE_RECORD: return t->kind == TYPE_RECORD && record_fits(v, t);
-    case PHI_VALUE_UNKNOWN: return true;
-    }
-    return false;
-}
-
 static struct phi_view refuse_type(const struct phi_bundle *b, const struct cedar_action *act,
                                    const struct phi_ask *ask, struct phi_arena *a)
 {
     const struct {
         const char *what;
-        struct phi_view type;
+        struct phi_uid uid;
         const struct cedar_list *list;
-    } sides[] = { { "principal", ask->principal.type, &act->principals },
-                  { "resource", ask->resource.type, &act->resources } };
+    } sides[] = { { "principal", ask->principal, &act->principals },
+                  { "resource", ask->resource, &act->resources } };
     for (int i = 0; i < 2; i++) {
-        if (!cedar_schema_has_type(&b->schema, sides[i].type))
+        if (!cedar_schema_has_type(&b->schema, sides[i].uid.type))
             return phi_arena_printf(a, "the schema has no entity type " PHI_FMT " (%s)",
-                                    PHI_ARG(phi_view_upto(sides[i].type, 80)), sides[i].what);
-        if (!cedar_types_have(sides[i].list, sides[i].type))
+                                    PHI_ARG(phi_view_upto(sides[i].uid.type, 80)), sides[i].what);
+        if (!cedar_types_have(sides[i].list, sides[i].uid.type))
             return phi_arena_printf(a, "action " PHI_FMT " does not apply to a %s of type " PHI_FMT,
-                                    PHI_ARG(act->uid.id), sides[i].what, PHI_ARG(sides[i].type));
+                                    PHI_ARG(act->uid.id), sides[i].what, PHI_ARG(sides[i].uid.type));
+        if (!cedar_schema_has_uid(&b->schema, sides[i].uid))
+            return phi_arena_printf(a, "the schema lists all entities of type " PHI_FMT ", and this %s is none of them",
+                                    PHI_ARG(sides[i].uid.type), sides[i].what);
     }
     return (struct phi_view){ 0 };
 }
 
 /* Keeps what the schema declares; `*reason` when a part is missing or of another type. */
-static const struct phi_value *make_context(const struct cedar_action *act,
+static const struct phi_value *make_context(const struct cedar_schema *s, const struct cedar_action *act,
                                             const struct phi_value *given, struct phi_arena *a,
                                             struct phi_view *reason)
 {
@@ -111,7 +78,7 @@ static const struct phi_value *make_context(const struct cedar_action *act,
         const struct phi_value *v = given ? cedar_record_get(given, want->name) : NULL;
         if (is_phis(want->name))
             continue;
-        if (v && fits(v, want->type))
+        if (v && cedar_value_fits(s, v, want->type))
             attrs[n++] = (struct phi_attr){ want->name, v };
         else if (v || want->required)
             *reason = phi_arena_printf(a, "the context is %s: `" PHI_FMT "` %s",
@@ -148,6 +115,6 @@ enum phi_rc cedar_request_make(const struct phi_bundle *b, const struct phi_enti
     ret->env.vars[VAR_RESOURCE] = phi_value_entity(a, ask->resource);
     ret->reason = refuse_type(b, ret->action, ask, a);
     if (ret->reason.n == 0)
-        ret->env.vars[VAR_CONTEXT] = make_context(ret->action, ask->context, a, &ret->reason);
+        ret->env.vars[VAR_CONTEXT] = make_context(&b->schema, ret->action, ask->context, a, &ret->reason);
     return phi_arena_ok(a) ? PHI_OK : full(err);
 }

@@ -38,8 +38,46 @@ const struct cedar_entity_type *cedar_schema_entity(const struct cedar_schema *s
 
 bool cedar_schema_has_type(const struct cedar_schema *s, struct phi_view type)
 {
-    if (cedar_schema_entity(s, type))
+    return cedar_schema_entity(s, type) || cedar_schema_has_action_type(s, type);
+}
+
+bool cedar_schema_has_uid(const struct cedar_schema *s, struct phi_uid uid)
+{
+    const struct cedar_entity_type *e = cedar_schema_entity(s, uid.type);
+    if (!e)
+        return cedar_schema_action(s, uid) != NULL;
+    for (size_t i = 0; i < e->ids.n; i++)
+        if (phi_view_eq(*(const struct phi_view *)e->ids.p[i], uid.id))
+            return true;
+    return e->ids.n == 0;
+}
+
+static bool action_type_in(const struct cedar_schema *s, struct phi_view type, struct phi_view up)
+{
+    for (size_t i = 0; i < s->n_actions; i++) {
+        const struct cedar_action *a = s->actions[i];
+        if (!phi_view_eq(a->uid.type, type))
+            continue;
+        for (size_t k = 0; k < a->ancestors.n; k++)
+            if (phi_view_eq(((const struct cedar_action *)a->ancestors.p[k])->uid.type, up))
+                return true;
+    }
+    return false;
+}
+
+bool cedar_type_in(const struct cedar_schema *s, struct phi_view type, struct phi_view up)
+{
+    const struct cedar_entity_type *e = cedar_schema_entity(s, type);
+    if (phi_view_eq(type, up))
         return true;
+    for (size_t i = 0; e && i < e->ancestors.n; i++)
+        if (phi_view_eq(((const struct cedar_entity_type *)e->ancestors.p[i])->name, up))
+            return true;
+    return !e && action_type_in(s, type, up);
+}
+
+bool cedar_schema_has_action_type(const struct cedar_schema *s, struct phi_view type)
+{
     for (size_t i = 0; i < s->n_actions; i++)
         if (phi_view_eq(s->actions[i]->uid.type, type))
             return true;
@@ -79,6 +117,27 @@ const struct cedar_attr_type *cedar_type_attr(const struct cedar_type *record, s
         if (phi_view_eq(record->attrs[i].name, name))
             return &record->attrs[i];
     return NULL;
+}
+
+/* Breadth first over parents; rings are allowed between types. */
+static bool type_ancestors(struct cedar_lex *l, const struct cedar_schema *s,
+                           struct cedar_entity_type *e)
+{
+    const struct cedar_list *parents = &e->parents;
+    for (size_t at = 0;; at++) {
+        for (size_t i = 0; i < parents->n; i++) {
+            const struct cedar_type *t = parents->p[i];
+            struct cedar_entity_type *up = (struct cedar_entity_type *)(uintptr_t)cedar_schema_entity(s, t->name);
+            if (!up || up->seen == e)
+                continue;
+            up->seen = e;
+            if (!cedar_list_add(l->arena, &e->ancestors, up))
+                return false;
+        }
+        if (at == e->ancestors.n)
+            return true;
+        parents = &((const struct cedar_entity_type *)e->ancestors.p[at])->parents;
+    }
 }
 
 static struct cedar_common *find_common(const struct cedar_schema *s, struct phi_view name)
@@ -280,6 +339,9 @@ enum phi_rc cedar_schema_link(struct cedar_lex *l, const struct cedar_schema_dra
         PHI_TRY(resolve_record(l, s, s->entities[i]->attrs));
         PHI_TRY(resolve(l, s, s->entities[i]->tags));
     }
+    for (size_t i = 0; i < s->n_entities; i++)
+        if (!type_ancestors(l, s, s->entities[i]))
+            return full(l);
     for (size_t i = 0; i < s->n_actions; i++)
         PHI_TRY(link_action(l, s, s->actions[i]));
     return PHI_OK;

@@ -24,9 +24,12 @@ struct cedar_attr_type {
     bool required;
 };
 
+enum cedar_truth { TRUTH_ANY, TRUTH_TRUE, TRUTH_FALSE };
+
 struct cedar_type {
     enum cedar_type_kind kind;
     enum cedar_ext ext;
+    enum cedar_truth truth; /* BOOL: validation may know which */
     bool busy, done; /* being resolved (a ring shows so); resolved */
     struct cedar_place at;
     struct phi_view name;  /* ENTITY: full name, empty for any; REF: as written */
@@ -43,6 +46,8 @@ struct cedar_entity_type {
     struct cedar_type *tags;
     struct cedar_list parents; /* cedar_type REFs to entity types */
     struct cedar_list ids;     /* phi_view: of an enumeration */
+    struct cedar_list ancestors; /* cedar_entity_type: parents and theirs, itself where it is its own */
+    const void *seen;            /* while ancestors are gathered */
 };
 
 struct cedar_action {
@@ -76,6 +81,11 @@ enum phi_rc cedar_schema_parse(struct phi_arena *a, struct phi_view text, const 
 struct cedar_action *cedar_schema_action(const struct cedar_schema *s, struct phi_uid uid);
 const struct cedar_entity_type *cedar_schema_entity(const struct cedar_schema *s,
                                                     struct phi_view type);
+/* An entity of type `type` may be in one of type `up`: the same type counts. */
+bool cedar_type_in(const struct cedar_schema *s, struct phi_view type, struct phi_view up);
+/* The schema has this action, or this type, and lists the id where it is an enumeration. */
+bool cedar_schema_has_uid(const struct cedar_schema *s, struct phi_uid uid);
+bool cedar_schema_has_action_type(const struct cedar_schema *s, struct phi_view type);
 /* An entity type or the type of an action. */
 bool cedar_schema_has_type(const struct cedar_schema *s, struct phi_view type);
 bool cedar_action_in(const struct cedar_action *a, struct phi_uid group); /* itself counts */

@@ -55,6 +55,8 @@ struct cedar_expr {
     enum cedar_op op;
     enum cedar_var var;
     struct cedar_place at;
+    struct cedar_place op_at;            /* where the operator, attribute or method is named */
+    uint32_t from, to;                   /* bytes of the text; 0, 0: none */
     unsigned depth;
     bool has_met;                        /* `context.met` stands in it (check.c) */
     const struct cedar_alt *met;         /* it is contains/containsAll on `context.met`: of these */
@@ -67,6 +69,7 @@ struct cedar_expr {
     size_t n;
     enum cedar_fn fn;                    /* CALL */
     uint32_t code;                       /* 1 + its node in the compiled form (comp.h); 0: none */
+    const struct cedar_type *type;       /* in the environment last validated (typecheck.c) */
 };
 
 enum cedar_scope_kind { SCOPE_ANY, SCOPE_EQ, SCOPE_IN, SCOPE_IS, SCOPE_IS_IN };
@@ -77,6 +80,7 @@ struct cedar_scope {
     const struct phi_uid *uids; /* EQ, IS_IN: one; IN: any number (of an action), else one */
     size_t n;
     struct phi_view type;
+    bool slot; /* `?principal` or `?resource` stands for the entity: uids is NULL, n 0 */
 };
 
 struct cedar_cond {
@@ -97,6 +101,7 @@ struct cedar_policy {
     size_t n_conds;
     const struct cedar_note *notes;
     size_t n_notes;
+    uint32_t from, to; /* bytes of the text, annotations counted; 0, 0: none */
 };
 
 struct cedar_policies {
@@ -107,6 +112,11 @@ struct cedar_policies {
 /* Parses a policy text; all of it lives in the arena, `text` must too. */
 enum phi_rc cedar_policies_parse(struct phi_arena *a, struct phi_view text, const char *file,
                                  struct cedar_policies *ret, struct phi_err *err);
+
+/* As above, and takes templates too: scopes may hold slots. */
+enum phi_rc cedar_templates_parse(struct phi_arena *a, struct phi_view text, const char *file,
+                                  struct cedar_policies *ret, struct phi_err *err);
+bool cedar_is_template(const struct cedar_policy *p);
 
 /* Between parse.c and parse_expr.c. */
 enum phi_rc cedar_parse_expr(struct cedar_lex *l, struct cedar_expr **ret);

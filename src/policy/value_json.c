@@ -1,4 +1,5 @@
 /* Cedar's JSON of values and entities (cedar-docs, "Entities and context syntax"). */
+#include "policy/conform.h"
 #include "policy/entities.h"
 #include "policy/ext.h"
 #include "policy/schema.h"
@@ -94,8 +95,9 @@ static enum phi_rc read_set(struct place *p, const struct phi_json *v, const str
     return *ret ? PHI_OK : full(p->err);
 }
 
-static enum phi_rc read_record(struct place *p, const struct phi_json *v, const struct cedar_type *t,
-                               const struct phi_value **ret)
+/* `every`: the type of all members, whatever their names (tags). */
+static enum phi_rc read_members(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                                const struct cedar_type *every, const struct phi_value **ret)
 {
     struct phi_attr *attrs = phi_arena_array(p->arena, v->n + 1, sizeof *attrs);
     if (!attrs)
@@ -103,10 +105,16 @@ static enum phi_rc read_record(struct place *p, const struct phi_json *v, const 
     for (size_t i = 0; i < v->n; i++) {
         const struct cedar_attr_type *attr = cedar_type_attr(t, v->keys[i]);
         attrs[i].name = v->keys[i];
-        PHI_TRY(read_value(p, &v->items[i], attr ? attr->type : NULL, &attrs[i].value));
+        PHI_TRY(read_value(p, &v->items[i], attr ? attr->type : every, &attrs[i].value));
     }
     *ret = phi_value_record(p->arena, attrs, v->n);
     return *ret ? PHI_OK : full(p->err);
+}
+
+static enum phi_rc read_record(struct place *p, const struct phi_json *v, const struct cedar_type *t,
+                               const struct phi_value **ret)
+{
+    return read_members(p, v, t, NULL, ret);
 }
 
 static enum phi_rc read_object(struct place *p, const struct phi_json *v, const struct cedar_type *t,
@@ -166,7 +174,7 @@ enum phi_rc phi_value_from_json(struct phi_arena *a, const struct phi_json *v,
 }
 
 static enum phi_rc attrs_of(struct place *p, const struct phi_json *entity, const char *key,
-                            const struct cedar_type *t, const struct phi_value **ret)
+                            const struct cedar_type *t, const struct cedar_type *every, const struct phi_value **ret)
 {
     const struct phi_json *v = phi_json_get(entity, key);
     *ret = NULL;
@@ -174,7 +182,7 @@ static enum phi_rc attrs_of(struct place *p, const struct phi_json *entity, cons
         return PHI_OK;
     if (v->kind != PHI_JSON_OBJ)
         return phi_fail(p->err, PHI_EINPUT, "\"%s\" of an entity must be an object", key);
-    return read_record(p, v, t, ret);
+    return read_members(p, v, t, every, ret);
 }
 
 static enum phi_rc add_one(struct phi_entities *es, const struct cedar_schema *schema,
@@ -194,8 +202,8 @@ static enum phi_rc add_one(struct phi_entities *es, const struct cedar_schema *s
     if (parents && parents->kind != PHI_JSON_ARR)
         return phi_fail(err, PHI_EINPUT, "\"parents\" must be a list of entities");
     const struct cedar_entity_type *t = schema ? cedar_schema_entity(schema, uid.type) : NULL;
-    PHI_TRY(attrs_of(&p, v, "attrs", t ? t->attrs : NULL, &attrs));
-    PHI_TRY(attrs_of(&p, v, "tags", NULL, &tags));
+    PHI_TRY(attrs_of(&p, v, "attrs", t ? t->attrs : NULL, NULL, &attrs));
+    PHI_TRY(attrs_of(&p, v, "tags", NULL, t ? t->tags : NULL, &tags));
     struct phi_uid *uids = phi_arena_array(&a, n + 1, sizeof *uids);
     if (!uids)
         return full(err);
@@ -211,7 +219,7 @@ enum phi_rc cedar_entities_add_json(struct phi_entities *es, const struct cedar_
         return phi_fail(err, PHI_EINPUT, "entities must be a JSON array");
     for (size_t i = 0; i < array->n; i++)
         PHI_TRY(add_one(es, schema, &array->items[i], err));
-    return PHI_OK;
+    return cedar_entities_no_ring(es, err);
 }
 
 enum phi_rc phi_entities_add_json(struct phi_entities *es, const struct phi_json *array,
