@@ -198,7 +198,7 @@ static void a_look_up_is_quick(void **unused)
     }
     int64_t ms = phi_now_boot_ms() - start;
     assert_int_equal(hits, TURNS);
-    print_message("%.0f ns a look-up\n", (double)ms * 1e6 / TURNS);
+    print_message("%.0f ns a look-up\n", (double)ms * 1e6 / (double)TURNS);
     struct gw_catalog *c = sqlt_catalog(false);
     struct gw_sql_env env = { .target = PHI_LIT("shop"), .catalog = c };
     start = phi_now_boot_ms();
@@ -211,7 +211,7 @@ static void a_look_up_is_quick(void **unused)
     }
     ms = phi_now_boot_ms() - start;
     gw_catalog_drop(c);
-    print_message("%.0f ns with its actions\n", (double)ms * 1e6 / TURNS);
+    print_message("%.0f ns with its actions\n", (double)ms * 1e6 / (double)TURNS);
 }
 
 static int open_all(void **unused)
