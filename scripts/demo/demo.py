@@ -40,8 +40,8 @@ def start_cluster(place):
     return cluster
 
 
-def start_house(place, cluster, step, bundle):
-    house = houses.House(place, cluster, bundle)
+def start_house(place, cluster, step):
+    house = houses.House(place, cluster)
     house.write_config()
     step("first administrator", house.bootstrap)
     step("the log as it was before ./dev tamper", Tamper(house).put_back)
@@ -55,12 +55,12 @@ def start_house(place, cluster, step, bundle):
     return house
 
 
-def up(place, cluster_only=False, quiet=False, bundle=houses.BUNDLE):
+def up(place, cluster_only=False, quiet=False):
     step = Steps(quiet)
     place.make()
     cluster = step("PostgreSQL with the database shop", start_cluster, place)
     place.save_ports()
-    return cluster, None if cluster_only else start_house(place, cluster, step, bundle)
+    return cluster, None if cluster_only else start_house(place, cluster, step)
 
 
 def down(place):

@@ -83,8 +83,8 @@ def as_object(data):
 
 
 class House:
-    def __init__(self, place, cluster, bundle=BUNDLE):
-        self.place, self.cluster, self.bundle = place, cluster, bundle
+    def __init__(self, place, cluster):
+        self.place, self.cluster = place, cluster
         self.phid_conf, self.gateway_conf = place.path("phid.yaml"), place.path("gateway.yaml")
         self.phid = Daemon(place, "phid", [place.program("phid"), "--config", self.phid_conf], [self.phid_conf])
         self.gateway = Daemon(place, "phi-gateway", [place.program("phi-gateway"), "--config", self.gateway_conf],
@@ -183,7 +183,7 @@ class House:
         """People, groups, target and policies: at the first start, and again where their source or a port changed."""
         texts = {}
         for key, name in (("schema", "schema.cedarschema"), ("policies", "policies.cedar"), ("requirements", "requirements.yaml")):
-            with open(os.path.join(self.bundle, name), encoding="utf-8") as f:
+            with open(os.path.join(BUNDLE, name), encoding="utf-8") as f:
                 texts[key] = f.read()
         target = {"name": TARGET, "kind": "postgresql", "address": f"localhost:{self.place.ports['gateway']}", "database": DATABASE}
         stamp = hashlib.sha256(json.dumps([texts, target]).encode()).hexdigest()

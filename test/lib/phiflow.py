@@ -25,7 +25,6 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(_HERE, "../../scripts/demo"), os.path.join(_HERE, "../../scripts/test")]
 
 import demo as _demo  # noqa: E402
-import house as _houses  # noqa: E402
 from place import Place, Trouble  # noqa: E402
 from results import FINDING  # noqa: E402
 
@@ -41,9 +40,8 @@ class Skipped(Exception):
 
 
 class Flow:
-    def __init__(self, cluster_only=False, change=None):
-        """change(name, text) answers the starter bundle's file `name` as this test wants it, as in a shorter pending_ttl."""
-        self.cluster_only, self.change = cluster_only, change
+    def __init__(self, cluster_only=False):
+        self.cluster_only = cluster_only
         self.failed = 0
 
     def __enter__(self):
@@ -52,7 +50,7 @@ class Flow:
         os.chmod(self.folder, 0o711)
         self.place = Place(os.path.join(self.folder, "s"), auto_ports=True)
         try:
-            self.cluster, self.house = _demo.up(self.place, self.cluster_only, quiet=True, bundle=self.bundle())
+            self.cluster, self.house = _demo.up(self.place, self.cluster_only, quiet=True)
         except BaseException as e:
             self.stop()
             if not isinstance(e, Trouble):
@@ -60,18 +58,6 @@ class Flow:
             print(f"not ok - the demo starts\n{e}")
             sys.exit(1)
         return self
-
-    def bundle(self):
-        if not self.change:
-            return _houses.BUNDLE
-        folder = os.path.join(self.folder, "bundle")
-        os.mkdir(folder)
-        for name in os.listdir(_houses.BUNDLE):
-            with open(os.path.join(_houses.BUNDLE, name), encoding="utf-8") as f:
-                text = f.read()
-            with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
-                f.write(self.change(name, text))
-        return folder
 
     def __exit__(self, kind, value, trace):
         if kind and not issubclass(kind, SystemExit):
