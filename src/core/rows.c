@@ -2,11 +2,15 @@
 
 #include "base/buf.h"
 
-#define I(f) { #f, CORE_INT, offsetof(R, f) }
-#define T(f) { #f, CORE_TEXT, offsetof(R, f) }
-#define B(f) { #f, CORE_BLOB, offsetof(R, f) }
-#define DUE(p, f) { #p "wall", CORE_INT, offsetof(R, f.wall) }, { #p "boot_ms", CORE_INT, offsetof(R, f.boot_ms) }, { #p "boot", CORE_INT, offsetof(R, f.boot) }
-#define AS(name, kind, f) { #name, CORE_##kind, offsetof(R, f) }
+#define I(f) { #f, CORE_INT, offsetof(R, f), false }
+#define T(f) { #f, CORE_TEXT, offsetof(R, f), false }
+#define B(f) { #f, CORE_BLOB, offsetof(R, f), false }
+#define DUE_(p, f, later) { #p "wall", CORE_INT, offsetof(R, f.wall), later }, { #p "boot_ms", CORE_INT, offsetof(R, f.boot_ms), later }, { #p "boot", CORE_INT, offsetof(R, f.boot), later }
+#define DUE(p, f) DUE_(p, f, false)
+#define AS(name, kind, f) { #name, CORE_##kind, offsetof(R, f), false }
+/* added by a later migration, behind what was there */
+#define I2(f) { #f, CORE_INT, offsetof(R, f), true }
+#define T2(f) { #f, CORE_TEXT, offsetof(R, f), true }
 #define COUNT(x) (int)(sizeof(x) / sizeof(x)[0])
 
 #define R struct core_state_row
@@ -65,7 +69,7 @@ static const struct core_column bundle_cols[] = { I(version), T(hash), T(schema)
 static const struct core_index bundle_index[] = { { true, 1, { 0 } } };
 
 #define R struct core_request_row
-static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev) };
+static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass) };
 #undef R
 static const struct core_index request_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } }, { false, 3, { 7, 3, 0 } }, { false, 2, { 6, 3 } }, { false, 2, { 3, 0 } }, { false, 2, { 3, 23 } }, { false, 3, { 3, 25, 24 } } };
 
@@ -80,17 +84,17 @@ static const struct core_column waiter_cols[] = { T(request), T(session), T(gate
 static const struct core_index waiter_index[] = { { true, 2, { 0, 1 } } };
 
 #define R struct core_vote_row
-static const struct core_column vote_cols[] = { T(request), T(root), T(person), T(id), T(requirement), T(vote), T(bundle), I(version), I(approve), I(narrow_for_ms), I(narrow_uses), I(at_ms), I(leaf), B(leaf_hash) };
+static const struct core_column vote_cols[] = { T(request), T(root), T(person), T(id), T(requirement), T(vote), T(bundle), I(version), I(approve), I(narrow_for_ms), I(narrow_uses), I(at_ms), I(leaf), B(leaf_hash), I2(stage), T2(via) };
 #undef R
 static const struct core_index vote_index[] = { { true, 2, { 0, 1 } } };
 
 #define R struct core_grant_row
-static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev) };
+static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev), DUE_(from_, from, true), I2(review), T2(reviewer), I2(spent_statements), I2(spent_rows), I2(spent_bytes) };
 #undef R
-static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 17 } }, { false, 3, { 11, 19, 18 } } };
+static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 17 } }, { false, 3, { 11, 19, 18 } }, { false, 3, { 6, 27, 0 } } };
 
 #define R struct core_claim_row
-static const struct core_column claim_cols[] = { T(id), AS(grant_id, TEXT, grant), T(ckey), T(session), T(gateway), I(at_ms), I(outcome), T(tag), I(nrows), I(leaf), B(leaf_hash), I(rev) };
+static const struct core_column claim_cols[] = { T(id), AS(grant_id, TEXT, grant), T(ckey), T(session), T(gateway), I(at_ms), I(outcome), T(tag), I(nrows), I(leaf), B(leaf_hash), I(rev), I2(nbytes), I2(statements) };
 #undef R
 static const struct core_index claim_index[] = { { true, 1, { 0 } }, { true, 2, { 1, 2 } }, { false, 3, { 1, 6, 0 } } };
 
@@ -119,6 +123,31 @@ static const struct core_column node_cols[] = { I(level), I(idx), B(hash) };
 #undef R
 static const struct core_index node_index[] = { { true, 2, { 0, 1 } } };
 
+#define R struct core_party_row
+static const struct core_column party_cols[] = { T(request), T(kind), T(person) };
+#undef R
+static const struct core_index party_index[] = { { true, 3, { 0, 1, 2 } }, { false, 2, { 2, 0 } } };
+
+#define R struct core_remark_row
+static const struct core_column remark_cols[] = { T(request), T(id), T(person), T(kind), I(at_ms) };
+#undef R
+static const struct core_index remark_index[] = { { true, 2, { 0, 1 } } };
+
+#define R struct core_timer_row
+static const struct core_column timer_cols[] = { T(request), T(kind), I(at_ms), T(data) };
+#undef R
+static const struct core_index timer_index[] = { { true, 2, { 0, 1 } }, { false, 1, { 2 } } };
+
+#define R struct core_delegation_row
+static const struct core_column delegation_cols[] = { T(id), T(giver), T(taker), I(live), DUE(, due), I(at_ms), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index delegation_index[] = { { true, 1, { 0 } }, { false, 2, { 2, 3 } }, { false, 2, { 1, 3 } }, { false, 2, { 3, 4 } } };
+
+#define R struct core_idem_row
+static const struct core_column idem_cols[] = { T(person), T(ckey), T(ask), T(request), I(at_ms) };
+#undef R
+static const struct core_index idem_index[] = { { true, 2, { 0, 1 } }, { false, 1, { 4 } } };
+
 static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_STATE] = { "state", sizeof(struct core_state_row), state_cols, COUNT(state_cols), state_index, COUNT(state_index), -1 },
     [CORE_PERSON] = { "person", sizeof(struct core_person_row), person_cols, COUNT(person_cols), person_index, COUNT(person_index), -1 },
@@ -142,6 +171,11 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_TEXT_OF] = { "texts", sizeof(struct core_text_row), texts_cols, COUNT(texts_cols), texts_index, COUNT(texts_index), -1 },
     [CORE_LEAF] = { "leaf", sizeof(struct core_leaf_row), leaf_cols, COUNT(leaf_cols), leaf_index, COUNT(leaf_index), -1 },
     [CORE_NODE] = { "node", sizeof(struct core_node_row), node_cols, COUNT(node_cols), node_index, COUNT(node_index), -1 },
+    [CORE_PARTY] = { "party", sizeof(struct core_party_row), party_cols, COUNT(party_cols), party_index, COUNT(party_index), -1 },
+    [CORE_REMARK] = { "remark", sizeof(struct core_remark_row), remark_cols, COUNT(remark_cols), remark_index, COUNT(remark_index), -1 },
+    [CORE_TIMER] = { "timer", sizeof(struct core_timer_row), timer_cols, COUNT(timer_cols), timer_index, COUNT(timer_index), -1 },
+    [CORE_DELEGATION] = { "delegation", sizeof(struct core_delegation_row), delegation_cols, COUNT(delegation_cols), delegation_index, COUNT(delegation_index), 10 },
+    [CORE_IDEM] = { "idem", sizeof(struct core_idem_row), idem_cols, COUNT(idem_cols), idem_index, COUNT(idem_index), -1 },
 };
 
 const struct core_table_def *core_table_of(enum core_table t)
@@ -155,22 +189,30 @@ static bool is_leaf_column(const struct core_column *c)
     return phi_view_is(name, "leaf") || phi_view_is(name, "leaf_hash");
 }
 
+static size_t put_int(uint64_t x, uint8_t *num, struct phi_view *part, size_t n)
+{
+    for (int b = 0; b < 8; b++)
+        num[b] = (uint8_t)(x >> (56 - 8 * b));
+    part[n] = phi_view_mem(num, 8);
+    return n + 1;
+}
+
 struct phi_digest core_row_hash(enum core_table t, const void *row)
 {
     const struct core_table_def *d = core_table_of(t);
-    struct phi_view part[2 * CORE_MAX_COLUMNS];
-    uint8_t num[CORE_MAX_COLUMNS][8];
+    struct phi_view part[3 * CORE_MAX_COLUMNS];
+    uint8_t num[CORE_MAX_COLUMNS][16];
     size_t n = 0;
     for (int i = 0; i < d->n_cols; i++) {
         const struct core_column *c = &d->cols[i];
-        if (is_leaf_column(c))
-            continue;
         bool text = c->kind != CORE_INT;
         struct phi_view v = text ? core_row_text(row, c) : (struct phi_view){ 0 };
         uint64_t x = text ? v.n : (uint64_t)core_row_int(row, c);
-        for (int b = 0; b < 8; b++)
-            num[i][b] = (uint8_t)(x >> (56 - 8 * b));
-        part[n++] = phi_view_mem(num[i], 8);
+        if (is_leaf_column(c) || (c->later && x == 0))
+            continue;
+        if (c->later)
+            n = put_int((uint64_t)i, num[i] + 8, part, n);
+        n = put_int(x, num[i], part, n);
         if (text && v.n > 0)
             part[n++] = v;
     }

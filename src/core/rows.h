@@ -30,6 +30,11 @@ enum core_table {
     CORE_TEXT_OF,
     CORE_LEAF,
     CORE_NODE,
+    CORE_PARTY,
+    CORE_REMARK,
+    CORE_TIMER,
+    CORE_DELEGATION,
+    CORE_IDEM,
     CORE_TABLES
 };
 
@@ -96,6 +101,8 @@ struct core_request_row {
     int64_t leaf;
     struct phi_view leaf_hash;
     int64_t rev;
+    struct phi_view extends; /* id of the grant that this one goes on from, "" none */
+    int64_t glass;           /* 1: break-glass */
 };
 struct core_eligible_row { /* who might approve when this version was made */
     struct phi_view request;
@@ -110,6 +117,8 @@ struct core_vote_row {
     int64_t version, approve, narrow_for_ms, narrow_uses, at_ms;
     int64_t leaf;
     struct phi_view leaf_hash;
+    int64_t stage;       /* of the requirement, when it was cast */
+    struct phi_view via; /* id of the delegation that it was cast by, "" one's own */
 };
 struct core_grant_row {
     struct phi_view id, request, code, digest, act, principal, root, target, session, summary;
@@ -120,7 +129,12 @@ struct core_grant_row {
     int64_t leaf;
     struct phi_view leaf_hash;
     int64_t rev;
+    struct core_due from; /* gives nothing before; all zero: from the start */
+    int64_t review;       /* enum core_review: of a broken glass */
+    struct phi_view reviewer;
+    int64_t spent_statements, spent_rows, spent_bytes;
 };
+enum core_review { CORE_REVIEW_NONE, CORE_REVIEW_OPEN, CORE_REVIEW_CLOSED };
 struct core_claim_row {
     struct phi_view id, grant, ckey, session, gateway;
     int64_t at_ms, outcome;
@@ -128,6 +142,7 @@ struct core_claim_row {
     int64_t nrows, leaf;
     struct phi_view leaf_hash;
     int64_t rev;
+    int64_t nbytes, statements;
 };
 struct core_end_row {
     int64_t seq;
@@ -152,11 +167,37 @@ struct core_node_row { /* level 1 and up; level 0 is the leaf's hash */
     struct phi_view hash;
 };
 
+struct core_party_row { /* who else is told of a request, and sees it */
+    struct phi_view request, kind, person; /* kind: watcher, suggested */
+};
+struct core_remark_row { /* its text: texts of owner id, kind "remark" */
+    struct phi_view request, id, person, kind; /* kind: comment, question */
+    int64_t at_ms;
+};
+struct core_timer_row { /* what is to happen to a request (or "": to everything) by the wall clock */
+    struct phi_view request, kind;
+    int64_t at_ms;
+    struct phi_view data;
+};
+struct core_delegation_row { /* the taker votes with the giver's right to approve */
+    struct phi_view id, giver, taker; /* persons as linked when made */
+    int64_t live;
+    struct core_due due;
+    int64_t at_ms, leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_idem_row {
+    struct phi_view person, ckey, ask, request; /* ask: hash of what was sent */
+    int64_t at_ms;
+};
+
 enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };
 struct core_column {
     const char *name;
     enum core_kind kind;
     size_t at; /* offset in the row */
+    bool later; /* added by a later migration: not hashed while it is 0 or "", so that older leaves still fit */
 };
 #define CORE_INDEX_COLS 4
 struct core_index { /* index 0 is the primary key */
@@ -164,7 +205,7 @@ struct core_index { /* index 0 is the primary key */
     int n;
     int cols[CORE_INDEX_COLS];
 };
-#define CORE_MAX_COLUMNS 32
+#define CORE_MAX_COLUMNS 40
 struct core_table_def {
     const char *name;
     size_t size; /* of the row struct */
@@ -205,10 +246,18 @@ enum {
     CORE_GRANT_BY_BOOT = 5,
     CORE_CLAIM_BY_CKEY = 1, /* grant, ckey: unique */
     CORE_CLAIM_BY_GRANT = 2, /* grant, outcome, id */
-    CORE_ACK_BY_GRANT = 1
+    CORE_ACK_BY_GRANT = 1,
+    CORE_GRANT_BY_REVIEW = 6,       /* root, review, id */
+    CORE_PARTY_BY_PERSON = 1,       /* person, request */
+    CORE_TIMER_BY_TIME = 1,         /* at_ms */
+    CORE_DELEGATION_BY_TAKER = 1,   /* taker, live */
+    CORE_DELEGATION_BY_GIVER = 2,   /* giver, live */
+    CORE_DELEGATION_BY_WALL = 3,    /* live, wall */
+    CORE_IDEM_BY_TIME = 1
 };
 
-/* SHA-256 over every column but leaf and leaf_hash, each with its length: what a leaf says of a row. */
+/* SHA-256 over every column but leaf and leaf_hash, each with its length: what a leaf says of a row. Then
+ * each later column that is not empty, with its number before it. */
 struct phi_digest core_row_hash(enum core_table t, const void *row);
 
 static inline struct phi_view core_row_text(const void *row, const struct core_column *c)
