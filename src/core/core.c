@@ -163,6 +163,8 @@ static enum phi_rc run_all(struct phi_core *c, struct phi_core_cmd *cmds, size_t
     PHI_TRY(head_write(c, err));
     if (!phi_arena_ok(&c->said_arena))
         return phi_fail(err, PHI_ELIMIT, "too much happened at once; ask again");
+    if (c->store->ops->say && c->n_said)
+        PHI_TRY(c->store->ops->say(c->store->self, c->said, c->n_said, err));
     return c->store->ops->commit(c->store->self, err);
 }
 

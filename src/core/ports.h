@@ -18,6 +18,8 @@ struct core_span { /* which rows of an index a list wants */
     bool at_most;      /* likewise <= */
 };
 
+struct phi_event;
+
 struct phi_store_ops {
     enum phi_rc (*begin)(void *self, struct phi_err *err);
     enum phi_rc (*commit)(void *self, struct phi_err *err); /* durable when it answers PHI_OK */
@@ -43,6 +45,17 @@ struct phi_store_ops {
      * `next` is a struct core_grant_row. PHI_ECONFLICT when no row met the condition. */
     enum phi_rc (*spend)(void *self, const void *next, struct phi_err *err);
     void (*close)(void *self);
+
+    /* Where several phids share one store; NULL in a driver that one process has for itself. All inside the
+     * transaction, so that they hold exactly when its commit does. */
+    /* What this batch says, for the other phids to hear. */
+    enum phi_rc (*say)(void *self, const struct phi_event *events, size_t n, struct phi_err *err);
+    /* What the others have said since the last call, in order. *ret_lost: more than the store has kept. */
+    enum phi_rc (*hear)(void *self, struct phi_arena *a, struct phi_event **ret, size_t *ret_n, bool *ret_lost,
+                        struct phi_err *err);
+    /* Takes or renews the lease `name` for `ms`; *ret_mine: this phid holds it until this transaction's end at
+     * least, so what it does here nobody else does. */
+    enum phi_rc (*lease)(void *self, const char *name, int64_t ms, bool *ret_mine, struct phi_err *err);
 };
 
 struct phi_store {
@@ -90,7 +103,7 @@ struct phi_event { /* views are valid during the call only */
 };
 
 /* Called once after each commit with everything that the batch's successful commands said, in order.
- * Must not call core (queue it). */
+ * Must not call core (queue it). events NULL: some that another phid said are lost; n does not matter. */
 struct phi_notifier {
     void *self;
     void (*fan_out)(void *self, const struct phi_event *events, size_t n);
