@@ -1,4 +1,6 @@
 #include "policy/bundle.h"
+#include "policy/comp.h"
+#include "policy/validate.h"
 
 #include "base/limits.h"
 
@@ -94,19 +96,43 @@ static enum phi_rc check_ids(struct phi_bundle *b, struct phi_err *err)
     return PHI_OK;
 }
 
-static enum phi_rc load(struct phi_bundle *b, struct phi_err *err)
+/* The first finding is the error; `phi policy check` shows all. */
+static enum phi_rc check_strictly(struct phi_bundle *b, struct phi_err *err)
+{
+    PHI_ARENA(a, MAX_BUNDLE_TREE);
+    struct cedar_findings found;
+    PHI_TRY(cedar_validate(&a, &b->schema, &b->policies, CEDAR_NO_LEVEL, &found, err));
+    for (size_t i = 0; i < found.n; i++)
+        if (!found.p[i].warning)
+            return cedar_fail_at(err, CEDAR_POLICIES_FILE, found.p[i].at, PHI_FMT, PHI_ARG(found.p[i].text));
+    return found.errors == 0 ? PHI_OK : phi_fail(err, PHI_EINPUT, CEDAR_POLICIES_FILE " does not validate");
+}
+
+static enum phi_rc load(struct phi_bundle *b, unsigned checks, struct phi_err *err)
 {
     PHI_TRY(cedar_schema_parse(&b->arena, b->text.schema, CEDAR_SCHEMA_FILE, &b->schema, err));
+    if (checks & CEDAR_LOAD_PHI)
+        PHI_TRY(cedar_rely_check(&b->arena, &b->schema, err));
     PHI_TRY(cedar_requirements_read(b, err));
     PHI_TRY(cedar_policies_parse(&b->arena, b->text.policies, CEDAR_POLICIES_FILE, &b->policies, err));
     PHI_TRY(check_ids(b, err));
     PHI_TRY(index_policies(b, err));
     PHI_TRY(check_policies(b, err));
+    if (checks & CEDAR_LOAD_STRICT)
+        PHI_TRY(check_strictly(b, err));
+    PHI_TRY(comp_open(&b->policies, &b->schema, &b->comp, err));
+    PHI_TRY(comp_index(b->comp, b, err));
     return phi_arena_ok(&b->arena) ? PHI_OK : full(err);
 }
 
 enum phi_rc phi_bundle_load(const struct phi_bundle_text *text, struct phi_bundle **ret,
                             struct phi_err *err)
+{
+    return cedar_bundle_load(text, CEDAR_LOAD_STRICT | CEDAR_LOAD_PHI, ret, err);
+}
+
+enum phi_rc cedar_bundle_load(const struct phi_bundle_text *text, unsigned checks, struct phi_bundle **ret,
+                              struct phi_err *err)
 {
     *ret = NULL;
     if (text->schema.n > PHI_MAX_BUNDLE || text->policies.n > PHI_MAX_BUNDLE ||
@@ -122,7 +148,7 @@ enum phi_rc phi_bundle_load(const struct phi_bundle_text *text, struct phi_bundl
     b->text.schema = phi_arena_copy(&b->arena, text->schema);
     b->text.policies = phi_arena_copy(&b->arena, text->policies);
     b->text.requirements = phi_arena_copy(&b->arena, text->requirements);
-    enum phi_rc rc = phi_arena_ok(&b->arena) ? load(b, err) : full(err);
+    enum phi_rc rc = phi_arena_ok(&b->arena) ? load(b, checks, err) : full(err);
     if (rc != PHI_OK) {
         phi_bundle_close(b);
         return rc;
@@ -135,6 +161,7 @@ void phi_bundle_close(struct phi_bundle *b)
 {
     if (!b)
         return;
+    comp_close(b->comp);
     phi_arena_done(&b->arena);
     free(b);
 }

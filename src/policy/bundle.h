@@ -19,6 +19,7 @@ struct phi_bundle {
     struct phi_view *names; /* of the requirements */
     size_t n_requirements;
     struct cedar_index *by_action; /* parallel to schema.actions */
+    struct comp *comp;             /* the same policies compiled (comp.h) */
 };
 
 #define CEDAR_POLICIES_FILE     "policies.cedar"
@@ -29,6 +30,18 @@ struct phi_bundle {
 bool cedar_is_phi_type(struct phi_view type);
 /* What the action scope lets in; a permit reaches phi's own actions only where it names them. */
 bool cedar_policy_reaches(const struct cedar_policy *p, const struct cedar_action *a);
+
+/* What loading checks beyond the grammar, names and the places of `met`. */
+enum cedar_load {
+    CEDAR_LOAD_STRICT = 1, /* strict validation of the policies */
+    CEDAR_LOAD_PHI = 2     /* the schema holds what phi relies on */
+};
+/* phi_bundle_load is this with both: the rest is for engines without phi, and for tests. */
+enum phi_rc cedar_bundle_load(const struct phi_bundle_text *text, unsigned checks, struct phi_bundle **ret,
+                              struct phi_err *err);
+
+/* rely.c */
+enum phi_rc cedar_rely_check(struct phi_arena *a, const struct cedar_schema *have, struct phi_err *err);
 
 /* require.c: fills requirements, names, n_requirements. */
 enum phi_rc cedar_requirements_read(struct phi_bundle *b, struct phi_err *err);

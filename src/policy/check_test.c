@@ -16,7 +16,7 @@ static enum phi_rc load(const char *policies, struct phi_err *err)
 {
     struct phi_bundle_text text = { phi_view_of(SCHEMA), phi_view_of(policies), phi_view_of(NEEDS), 1 };
     struct phi_bundle *b = NULL;
-    enum phi_rc rc = phi_bundle_load(&text, &b, err);
+    enum phi_rc rc = cedar_bundle_load(&text, 0, &b, err);
     assert_int_equal(rc == PHI_OK, b != NULL);
     phi_bundle_close(b);
     return rc;
@@ -196,7 +196,7 @@ static void bad_requirements_are_refused(void **unused)
         struct phi_bundle_text text = { phi_view_of(SCHEMA), PHI_LIT(""), phi_view_of(bad[i].yaml), 1 };
         struct phi_bundle *b = NULL;
         struct phi_err err = { 0 };
-        if (phi_bundle_load(&text, &b, &err) == PHI_OK)
+        if (cedar_bundle_load(&text, 0, &b, &err) == PHI_OK)
             fail_msg("accepted: %s", bad[i].yaml);
         assert_null(b);
         if (!strstr(err.msg, bad[i].says))

@@ -22,7 +22,7 @@ static char value_of(struct phi_arena *a, const char *e, struct phi_err *err)
         "[{\"uid\":{\"type\":\"P\",\"id\":\"a\"},\"attrs\":{\"n\":7,\"r\":{\"q\":{\"z\":1}},\"m\":{\"__entity\":{\"type\":\"P\",\"id\":\"b\"}}},"
         "\"parents\":[{\"type\":\"G\",\"id\":\"1\"}],\"tags\":{\"k\":\"v\"}},"
         "{\"uid\":{\"type\":\"G\",\"id\":\"1\"},\"attrs\":{},\"parents\":[{\"type\":\"G\",\"id\":\"2\"}]},"
-        "{\"uid\":{\"type\":\"G\",\"id\":\"2\"},\"attrs\":{},\"parents\":[{\"type\":\"G\",\"id\":\"1\"}]}]"), NULL), PHI_OK);
+        "{\"uid\":{\"type\":\"G\",\"id\":\"2\"},\"attrs\":{},\"parents\":[{\"type\":\"G\",\"id\":\"3\"}]}]"), NULL), PHI_OK);
     struct phi_attr attrs[] = { { PHI_LIT("s"), phi_value_string(a, PHI_LIT("hello*")) },
                                 { PHI_LIT("n"), phi_value_long(a, 5) } };
     struct cedar_env env = { .entities = es, .arena = a,

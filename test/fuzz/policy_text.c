@@ -100,7 +100,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct phi_err err;
     struct cedar_policies policies;
     cedar_policies_parse(&a, text.policies, "policies", &policies, &err);
-    if (phi_bundle_load(&text, &b, &err) == PHI_OK && !own_schema)
+    if (phi_bundle_load(&text, &b, &err) == PHI_OK)
+        phi_bundle_close(b);
+    if (cedar_bundle_load(&text, 0, &b, &err) == PHI_OK && !own_schema)
         decide(b, &a);
     phi_bundle_close(b);
     return 0;
