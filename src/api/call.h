@@ -54,6 +54,7 @@ struct api_call {
     struct phi_jw w;  /* writes to out */
     char cookie[256]; /* Set-Cookie, "" none */
     const char *location;
+    const char *cache; /* Cache-Control; NULL: no-store */
     struct api_sub *sub; /* API_STREAM: what the stream gets */
 };
 

@@ -1,6 +1,7 @@
 /* The audit log, read-only. */
 #include "api/handlers.h"
 #include "core/log.h"
+#include "proof/receipt.h"
 
 #define MAX_INDEX ((int64_t)1 << 53)
 
@@ -95,5 +96,71 @@ enum phi_rc api_log_entries(struct api_call *c, struct phi_err *err)
         phi_jw_str(w, e[i]);
     phi_jw_end(w);
     phi_jw_end(w);
+    return PHI_OK;
+}
+
+/* ---- C2SP tlog-tiles ---- */
+
+static enum phi_rc tile_answer(struct api_call *c, const struct phi_tile *t, bool person, struct phi_err *err)
+{
+    PHI_TRY(phi_log_tile(c->core, &c->arena, t, &c->out, err));
+    c->status = 200;
+    c->type = "application/octet-stream";
+    c->cache = person ? "private, max-age=31536000, immutable" : "public, max-age=31536000, immutable";
+    return PHI_OK;
+}
+
+/* Hashes tell nothing of what was logged; entries are for those who may read the log. */
+enum phi_rc api_log_tile(struct api_call *c, struct phi_err *err)
+{
+    struct phi_tile t;
+    if (phi_tile_read(c->params[0], &t, err) != PHI_OK || t.entries)
+        return phi_fail(err, PHI_ENOTFOUND, "this is no tile's path");
+    return tile_answer(c, &t, false, err);
+}
+
+enum phi_rc api_log_bundle(struct api_call *c, struct phi_err *err)
+{
+    struct phi_tile t;
+    struct phi_view path = phi_arena_printf(&c->arena, "entries/" PHI_FMT, PHI_ARG(c->params[0]));
+    if (phi_tile_read(path, &t, err) != PHI_OK)
+        return phi_fail(err, PHI_ENOTFOUND, "this is no entry bundle's path");
+    return tile_answer(c, &t, true, err);
+}
+
+/* ---- C2SP tlog-proof ---- */
+
+static enum phi_rc receipt_fill(struct api_call *c, int64_t index, const struct phi_log_head *head, struct phi_receipt *r,
+                                struct phi_err *err)
+{
+    struct phi_digest leaf, *h;
+    struct phi_view *entry;
+    size_t n, n_entries;
+    PHI_TRY(phi_log_inclusion(c->core, &c->arena, index, head->checkpoint_size, &leaf, &h, &n, err));
+    PHI_TRY(phi_log_entries(c->core, &c->arena, index, 1, &entry, &n_entries, err));
+    struct phi_digest hash = n_entries ? phi_leaf_hash(entry[0]) : leaf;
+    if (n_entries != 1 || n > PHI_TREE_PROOF_MAX || !phi_digest_eq(&hash, &leaf))
+        return phi_fail(err, PHI_ECORRUPT, "entry %lld of the log is not what was hashed", (long long)index);
+    *r = (struct phi_receipt){ .entry = entry[0], .index = (uint64_t)index, .checkpoint = head->checkpoint };
+    r->proof.n = n;
+    for (size_t i = 0; i < n; i++)
+        r->proof.hash[i] = h[i];
+    return PHI_OK;
+}
+
+enum phi_rc api_log_receipt(struct api_call *c, struct phi_err *err)
+{
+    struct phi_log_head head;
+    struct phi_receipt r;
+    int64_t index;
+    PHI_TRY(phi_log_get_head(c->core, &c->arena, &head, err));
+    if (!phi_view_int(c->params[0], &index) || index < 0 || index > MAX_INDEX)
+        return phi_fail(err, PHI_EINPUT, "the entry's number must be a whole number");
+    if (index >= head.checkpoint_size)
+        return phi_fail(err, PHI_ENOTFOUND, "the signed log has %lld entries", (long long)head.checkpoint_size);
+    PHI_TRY(receipt_fill(c, index, &head, &r, err));
+    phi_receipt_write(&c->out, &r);
+    c->status = 200;
+    c->type = "text/plain; charset=utf-8";
     return PHI_OK;
 }

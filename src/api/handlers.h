@@ -13,7 +13,7 @@
                 X(bundle_get) X(gateway_add) X(gateway_list) X(request_make) X(request_list)       \
                     X(request_get) X(vote) X(request_cancel) X(grant_list) X(grant_revoke)         \
                         X(grant_return) X(log_checkpoint) X(log_key) X(log_consistency)            \
-                            X(log_proof) X(log_entries) X(events_person) X(events_gateway)         \
+                            X(log_proof) X(log_entries) X(log_tile) X(log_bundle) X(log_receipt) X(events_person) X(events_gateway)         \
                                 X(gw_enroll) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
                                 X(gw_request_get)                                                  \
                                     X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack)              \

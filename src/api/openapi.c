@@ -86,7 +86,7 @@ static void parameters_write(struct phi_jw *w, const struct api_route *r)
     phi_jw_arr(w);
     while (phi_view_split(&rest, '/', &part))
         if (part.n > 2 && part.p[0] == '{')
-            parameter_write(w, phi_view_mem(part.p + 1, part.n - 2), true);
+            parameter_write(w, phi_view_mem(part.p + 1, part.n - 2), true); /* "path*" is its name: RFC 6570 has no other way to say "all that follows" */
     for (rest = phi_view_of(r->query); api_member_next(&rest, &m);)
         parameter_write(w, m.name, false);
     phi_jw_end(w);

@@ -3,6 +3,12 @@
 #include "api/route.h"
 #include "net/http.h"
 
+/* A last segment "{name*}" takes all that is left, as it was sent: never an escape in it. */
+static bool is_rest(struct phi_view segment)
+{
+    return segment.n > 3 && segment.p[0] == '{' && segment.p[segment.n - 2] == '*';
+}
+
 /* One path against one pattern; the segments in braces go to ret. */
 static bool path_fits(const char *pattern, struct phi_view path, struct phi_view ret[API_PARAMS])
 {
@@ -14,6 +20,10 @@ static bool path_fits(const char *pattern, struct phi_view path, struct phi_view
             return false;
         if (!more)
             return true;
+        if (is_rest(a)) {
+            ret[n] = phi_view_mem(b.p, b.n + (path.n ? path.n + 1 : 0));
+            return n < API_PARAMS && b.n && !memchr(ret[n].p, '%', ret[n].n);
+        }
         if (a.n && a.p[0] == '{') {
             if (!b.n || n == API_PARAMS)
                 return false;

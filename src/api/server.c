@@ -120,6 +120,8 @@ static void call_answer(struct exchange *x)
         return;
     }
     headers_set(x->req, false);
+    if (c->cache)
+        net_http_set(x->req, "Cache-Control", c->cache);
     if (c->cookie[0])
         net_http_set(x->req, "Set-Cookie", c->cookie);
     if (c->location)

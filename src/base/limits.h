@@ -17,7 +17,7 @@
 #define PHI_MAX_USES 1000000
 #define PHI_MAX_GRANT_MS (366LL * 24 * 3600 * 1000)
 #define PHI_MAX_PENDING_PER_PERSON 100
-#define PHI_MAX_LOG_ENTRY (256 * 1024)
+#define PHI_MAX_LOG_ENTRY 65535            /* what an entry bundle of C2SP tlog-tiles can say */
 #define PHI_MAX_PG_MESSAGE (64 * 1024 * 1024)
 #define PHI_MAX_HELD_BATCH (4 * 1024 * 1024)
 #define PHI_LEASE_MS 60000                 /* a snapshot older than this decides nothing */

@@ -205,6 +205,56 @@ enum phi_rc phi_log_consistency(struct phi_core *c, struct phi_arena *a, int64_t
     return proof_out(a, &p, ret, ret_n, err);
 }
 
+/* ---- tiles */
+
+static enum phi_rc tile_leaves(struct phi_core *c, struct phi_arena *a, const struct phi_tile *t, struct phi_buf *ret,
+                               struct phi_err *err)
+{
+    struct core_leaf_row *rows, key = { .idx = (int64_t)(t->index * PHI_TILE_WIDTH) };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, &key, (struct core_span){ .at_least = true, .limit = t->width }, a, &rows,
+                      &n, err));
+    for (size_t i = 0; i < n && i < t->width; i++) {
+        if (rows[i].idx != key.idx + (int64_t)i || rows[i].hash.n != PHI_SHA256_LEN)
+            break;
+        if (t->entries)
+            PHI_TRY(phi_bundle_entry_add(ret, rows[i].entry, err));
+        else
+            phi_buf_add(ret, rows[i].hash);
+        if (i + 1 == t->width)
+            return PHI_OK;
+    }
+    return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "entries of the log are missing from %lld on", (long long)key.idx);
+}
+
+static enum phi_rc tile_nodes(struct phi_core *c, struct phi_arena *a, const struct phi_tile *t, struct phi_buf *ret,
+                              struct phi_err *err)
+{
+    struct core_node_row *rows, key = { .level = 8 * t->level, .idx = (int64_t)(t->index * PHI_TILE_WIDTH) };
+    struct core_span span = { .prefix = 1, .at_least = true, .limit = t->width };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_NODE, CORE_BY_KEY, &key, span, a, &rows, &n, err));
+    for (size_t i = 0; i < n && i < t->width; i++) {
+        if (rows[i].idx != key.idx + (int64_t)i || rows[i].hash.n != PHI_SHA256_LEN)
+            break;
+        phi_buf_add(ret, rows[i].hash);
+        if (i + 1 == t->width)
+            return PHI_OK;
+    }
+    return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "nodes of the log's tree are missing at level %lld",
+                   (long long)key.level);
+}
+
+enum phi_rc phi_log_tile(struct phi_core *c, struct phi_arena *a, const struct phi_tile *t, struct phi_buf *ret,
+                         struct phi_err *err)
+{
+    PHI_TRY(core_batched(c, err));
+    /* What is not signed yet is nobody's word, and a tile is kept for ever by those who fetch it. */
+    if (!phi_tile_within(t, (uint64_t)c->st.note_size))
+        return phi_fail(err, PHI_ENOTFOUND, "the signed log of %lld entries has no such tile", (long long)c->st.note_size);
+    return t->level == 0 ? tile_leaves(c, a, t, ret, err) : tile_nodes(c, a, t, ret, err);
+}
+
 enum phi_rc phi_log_checkpoint_put(struct phi_core *c, int64_t size, struct phi_view note, struct phi_err *err)
 {
     PHI_TRY(core_batched(c, err));
