@@ -1,6 +1,7 @@
 /* The three-way answer in one pass: each policy gives, instead of true or false, the alternatives of
  * requirements under which it would be true. `lo` is surely so, `hi` possibly so: they differ only
  * where a part of the context is unknown. */
+#include "policy/comp_twice.h"
 #include "policy/decide.h"
 #include "policy/request.h"
 
@@ -232,6 +233,23 @@ static struct phi_view needs_reason(const struct cedar_deciding *d, const struct
     return phi_arena_copy(d->arena, phi_buf_view(&text));
 }
 
+static void write_reason(const struct cedar_deciding *d, const struct verdict *v, bool many, struct phi_answer *ret)
+{
+    struct phi_arena *a = d->arena;
+    if (many)
+        ret->reason = phi_arena_printf(a, "more than %d alternatives, or one of more than %d requirements; "
+                                          "ask a policy author", PHI_MAX_ALTERNATIVES, PHI_MAX_REQUIREMENTS);
+    else if (ret->partial)
+        ret->reason = phi_arena_copy(a, PHI_LIT("rests on a part of the context that is not known here"));
+    else if (ret->verdict == PHI_DENY)
+        ret->reason = deny_reason(d, v, ret);
+    else if (ret->verdict == PHI_NEEDS)
+        ret->reason = needs_reason(d, ret);
+    else
+        ret->reason = phi_arena_printf(a, "permitted by " PHI_FMT,
+                                       PHI_ARG(name_policy(a, &ret->policies[0])));
+}
+
 static void answer(const struct cedar_deciding *d, const struct verdict *v, struct phi_answer *ret)
 {
     struct phi_arena *a = d->arena;
@@ -249,18 +267,8 @@ static void answer(const struct cedar_deciding *d, const struct verdict *v, stru
     else
         many = true;
     list_policies(d, v, ret);
-    if (many)
-        ret->reason = phi_arena_printf(a, "more than %d alternatives, or one of more than %d requirements; "
-                                          "ask a policy author", PHI_MAX_ALTERNATIVES, PHI_MAX_REQUIREMENTS);
-    else if (ret->partial)
-        ret->reason = phi_arena_copy(a, PHI_LIT("rests on a part of the context that is not known here"));
-    else if (ret->verdict == PHI_DENY)
-        ret->reason = deny_reason(d, v, ret);
-    else if (ret->verdict == PHI_NEEDS)
-        ret->reason = needs_reason(d, ret);
-    else
-        ret->reason = phi_arena_printf(a, "permitted by " PHI_FMT,
-                                       PHI_ARG(name_policy(a, &ret->policies[0])));
+    if (!d->wordless)
+        write_reason(d, v, many, ret);
 }
 
 void cedar_met_of(const struct phi_bundle *b, const struct phi_ask *ask, struct cedar_alt *ret)
@@ -298,9 +306,8 @@ static unsigned walk_scope(const void *env, const struct cedar_policy *p)
     return cedar_policy_scope(env, p);
 }
 
-enum phi_rc phi_decide(const struct phi_bundle *b, const struct phi_entities *es,
-                       const struct phi_ask *ask, struct phi_arena *a, struct phi_answer *ret,
-                       struct phi_err *err)
+static enum phi_rc walk(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask,
+                        struct phi_arena *a, struct phi_answer *ret, struct phi_err *err)
 {
     struct cedar_request request;
     struct cedar_deciding d = { .b = b, .arena = a, .action = ask->action.id, .leaf = &request.env,
@@ -317,4 +324,15 @@ enum phi_rc phi_decide(const struct phi_bundle *b, const struct phi_entities *es
         return PHI_OK;
     *ret = (struct phi_answer){ .verdict = PHI_DENY };
     return phi_fail(err, PHI_ELIMIT, "the decision needs too much memory");
+}
+
+enum phi_rc phi_decide(const struct phi_bundle *b, const struct phi_entities *es,
+                       const struct phi_ask *ask, struct phi_arena *a, struct phi_answer *ret,
+                       struct phi_err *err)
+{
+    PHI_TRY(walk(b, es, ask, a, ret, err));
+#ifdef PHI_DECIDE_TWICE
+    comp_twice(b, es, ask, ret);
+#endif
+    return PHI_OK;
 }

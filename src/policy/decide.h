@@ -10,6 +10,7 @@ struct cedar_deciding {
     struct phi_arena *arena;
     struct phi_view action; /* its id, for the reason */
     struct cedar_alt met;
+    bool wordless; /* no reason in words is wanted */
     const void *leaf; /* given to the two below */
     /* What `e`, which holds no `met`, may be; and whether the scopes fit: of enum cedar_may. */
     unsigned (*bits)(const void *leaf, const struct cedar_expr *e);

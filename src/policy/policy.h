@@ -140,7 +140,8 @@ struct phi_bundle;
 
 /* Parses and checks all three; texts are copied. An error names the text, line and column, what is
  * wrong, and the right way. Refused among others: a requirement that a policy names and nobody
- * defines, `met` where it may not stand, `context` without an attribute. */
+ * defines, `met` where it may not stand, `context` without an attribute, a policy that strict validation
+ * refuses, a schema without the types and actions that phi relies on. */
 enum phi_rc phi_bundle_load(const struct phi_bundle_text *text, struct phi_bundle **ret,
                             struct phi_err *err);
 void phi_bundle_close(struct phi_bundle *b); /* NULL is fine */
@@ -206,5 +207,52 @@ struct phi_answer {
 enum phi_rc phi_decide(const struct phi_bundle *b, const struct phi_entities *es,
                        const struct phi_ask *ask, struct phi_arena *a, struct phi_answer *ret,
                        struct phi_err *err);
+
+/* ---- deciding fast -------------------------------------------------------------------------
+ * The same answers over entities and requests prepared once: no allocation and no comparison of
+ * texts in a decision. A world is made of one bundle's view of entities, a query is made for one
+ * world, a scratch belongs to one thread. */
+
+struct phi_world; /* entities prepared for a bundle, which must outlive it; immutable once ready */
+
+enum phi_rc phi_world_open(const struct phi_bundle *b, size_t limit, struct phi_world **ret, struct phi_err *err);
+void phi_world_close(struct phi_world *w); /* NULL is fine */
+/* As phi_entities_add; `tags` is a record or NULL. Everything is copied. */
+enum phi_rc phi_world_add(struct phi_world *w, struct phi_uid uid, const struct phi_uid *parents, size_t n,
+                          const struct phi_value *attrs, const struct phi_value *tags, struct phi_err *err);
+/* All of `es` and its bases, which need not live on. */
+enum phi_rc phi_world_add_all(struct phi_world *w, const struct phi_entities *es, struct phi_err *err);
+/* No more entities: finds out who is in what. Afterwards any number of threads may use it.
+ * PHI_ELIMIT when an entity has 4,096 ancestors or more. */
+enum phi_rc phi_world_ready(struct phi_world *w, struct phi_err *err);
+
+struct phi_query; /* a request prepared for a world, which must outlive it; immutable */
+
+/* Refused as phi_decide refuses: what denies unseen is an answer, not an error. */
+enum phi_rc phi_query_open(const struct phi_world *w, const struct phi_ask *ask, struct phi_query **ret,
+                           struct phi_err *err);
+void phi_query_close(struct phi_query *q); /* NULL is fine */
+
+struct phi_scratch; /* memory for decisions of one thread, used again and again */
+
+struct phi_scratch *phi_scratch_open(size_t limit); /* most bytes; NULL when out of memory */
+void phi_scratch_close(struct phi_scratch *s);
+
+enum phi_mode {
+    PHI_MODE_DECIDE,  /* the verdict (and, of NEEDS, the alternatives); stops as soon as it is known */
+    PHI_MODE_EXPLAIN, /* who decided too; no reason in words, which has to be written */
+    PHI_MODE_REASON   /* all that phi_decide says */
+};
+
+/* As phi_decide; the parts of `ret` live until the scratch's next decision and point into bundle and world. */
+enum phi_rc phi_world_decide(const struct phi_world *w, const struct phi_query *q, enum phi_mode mode,
+                             struct phi_scratch *s, struct phi_answer *ret, struct phi_err *err);
+
+enum phi_swept { PHI_SWEPT_PRINCIPAL, PHI_SWEPT_ACTION, PHI_SWEPT_RESOURCE };
+
+/* One request with one part in turn each of `uids`: their verdicts. What is partial is PHI_DENY. */
+enum phi_rc phi_world_sweep(const struct phi_world *w, const struct phi_ask *ask, enum phi_swept swept,
+                            const struct phi_uid *uids, size_t n, struct phi_scratch *s, enum phi_verdict *ret,
+                            struct phi_err *err);
 
 #endif

@@ -1,0 +1,71 @@
+/* In builds for tests and fuzzing each decision is made twice: by the tree walker and by the
+ * compiled evaluator, in all modes. They must agree. */
+#include "policy/comp_twice.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MAX_TWICE (512UL << 20)
+
+static void disagree(const struct phi_ask *ask, const char *what, const struct phi_answer *a, const struct phi_answer *b)
+{
+    fprintf(stderr, "the evaluators disagree on the %s, action " PHI_FMT ":\n  " PHI_FMT " (%x)\n  " PHI_FMT " (%x)\n", what,
+            PHI_ARG(ask->action.id), PHI_ARG(a->reason), (unsigned)a->verdict, PHI_ARG(b->reason), (unsigned)b->verdict);
+    abort();
+}
+
+static bool same_policies(const struct phi_answer *a, const struct phi_answer *b)
+{
+    bool same = a->n_policies == b->n_policies;
+    for (size_t i = 0; same && i < a->n_policies; i++)
+        same = phi_view_eq(a->policies[i].id, b->policies[i].id) && phi_view_eq(a->policies[i].why, b->policies[i].why);
+    return same;
+}
+
+static bool same_alternatives(const struct phi_answer *a, const struct phi_answer *b)
+{
+    bool same = a->n_alternatives == b->n_alternatives;
+    for (size_t i = 0; same && i < a->n_alternatives; i++) {
+        same = a->alternatives[i].n == b->alternatives[i].n;
+        for (size_t k = 0; same && k < a->alternatives[i].n; k++)
+            same = a->alternatives[i].requirements[k] == b->alternatives[i].requirements[k];
+    }
+    return same;
+}
+
+static void compare(const struct phi_ask *ask, enum phi_mode mode, const struct phi_answer *a, const struct phi_answer *b)
+{
+    if (a->verdict != b->verdict || a->partial != b->partial)
+        disagree(ask, "verdict", a, b);
+    if (!same_alternatives(a, b))
+        disagree(ask, "alternatives", a, b);
+    if (mode != PHI_MODE_DECIDE && !same_policies(a, b))
+        disagree(ask, "policies", a, b);
+    if (mode == PHI_MODE_REASON && !phi_view_eq(a->reason, b->reason))
+        disagree(ask, "reason", a, b);
+}
+
+static void in_all_modes(const struct phi_world *w, const struct phi_query *q, const struct phi_ask *ask,
+                         const struct phi_answer *answer)
+{
+    static const enum phi_mode modes[] = { PHI_MODE_DECIDE, PHI_MODE_EXPLAIN, PHI_MODE_REASON };
+    struct phi_scratch *s = phi_scratch_open(MAX_TWICE);
+    for (int i = 0; s && i < 3; i++) {
+        struct phi_answer again;
+        if (phi_world_decide(w, q, modes[i], s, &again, NULL) == PHI_OK)
+            compare(ask, modes[i], answer, &again);
+    }
+    phi_scratch_close(s);
+}
+
+void comp_twice(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask,
+                const struct phi_answer *answer)
+{
+    struct phi_world *w = NULL;
+    struct phi_query *q = NULL;
+    if (phi_world_open(b, MAX_TWICE, &w, NULL) == PHI_OK && phi_world_add_all(w, es, NULL) == PHI_OK &&
+        phi_world_ready(w, NULL) == PHI_OK && phi_query_open(w, ask, &q, NULL) == PHI_OK)
+        in_all_modes(w, q, ask, answer);
+    phi_query_close(q);
+    phi_world_close(w);
+}
