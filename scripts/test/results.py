@@ -51,8 +51,9 @@ def ended(code):
 LINE = re.compile(r"^(not ok|ok|skip)(?: \d+)?(?: (?:-|(# SKIP)))? (\S.*?)\s*$", re.M)
 
 
-def parse(where, code, out):
-    """Results of one program; a program that fails without naming a test is itself the failed one."""
+def parse(where, code, out, whole=False):
+    """Results of one program; a program that fails without naming a test is itself the failed one. whole: one that ends well
+    without naming any is itself the passed one."""
     results = []
     for m in LINE.finditer(out):
         word, skip, name = m.groups()
@@ -70,7 +71,7 @@ def parse(where, code, out):
     elif FINDING.search(out) and not any(r.state == "failed" for r in results):
         results.append(Result(where, "failed", "a sanitizer's finding", where))
     elif not results:
-        results.append(Result(where, "failed", "ended well but named no test", where))
+        results.append(Result(where, "passed" if whole else "failed", "" if whole else "ended well but named no test", where))
     return results
 
 
@@ -78,13 +79,13 @@ def unit_programs(build):
     """The unit tests of a build folder as meson lists them: (name, command, environment, seconds)."""
     listed = subprocess.run(["meson", "introspect", "--tests", build], cwd=TOP, stdout=subprocess.PIPE, check=True)
     for t in json.loads(listed.stdout):
-        yield t["name"], t["cmd"], t["env"], t["timeout"] or 120, t.get("workdir") or TOP
+        yield t["name"], t["cmd"], t["env"], t["timeout"] or 120, t.get("workdir") or os.path.join(TOP, build)
 
 
 def run_unit(program):
     name, cmd, env, seconds, workdir = program
     code, out, took = run(cmd, seconds, {"CMOCKA_MESSAGE_OUTPUT": "TAP", **SANITIZERS, **env}, workdir)
-    return parse(name, code, out), out, took
+    return parse(name, code, out, whole="1.." not in out), out, took
 
 
 RUNNERS = {".py": ["/usr/bin/python3"], ".sh": ["bash"], ".cjs": ["node"], ".mjs": ["node"]}

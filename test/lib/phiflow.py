@@ -25,7 +25,7 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(_HERE, "../../scripts/demo"), os.path.join(_HERE, "../../scripts/test")]
 
 import demo as _demo  # noqa: E402
-from place import Place, Trouble  # noqa: E402
+from place import PORTS, Place, Trouble  # noqa: E402
 from results import FINDING  # noqa: E402
 
 SKIP_EXIT = 77
@@ -46,6 +46,8 @@ class Flow:
 
     def __enter__(self):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the demo is stopped
+        for _, name, _ in PORTS:
+            os.environ.pop(name, None)  # a choice for the demo, not for us
         self.folder = tempfile.mkdtemp(prefix="phi-flow-")
         os.chmod(self.folder, 0o711)
         self.place = Place(os.path.join(self.folder, "s"), auto_ports=True)
