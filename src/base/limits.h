@@ -15,6 +15,14 @@
 #define PHI_MAX_ALTERNATIVES 16
 #define PHI_MAX_REQUIREMENTS 8             /* of one alternative */
 #define PHI_MAX_USES 1000000
+#define PHI_MAX_WINDOWS 8                  /* of one schedule */
+#define PHI_MAX_WATCHERS 32                /* of one request, and as many suggested approvers */
+#define PHI_MAX_REMARKS 200                /* of one request */
+#define PHI_MAX_DELEGATIONS 16             /* live ones of one person */
+#define PHI_MAX_DELEGATION_MS (31LL * 24 * 3600 * 1000)
+#define PHI_MAX_GLASS_MS (4LL * 3600 * 1000)      /* life of a break-glass grant */
+#define PHI_DEFAULT_GLASS_MS (30LL * 60 * 1000)
+#define PHI_IDEMPOTENCY_MS (24LL * 3600 * 1000)
 #define PHI_MAX_GRANT_MS (366LL * 24 * 3600 * 1000)
 #define PHI_MAX_PENDING_PER_PERSON 100
 #define PHI_MAX_LOG_ENTRY 65535            /* what an entry bundle of C2SP tlog-tiles can say */

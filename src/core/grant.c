@@ -182,7 +182,7 @@ enum phi_rc core_grant_file(struct phi_core *c, struct phi_arena *a, const struc
     if (!phi_id_read(core_new_id(c, a), &id))
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     PHI_TRY(narrowings(c, a, request, met, n_met, &m, err));
-    PHI_TRY(phi_grant_make(a, id, &d->body, m.narrow, m.n, core_wall(c), &bundle, &g, err));
+    PHI_TRY(phi_grant_make(a, id, &d->body, m.narrow, m.n, core_wall(c), 0, &bundle, &g, err));
     struct phi_action_rules rules = core_action_rules(c);
     PHI_TRY(phi_grant_check(&g, &d->body, m.narrow, m.n, &rules, err)); /* what any verifier would check */
     phi_grant_write(&terms, &g);

@@ -108,9 +108,12 @@ enum phi_requirement_kind {
     PHI_REQUIRE_BREAK_GLASS
 };
 
-struct phi_requirement_set { /* `count` distinct persons in `from` */
+struct phi_requirement_set { /* `count` distinct persons in `from` or one of `also` */
     struct phi_uid from;
     unsigned count; /* at least 1 */
+    const struct phi_uid *also;
+    size_t n_also;
+    unsigned stage; /* from 1: sets of a stage take votes once all stages below are filled */
 };
 
 struct phi_requirement {
@@ -123,6 +126,13 @@ struct phi_requirement {
     int64_t uses;           /* most uses of the grant; 0: not bounded by this requirement */
     bool bind_session;      /* the grant serves only the session that asked */
     bool is_signed;         /* votes must be signed */
+    const struct phi_uid *fallback; /* who may fill every set as well, once the request is fallback_ms old */
+    size_t n_fallback;
+    int64_t fallback_ms;
+    int64_t remind_ms;      /* tells those who may vote again, this often; 0: never */
+    bool delegation;        /* a vote may be cast by somebody to whom an approver delegated it */
+    int64_t first_use_ms;   /* not 0: the grant's time counts from its first use, which has this long to come */
+    int64_t statements, rows, bytes; /* most that the grant may spend; 0: not bounded by this requirement */
     struct phi_view why;
 };
 

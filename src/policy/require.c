@@ -9,6 +9,14 @@
  *     uses: 1
  *     bind: session     # the grant serves only the session that asked
  *     signed: true      # votes must be signed
+ *     remind: 5m        # those who may vote are told again this often
+ *     fallback: {after: 10m, from: 'Group::"lead"'}   # may vote too, from then on
+ *     delegation: true  # an approver may let somebody else vote for them for a while
+ *     clock: first-use  # ttl counts from the first use, not from the approval
+ *     ready: 1h         # how long the first use may take to come
+ *     statements: 100   # most that the grant may spend in all; rows and bytes likewise
+ *
+ * A set of `approve` may say `stage: 2` (it waits until all sets of stage 1 are filled), and `from` may be a list.
  */
 #include "policy/bundle.h"
 
@@ -17,6 +25,10 @@
 #include "base/yaml.h"
 
 #define MAX_COUNT 100 /* persons of one set */
+#define MAX_STAGE 9
+#define MAX_FROM 16
+#define MAX_AMOUNT ((1LL << 53) - 1)
+#define DEFAULT_READY_MS (3600LL * 1000)
 
 static const char *const kinds[] = { "approval", "mfa", "justification", "ticket", "break-glass" };
 
@@ -29,6 +41,7 @@ struct reader {
     struct phi_bundle *b;
     struct phi_err *err;
     struct phi_requirement *r;
+    bool first_use;
 };
 
 static enum phi_rc bad(struct reader *rd, const struct phi_json *v, const char *what)
@@ -50,25 +63,50 @@ static enum phi_rc read_kind(struct reader *rd, const struct phi_json *v)
     return bad(rd, v, "kind must be approval, mfa, justification, ticket or break-glass");
 }
 
+static enum phi_rc read_uid(struct reader *rd, const struct phi_json *v, struct phi_uid *ret)
+{
+    struct phi_view text = { 0 };
+    struct phi_err why = { 0 };
+    if (!phi_json_str(v, &text) || phi_uid_read(&rd->b->arena, text, ret, &why) != PHI_OK)
+        return bad(rd, v, "from must be an entity such as 'Group::\"dba\"'");
+    if (!cedar_schema_has_type(&rd->b->schema, ret->type))
+        return bad(rd, v, "the schema has no such entity type in from");
+    return PHI_OK;
+}
+
+/* One entity or a list of them. */
+static enum phi_rc read_uids(struct reader *rd, const struct phi_json *v, struct phi_uid **ret, size_t *n)
+{
+    bool list = v->kind == PHI_JSON_ARR;
+    *n = list ? v->n : 1;
+    *ret = phi_arena_array(&rd->b->arena, *n + 1, sizeof **ret);
+    if (!*ret || *n == 0 || *n > MAX_FROM)
+        return bad(rd, v, "from names 1 to 16 entities");
+    for (size_t i = 0; i < *n; i++)
+        PHI_TRY(read_uid(rd, list ? &v->items[i] : v, &(*ret)[i]));
+    return PHI_OK;
+}
+
 static enum phi_rc read_set(struct reader *rd, const struct phi_json *v,
                             struct phi_requirement_set *set)
 {
-    static const char *const keys[] = { "from", "count", NULL };
+    static const char *const keys[] = { "from", "count", "stage", NULL };
     const struct phi_json *from = phi_json_get(v, "from");
-    struct phi_view text = { 0 };
     int64_t count = phi_json_num(v, "count", phi_json_get(v, "count") ? 0 : 1);
+    int64_t stage = phi_json_num(v, "stage", phi_json_get(v, "stage") ? 0 : 1);
     struct phi_err why = { 0 };
-    if (v->kind != PHI_JSON_OBJ || !phi_json_str(from, &text))
+    struct phi_uid *uids;
+    size_t n;
+    if (v->kind != PHI_JSON_OBJ || !from || (from->kind != PHI_JSON_STR && from->kind != PHI_JSON_ARR))
         return bad(rd, v, "each entry of approve must be {from: 'Group::\"…\"', count: 1}");
     if (phi_json_only(v, keys, &why) != PHI_OK)
         return bad(rd, v, why.msg);
-    if (phi_uid_read(&rd->b->arena, text, &set->from, &why) != PHI_OK)
-        return bad(rd, from, "from must be an entity such as 'Group::\"dba\"'");
-    if (!cedar_schema_has_type(&rd->b->schema, set->from.type))
-        return bad(rd, from, "the schema has no such entity type in from");
+    PHI_TRY(read_uids(rd, from, &uids, &n));
     if (count < 1 || count > MAX_COUNT)
         return bad(rd, v, "count must be 1 to 100");
-    set->count = (unsigned)count;
+    if (stage < 1 || stage > MAX_STAGE)
+        return bad(rd, v, "stage must be 1 to 9");
+    *set = (struct phi_requirement_set){ uids[0], (unsigned)count, uids + 1, n - 1, (unsigned)stage };
     return PHI_OK;
 }
 
@@ -94,9 +132,57 @@ static enum phi_rc read_duration(struct reader *rd, const struct phi_json *v, in
     return PHI_OK;
 }
 
-static enum phi_rc read_bool(struct reader *rd, const struct phi_json *v, bool *ret)
+static enum phi_rc read_bool(struct reader *rd, const struct phi_json *v, const char *wrong, bool *ret)
 {
-    return phi_json_bool(v, ret) ? PHI_OK : bad(rd, v, "signed must be true or false");
+    return phi_json_bool(v, ret) ? PHI_OK : bad(rd, v, wrong);
+}
+
+static enum phi_rc read_fallback(struct reader *rd, const struct phi_json *v)
+{
+    static const char *const keys[] = { "after", "from", NULL };
+    const struct phi_json *after = phi_json_get(v, "after"), *from = phi_json_get(v, "from");
+    struct phi_uid *uids;
+    struct phi_err why = { 0 };
+    if (v->kind != PHI_JSON_OBJ || !after || !from)
+        return bad(rd, v, "fallback must be {after: 10m, from: 'Group::\"…\"'}");
+    if (phi_json_only(v, keys, &why) != PHI_OK)
+        return bad(rd, v, why.msg);
+    PHI_TRY(read_uids(rd, from, &uids, &rd->r->n_fallback));
+    rd->r->fallback = uids;
+    return read_duration(rd, after, &rd->r->fallback_ms);
+}
+
+static enum phi_rc read_amount(struct reader *rd, const struct phi_json *v, int64_t *ret)
+{
+    return phi_json_int(v, ret) && *ret >= 1 && *ret <= MAX_AMOUNT ?
+               PHI_OK :
+               bad(rd, v, "statements, rows and bytes must be whole numbers from 1");
+}
+
+/* How it is told, passed on, timed and metered. PHI_ENOTFOUND: none of these keys. */
+static enum phi_rc read_life_key(struct reader *rd, struct phi_view key, const struct phi_json *v)
+{
+    struct phi_requirement *r = rd->r;
+    if (phi_view_is(key, "remind"))
+        return read_duration(rd, v, &r->remind_ms);
+    if (phi_view_is(key, "fallback"))
+        return read_fallback(rd, v);
+    if (phi_view_is(key, "delegation"))
+        return read_bool(rd, v, "delegation must be true or false", &r->delegation);
+    if (phi_view_is(key, "ready"))
+        return read_duration(rd, v, &r->first_use_ms);
+    if (phi_view_is(key, "statements"))
+        return read_amount(rd, v, &r->statements);
+    if (phi_view_is(key, "rows"))
+        return read_amount(rd, v, &r->rows);
+    if (phi_view_is(key, "bytes"))
+        return read_amount(rd, v, &r->bytes);
+    if (!phi_view_is(key, "clock"))
+        return PHI_ENOTFOUND;
+    rd->first_use = v->kind == PHI_JSON_STR && phi_view_is(v->str, "first-use");
+    return rd->first_use || (v->kind == PHI_JSON_STR && phi_view_is(v->str, "approval")) ?
+               PHI_OK :
+               bad(rd, v, "clock must be approval or first-use");
 }
 
 static enum phi_rc read_key(struct reader *rd, struct phi_view key, const struct phi_json *v)
@@ -113,7 +199,7 @@ static enum phi_rc read_key(struct reader *rd, struct phi_view key, const struct
     if (phi_view_is(key, "pending_ttl"))
         return read_duration(rd, v, &r->pending_ttl_ms);
     if (phi_view_is(key, "signed"))
-        return read_bool(rd, v, &r->is_signed);
+        return read_bool(rd, v, "signed must be true or false", &r->is_signed);
     if (phi_view_is(key, "uses"))
         return phi_json_int(v, &r->uses) && r->uses >= 1 && r->uses <= PHI_MAX_USES ?
                    PHI_OK :
@@ -122,7 +208,10 @@ static enum phi_rc read_key(struct reader *rd, struct phi_view key, const struct
         r->bind_session = v->kind == PHI_JSON_STR && phi_view_is(v->str, "session");
         return r->bind_session ? PHI_OK : bad(rd, v, "bind must be session");
     }
-    return bad(rd, v, "unknown key; there are why, kind, approve, ttl, pending_ttl, uses, bind, signed");
+    enum phi_rc rc = read_life_key(rd, key, v);
+    return rc != PHI_ENOTFOUND ? rc :
+                                 bad(rd, v, "unknown key; there are why, kind, approve, ttl, pending_ttl, uses, bind, signed, "
+                                            "remind, fallback, delegation, clock, ready, statements, rows, bytes");
 }
 
 static enum phi_rc read_one(struct reader *rd, const struct phi_json *v)
@@ -134,6 +223,10 @@ static enum phi_rc read_one(struct reader *rd, const struct phi_json *v)
         return bad(rd, v, "expected settings such as approve: [{from: 'Group::\"dba\"', count: 1}]");
     for (size_t i = 0; i < v->n; i++)
         PHI_TRY(read_key(rd, v->keys[i], &v->items[i]));
+    if (rd->first_use && r->first_use_ms == 0)
+        r->first_use_ms = DEFAULT_READY_MS;
+    if (!rd->first_use && r->first_use_ms)
+        return bad(rd, v, "ready belongs to clock: first-use");
     bool by_people = r->kind == PHI_REQUIRE_APPROVAL;
     if (by_people && r->n_sets == 0)
         return bad(rd, v, "an approval needs approve: who may, and how many");
@@ -160,6 +253,7 @@ enum phi_rc cedar_requirements_read(struct phi_bundle *b, struct phi_err *err)
     for (size_t i = 0; i < all->n; i++) {
         rd.r = &b->requirements[i];
         rd.r->name = b->names[i] = all->keys[i];
+        rd.first_use = false;
         PHI_TRY(read_one(&rd, &all->items[i]));
     }
     return PHI_OK;

@@ -63,22 +63,6 @@ struct phi_digest phi_text_hash(const uint8_t salt[16], struct phi_view text)
 
 /* ---- reading ---- */
 
-static enum phi_rc read_wall(const struct phi_json *v, const char *key, int64_t *ret, struct phi_err *err)
-{
-    *ret = 0;
-    return phi_json_get(v, key) ? phi_json_need_int(v, key, 1, PROOF_MAX_MS, ret, err) : PHI_OK;
-}
-
-static enum phi_rc read_bounds(const struct phi_json *v, struct phi_bounds *b, struct phi_err *err)
-{
-    static const char *const keys[] = { "for_ms", "from_ms", "until_ms", "uses", NULL };
-    PHI_TRY(proof_obj(v, "bounds", keys, err));
-    PHI_TRY(phi_json_need_int(v, "for_ms", 1, PHI_MAX_GRANT_MS, &b->for_ms, err));
-    PHI_TRY(phi_json_need_int(v, "uses", 0, PHI_MAX_USES, &b->uses, err));
-    PHI_TRY(read_wall(v, "from_ms", &b->from_ms, err));
-    return read_wall(v, "until_ms", &b->until_ms, err);
-}
-
 static enum phi_rc read_what(struct phi_arena *a, const struct phi_json *v, struct phi_body *b, struct phi_err *err)
 {
     const struct phi_json *payload = phi_json_get(v, "payload"), *scope = phi_json_get(v, "scope");
@@ -90,10 +74,16 @@ static enum phi_rc read_what(struct phi_arena *a, const struct phi_json *v, stru
     return scope ? phi_scope_read(a, scope, &b->scope, err) : phi_payload_read(a, payload, &b->payload, err);
 }
 
+static enum phi_rc read_extends(const struct phi_json *v, struct phi_body *b, struct phi_err *err)
+{
+    PHI_TRY(phi_json_need_str(v, "extends", &b->extends, err));
+    return b->extends.n ? PHI_OK : phi_fail(err, PHI_EINPUT, "\"extends\" is an id or absent");
+}
+
 enum phi_rc phi_body_read(struct phi_arena *a, const struct phi_json *v, struct phi_body *ret, struct phi_err *err)
 {
     static const char *const keys[] = { "v",       "id",       "salt",   "requester", "on_behalf", "target",  "actions", "payload",
-                                        "scope",   "settings", "bounds", "why",       "ticket",    "version", NULL };
+                                        "scope",   "settings", "bounds", "why",       "ticket",    "version", "extends", NULL };
     struct phi_body b = { 0 };
     PHI_TRY(proof_obj(v, "a request body", keys, err));
     PHI_TRY(proof_need_v1(v, err));
@@ -103,9 +93,11 @@ enum phi_rc phi_body_read(struct phi_arena *a, const struct phi_json *v, struct 
     PHI_TRY(phi_refs_read(a, phi_json_get(v, "on_behalf"), "on_behalf", &b.on_behalf, &b.n_on_behalf, err));
     PHI_TRY(phi_ref_read(phi_json_get(v, "target"), "target", &b.target, err));
     PHI_TRY(read_what(a, v, &b, err));
-    PHI_TRY(read_bounds(phi_json_get(v, "bounds"), &b.bounds, err));
+    PHI_TRY(proof_bounds_read(a, phi_json_get(v, "bounds"), &b.bounds, err));
     PHI_TRY(phi_json_need_str(v, "why", &b.why, err));
     PHI_TRY(phi_json_need_str(v, "ticket", &b.ticket, err));
+    if (phi_json_get(v, "extends"))
+        PHI_TRY(read_extends(v, &b, err));
     PHI_TRY(phi_json_need_int(v, "version", 1, PROOF_MAX_MS, &b.version, err));
     PHI_TRY(phi_body_check(&b, err));
     if (!phi_arena_ok(a))
@@ -124,20 +116,6 @@ enum phi_rc phi_body_read_text(struct phi_arena *a, struct phi_view text, struct
 }
 
 /* ---- checking ---- */
-
-static enum phi_rc check_bounds(const struct phi_body *b, struct phi_err *err)
-{
-    const struct phi_bounds *x = &b->bounds;
-    if (x->for_ms < 1 || x->for_ms > PHI_MAX_GRANT_MS)
-        return phi_fail(err, PHI_EINPUT, "bounds.for_ms is out of range: there is no \"for ever\"");
-    if (x->uses < (b->has_scope ? 0 : 1) || x->uses > PHI_MAX_USES)
-        return phi_fail(err, PHI_EINPUT, "bounds.uses is out of range");
-    if (x->from_ms < 0 || x->from_ms > PROOF_MAX_MS || x->until_ms < 0 || x->until_ms > PROOF_MAX_MS)
-        return phi_fail(err, PHI_EINPUT, "bounds.from_ms or until_ms is out of range");
-    if (x->from_ms && x->until_ms && x->from_ms >= x->until_ms)
-        return phi_fail(err, PHI_EINPUT, "bounds.from_ms is not before until_ms");
-    return PHI_OK;
-}
 
 static enum phi_rc check_scope_body(const struct phi_body *b, struct phi_err *err)
 {
@@ -170,27 +148,17 @@ enum phi_rc phi_body_check(const struct phi_body *b, struct phi_err *err)
         return phi_fail(err, PHI_EINPUT, "\"id\" must be an id (UUID, lower case)");
     PHI_TRY(proof_refs_check(b->on_behalf, b->n_on_behalf, "on_behalf", err));
     PHI_TRY(check_act(b, err));
-    PHI_TRY(check_bounds(b, err));
+    PHI_TRY(proof_bounds_check(&b->bounds, b->has_scope, err));
     PHI_TRY(proof_text(b->why, "why", 0, PHI_MAX_WHY, err));
     PHI_TRY(proof_text(b->ticket, "ticket", 0, PHI_MAX_NAME, err));
+    if (b->extends.n && (!b->has_scope || !phi_id_read(b->extends, &id)))
+        return phi_fail(err, PHI_EINPUT, "\"extends\" must be a grant's id, and only a scope has it");
     if (b->version < 1 || b->version > PROOF_MAX_MS)
         return phi_fail(err, PHI_EINPUT, "\"version\" must be at least 1");
     return PHI_OK;
 }
 
 /* ---- writing: members in the order of RFC 8785 ---- */
-
-static void write_bounds(struct phi_jw *w, const struct phi_bounds *b)
-{
-    phi_jw_obj(w);
-    phi_jw_ki(w, "for_ms", b->for_ms);
-    if (b->from_ms)
-        phi_jw_ki(w, "from_ms", b->from_ms);
-    if (b->until_ms)
-        phi_jw_ki(w, "until_ms", b->until_ms);
-    phi_jw_ki(w, "uses", b->uses);
-    phi_jw_end(w);
-}
 
 static void write_ref(struct phi_jw *w, const char *key, struct phi_ref r)
 {
@@ -206,7 +174,9 @@ void phi_body_write(struct phi_buf *out, const struct phi_body *b)
     phi_jw_key(&w, "actions");
     phi_pairs_write(&w, b->actions, b->n_actions);
     phi_jw_key(&w, "bounds");
-    write_bounds(&w, &b->bounds);
+    proof_bounds_write(&w, &b->bounds);
+    if (b->extends.n)
+        phi_jw_kv(&w, "extends", b->extends);
     proof_put_id(&w, "id", &b->id);
     phi_jw_key(&w, "on_behalf");
     phi_refs_write(&w, b->on_behalf, b->n_on_behalf);

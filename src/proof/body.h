@@ -54,11 +54,24 @@ struct phi_payload {
     size_t n_statements;
 };
 
+struct phi_budget { /* each 0: not bounded */
+    int64_t statements, rows, bytes;
+};
+
+/* A span that comes again each week, by UTC: a schedule. It may reach over midnight. */
+struct phi_window {
+    unsigned days;              /* bit 0: Monday … bit 6: Sunday */
+    int64_t from_min, for_min;  /* minutes after midnight; how long */
+};
+
 struct phi_bounds {
     int64_t for_ms;   /* 1 … PHI_MAX_GRANT_MS */
     int64_t from_ms;  /* wall clock; 0: absent */
     int64_t until_ms; /* wall clock; 0: absent */
     int64_t uses;     /* 0: any number (only with a scope) */
+    struct phi_budget budget;
+    const struct phi_window *windows; /* only with a scope: it serves inside them only */
+    size_t n_windows;                 /* 0: always */
 };
 
 struct phi_body {
@@ -77,6 +90,7 @@ struct phi_body {
     size_t n_settings;
     struct phi_bounds bounds;
     struct phi_view why, ticket;
+    struct phi_view extends; /* id of the grant that this goes on from; "": absent; only with a scope */
     int64_t version; /* from 1 */
 };
 
@@ -123,6 +137,13 @@ void phi_settings_sort(struct phi_setting *s, size_t n);
 /* "pg:delete on shop/public.orders", "pg:write on shop/public.orders, …": unescaped, one line;
  * names at most three pairs and says how many more there are. */
 void phi_body_summary(struct phi_buf *out, const struct phi_body *b);
+
+enum phi_rc phi_windows_read(struct phi_arena *a, const struct phi_json *v, const struct phi_window **ret, size_t *n,
+                             struct phi_err *err);
+void phi_windows_write(struct phi_jw *w, const struct phi_window *x, size_t n);
+/* Milliseconds until the window that is open at this wall clock closes, the longest of them; 0: none is open. */
+int64_t phi_windows_left(const struct phi_window *w, size_t n, int64_t wall_ms);
+bool phi_windows_eq(const struct phi_window *x, size_t nx, const struct phi_window *y, size_t ny);
 
 /* SHA-256("phi-body-v1\0" || salt || text): how personal texts stand in votes and the log. */
 struct phi_digest phi_text_hash(const uint8_t salt[16], struct phi_view text);

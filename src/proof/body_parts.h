@@ -18,6 +18,10 @@ enum phi_rc proof_refs_check(const struct phi_ref *r, size_t n, const char *what
 enum phi_rc proof_pairs_check(const struct phi_pair *p, size_t n, struct phi_err *err);
 enum phi_rc proof_scope_check(const struct phi_scope *s, struct phi_err *err);
 enum phi_rc proof_settings_check(const struct phi_setting *s, size_t n, struct phi_err *err);
+enum phi_rc proof_bounds_read(struct phi_arena *a, const struct phi_json *v, struct phi_bounds *b, struct phi_err *err);
+enum phi_rc proof_bounds_check(const struct phi_bounds *x, bool scope, struct phi_err *err);
+void proof_bounds_write(struct phi_jw *w, const struct phi_bounds *b);
+enum phi_rc proof_opt_int(const struct phi_json *v, const char *key, int64_t max, int64_t *ret, struct phi_err *err); /* 0: absent */
 enum phi_rc proof_payload_check(const struct phi_payload *p, struct phi_err *err);
 
 /* Members of the documents: ids as text, hashes as hex, `n` bytes as base64url. */

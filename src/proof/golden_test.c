@@ -171,7 +171,7 @@ static void grants_are_what_was_asked_less_every_narrowing(void **unused)
             assert_int_equal(phi_narrowing_read(&a, &ns->items[k], &n[k], NULL), PHI_OK);
         }
         assert_true(phi_id_read(phi_json_text(x, "id"), &id) && phi_digest_from_hex(phi_json_text(x, "bundle"), &bundle));
-        assert_int_equal(phi_grant_make(&a, id, &body, n, ns->n, phi_json_num(x, "now_ms", 0), &bundle, &g, NULL), PHI_OK);
+        assert_int_equal(phi_grant_make(&a, id, &body, n, ns->n, phi_json_num(x, "now_ms", 0), 0, &bundle, &g, NULL), PHI_OK);
         assert_int_equal(phi_grant_check(&g, &body, n, ns->n, NULL, NULL), PHI_OK);
         phi_grant_write(&out, &g);
         same_canon(phi_json_get(x, "grant"), phi_buf_view(&out));

@@ -16,15 +16,19 @@ struct phi_grant {
     int64_t for_ms;
     int64_t from_ms;  /* wall clock before which it gives nothing; 0: absent */
     int64_t until_ms; /* wall clock; always set */
+    int64_t first_use_ms; /* not 0: for_ms counts from the first use, which has this long to come; 0: absent */
+    struct phi_budget budget;
+    const struct phi_window *windows;
+    size_t n_windows;
     struct phi_digest bundle;
 };
 
-/* Builds it. `narrowings` holds those of all votes and of the requirements (their ttl and uses).
+/* Builds it. `first_use_ms` 0: the clock starts at once. `narrowings` holds those of all votes and of the requirements (their ttl and uses).
  * `now_ms` is the wall clock. PHI_EEXPIRED when nothing is left of the time; PHI_EINPUT when nothing
  * is left of the scope. Views are borrowed from the body and the arena. */
 enum phi_rc phi_grant_make(struct phi_arena *a, struct phi_id id, const struct phi_body *asked,
                            const struct phi_narrowing *narrowings, size_t n, int64_t now_ms,
-                           const struct phi_digest *bundle, struct phi_grant *ret, struct phi_err *err);
+                           int64_t first_use_ms, const struct phi_digest *bundle, struct phi_grant *ret, struct phi_err *err);
 
 /* grant ⊆ asked ∩ every narrowing, and it speaks of this body: what any verifier checks.
  * PHI_EDENIED with the reason otherwise. Needs no clock: until_ms is only compared with bounds. */

@@ -169,6 +169,43 @@ static void meeting_is_the_intersection(void **state)
     }
 }
 
+static const struct phi_window once = { 0x1f, 120, 60 };
+
+static void reads_back(struct phi_arena *a, const struct phi_grant *g)
+{
+    PHI_BUF(one, 1 << 16);
+    PHI_BUF(two, 1 << 16);
+    const struct phi_json *v;
+    struct phi_grant r;
+    phi_grant_write(&one, g);
+    assert_int_equal(phi_json_read(a, phi_buf_view(&one), PHI_JSON_STRICT, "grant", &v, NULL), PHI_OK);
+    assert_int_equal(phi_grant_read(a, v, &r, NULL), PHI_OK);
+    phi_grant_write(&two, &r);
+    assert_true(phi_view_eq(phi_buf_view(&one), phi_buf_view(&two)));
+}
+
+/* Against counting minute by minute. */
+static void a_window_is_open_when_the_calendar_says_so(void **state)
+{
+    (void)state;
+    const struct phi_window w[] = { { 1u << 0 | 1u << 4, 23 * 60, 120 }, { 1u << 6, 10 * 60, 1440 } };
+    static bool open[7 * 1440];
+    for (size_t i = 0; i < 2; i++)
+        for (int d = 0; d < 7; d++)
+            for (int m = 0; w[i].days >> d & 1 && m < w[i].for_min; m++)
+                open[(d * 1440 + w[i].from_min + m) % (7 * 1440)] = true;
+    const int64_t monday = 1790553600000; /* 2026-09-28T00:00:00Z */
+    for (int m = 0; m < 7 * 1440; m++) {
+        int64_t left = phi_windows_left(w, 2, monday + m * 60000LL), run = 0;
+        while (run < 7 * 1440 && open[(m + run) % (7 * 1440)])
+            run++;
+        assert_int_equal(left > 0, open[m]);
+        assert_true(left <= run * 60000);
+    }
+    assert_int_equal(phi_windows_left(w, 2, monday + 23 * 3600000LL + 1), 120 * 60000 - 1);
+    assert_int_equal(phi_windows_left(w, 0, monday), 0);
+}
+
 static void body_of(struct world *w, struct phi_body *b, struct phi_view *acts, struct phi_ref *refs)
 {
     uint8_t random[10] = { 1 };
@@ -178,6 +215,9 @@ static void body_of(struct world *w, struct phi_body *b, struct phi_view *acts, 
     b->bounds.uses = roll(4);
     b->bounds.until_ms = roll(2) ? 10000 + roll(1000) : 0;
     b->bounds.from_ms = roll(2) ? 9000 + roll(1000) : 0;
+    b->bounds.budget = (struct phi_budget){ roll(5), roll(3) ? 0 : 1 + roll(20), roll(2) ? 0 : 1 + roll(100) };
+    b->bounds.windows = &once;
+    b->bounds.n_windows = roll(2) ? 1 : 0;
     do
         b->scope = draw(w, acts, refs);
     while (phi_body_check(b, NULL) != PHI_OK);
@@ -194,7 +234,9 @@ static void a_grant_is_never_wider_than_what_was_asked(void **state)
         struct phi_body b;
         struct phi_grant g;
         struct phi_digest bundle = { { 0 } };
-        struct phi_narrowing n[2] = { { .for_ms = roll(1500), .uses = roll(3) }, { .until_ms = roll(2) ? 10000 + roll(900) : 0 } };
+        struct phi_narrowing n[2] = { { .for_ms = roll(1500), .uses = roll(3), .budget = { 0, roll(9), 0 } },
+                                      { .until_ms = roll(2) ? 10000 + roll(900) : 0, .from_ms = roll(2) ? 9500 + roll(900) : 0 } };
+        int64_t first = roll(3) ? 0 : 1 + roll(500);
         PHI_ARENA(arena, 1 << 18);
         body_of(w, &b, acts, refs);
         if (roll(2)) {
@@ -202,7 +244,7 @@ static void a_grant_is_never_wider_than_what_was_asked(void **state)
             n[1].resources = s.resources;
             n[1].n_resources = s.n_resources;
         }
-        if (phi_grant_make(&arena, b.id, &b, n, 2, 10000, &bundle, &g, NULL) != PHI_OK)
+        if (phi_grant_make(&arena, b.id, &b, n, 2, 10000, first, &bundle, &g, NULL) != PHI_OK)
             continue;
         made++;
         assert_int_equal(phi_grant_check(&g, &b, n, 2, &rules, NULL), PHI_OK);
@@ -215,11 +257,19 @@ static void a_grant_is_never_wider_than_what_was_asked(void **state)
         x = g;
         x.principal.id = PHI_LIT("q");
         assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), PHI_EDENIED);
-        if (b.bounds.from_ms) {
+        if (g.from_ms) {
             x = g;
-            x.from_ms = b.bounds.from_ms - 1;
+            x.from_ms = g.from_ms - 1;
             assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), PHI_EDENIED);
         }
+        x = g;
+        x.budget.rows = g.budget.rows + 1;
+        assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), g.budget.rows ? PHI_EDENIED : PHI_OK);
+        x = g;
+        x.n_windows = g.n_windows ? 0 : 1;
+        x.windows = &once;
+        assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), PHI_EDENIED);
+        reads_back(&arena, &g);
         x = g;
         x.digest.b[0] ^= 1;
         assert_int_equal(phi_grant_check(&x, &b, n, 2, &rules, NULL), PHI_EDENIED);
@@ -246,9 +296,9 @@ static void a_grant_without_time_left_is_not_made(void **state)
     PHI_ARENA(arena, 1 << 16);
     body_of(w, &b, acts, refs);
     b.bounds.until_ms = 10000;
-    assert_int_equal(phi_grant_make(&arena, b.id, &b, NULL, 0, 10000, &bundle, &g, NULL), PHI_EEXPIRED);
-    assert_int_equal(phi_grant_make(&arena, b.id, &b, NULL, 0, 20000, &bundle, &g, NULL), PHI_EEXPIRED);
-    assert_int_equal(phi_grant_make(&arena, b.id, &b, NULL, 0, 9999, &bundle, &g, NULL), PHI_OK);
+    assert_int_equal(phi_grant_make(&arena, b.id, &b, NULL, 0, 10000, 0, &bundle, &g, NULL), PHI_EEXPIRED);
+    assert_int_equal(phi_grant_make(&arena, b.id, &b, NULL, 0, 20000, 0, &bundle, &g, NULL), PHI_EEXPIRED);
+    assert_int_equal(phi_grant_make(&arena, b.id, &b, NULL, 0, 9999, 0, &bundle, &g, NULL), PHI_OK);
 }
 
 int main(void)
@@ -258,6 +308,7 @@ int main(void)
         cmocka_unit_test(within_means_every_point_is_covered),
         cmocka_unit_test(an_empty_scope_is_within_nothing),
         cmocka_unit_test(meeting_is_the_intersection),
+        cmocka_unit_test(a_window_is_open_when_the_calendar_says_so),
         cmocka_unit_test(a_grant_is_never_wider_than_what_was_asked),
         cmocka_unit_test(a_grant_without_time_left_is_not_made),
     };

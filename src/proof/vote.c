@@ -8,23 +8,23 @@
 
 bool phi_narrowing_none(const struct phi_narrowing *n)
 {
-    return !n->for_ms && !n->uses && !n->until_ms && !n->n_resources;
-}
-
-static enum phi_rc opt_int(const struct phi_json *v, const char *key, int64_t max, int64_t *ret, struct phi_err *err)
-{
-    return phi_json_get(v, key) ? phi_json_need_int(v, key, 1, max, ret, err) : PHI_OK;
+    return !n->for_ms && !n->uses && !n->until_ms && !n->from_ms && !n->budget.statements && !n->budget.rows &&
+           !n->budget.bytes && !n->n_resources;
 }
 
 enum phi_rc phi_narrowing_read(struct phi_arena *a, const struct phi_json *v, struct phi_narrowing *ret,
                                struct phi_err *err)
 {
-    static const char *const keys[] = { "for_ms", "resources", "until_ms", "uses", NULL };
+    static const char *const keys[] = { "bytes", "for_ms", "from_ms", "resources", "rows", "statements", "until_ms", "uses", NULL };
     struct phi_narrowing n = { 0 };
     PHI_TRY(proof_obj(v, "narrowing", keys, err));
-    PHI_TRY(opt_int(v, "for_ms", PHI_MAX_GRANT_MS, &n.for_ms, err));
-    PHI_TRY(opt_int(v, "uses", PHI_MAX_USES, &n.uses, err));
-    PHI_TRY(opt_int(v, "until_ms", PROOF_MAX_MS, &n.until_ms, err));
+    PHI_TRY(proof_opt_int(v, "for_ms", PHI_MAX_GRANT_MS, &n.for_ms, err));
+    PHI_TRY(proof_opt_int(v, "uses", PHI_MAX_USES, &n.uses, err));
+    PHI_TRY(proof_opt_int(v, "until_ms", PROOF_MAX_MS, &n.until_ms, err));
+    PHI_TRY(proof_opt_int(v, "from_ms", PROOF_MAX_MS, &n.from_ms, err));
+    PHI_TRY(proof_opt_int(v, "statements", PROOF_MAX_MS, &n.budget.statements, err));
+    PHI_TRY(proof_opt_int(v, "rows", PROOF_MAX_MS, &n.budget.rows, err));
+    PHI_TRY(proof_opt_int(v, "bytes", PROOF_MAX_MS, &n.budget.bytes, err));
     if (phi_json_get(v, "resources")) {
         PHI_TRY(phi_refs_read(a, phi_json_get(v, "resources"), "narrowing.resources", &n.resources, &n.n_resources, err));
         if (!n.n_resources) /* an empty list would read as "absent": the widest instead of nothing */
@@ -35,19 +35,26 @@ enum phi_rc phi_narrowing_read(struct phi_arena *a, const struct phi_json *v, st
     return PHI_OK;
 }
 
+static void opt(struct phi_jw *w, const char *key, int64_t v)
+{
+    if (v)
+        phi_jw_ki(w, key, v);
+}
+
 void phi_narrowing_write(struct phi_jw *w, const struct phi_narrowing *n)
 {
     phi_jw_obj(w);
-    if (n->for_ms)
-        phi_jw_ki(w, "for_ms", n->for_ms);
+    opt(w, "bytes", n->budget.bytes);
+    opt(w, "for_ms", n->for_ms);
+    opt(w, "from_ms", n->from_ms);
     if (n->n_resources) {
         phi_jw_key(w, "resources");
         phi_refs_write(w, n->resources, n->n_resources);
     }
-    if (n->until_ms)
-        phi_jw_ki(w, "until_ms", n->until_ms);
-    if (n->uses)
-        phi_jw_ki(w, "uses", n->uses);
+    opt(w, "rows", n->budget.rows);
+    opt(w, "statements", n->budget.statements);
+    opt(w, "until_ms", n->until_ms);
+    opt(w, "uses", n->uses);
     phi_jw_end(w);
 }
 
@@ -69,8 +76,14 @@ static enum phi_rc check_resources(const struct phi_narrowing *n, const struct p
 enum phi_rc phi_narrowing_check(const struct phi_narrowing *n, const struct phi_body *asked, struct phi_err *err)
 {
     const struct phi_bounds *b = &asked->bounds;
-    if (n->for_ms < 0 || n->uses < 0 || n->until_ms < 0)
+    const struct phi_budget *m = &n->budget, *most = &b->budget;
+    if (n->for_ms < 0 || n->uses < 0 || n->until_ms < 0 || n->from_ms < 0 || m->statements < 0 || m->rows < 0 || m->bytes < 0)
         return phi_fail(err, PHI_EINPUT, "a narrowing must be positive");
+    if (n->from_ms && n->from_ms < b->from_ms)
+        return phi_fail(err, PHI_EINPUT, "narrowing.from_ms is earlier than what was asked");
+    if ((most->statements && m->statements > most->statements) || (most->rows && m->rows > most->rows) ||
+        (most->bytes && m->bytes > most->bytes))
+        return phi_fail(err, PHI_EINPUT, "the narrowing's statements, rows or bytes are more than what was asked");
     if (n->for_ms > b->for_ms)
         return phi_fail(err, PHI_EINPUT, "narrowing.for_ms is longer than what was asked");
     if (b->uses && n->uses > b->uses)

@@ -11,6 +11,8 @@ struct phi_narrowing {
     int64_t for_ms;   /* 0: absent */
     int64_t uses;     /* 0: absent */
     int64_t until_ms; /* 0: absent; wall clock */
+    int64_t from_ms;  /* 0: absent; wall clock */
+    struct phi_budget budget;
     const struct phi_ref *resources; /* sorted; only for a scope */
     size_t n_resources;              /* 0: absent */
 };
