@@ -1,17 +1,22 @@
 /* What every driver must do, run over each; then the drivers against each other, call by call. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "store/pgsql.h"
 #include "store/sqlite.h"
 
 static char path[64];
+static char conninfo[256]; /* of a PostgreSQL that this test has started */
+static struct phi_store *pg_control; /* a second phid on it */
 
 static void remove_file(void)
 {
@@ -50,6 +55,98 @@ static int without(void **state)
     phi_store_close(*state);
     remove_file();
     return 0;
+}
+
+/* ---- PostgreSQL */
+
+static int64_t pg_wall = 1700000000000, pg_boot = 5000;
+static const char *pg_boot_id = "b00t";
+
+static int64_t clock_wall(void *self)
+{
+    (void)self;
+    return pg_wall;
+}
+
+static int64_t clock_boot(void *self)
+{
+    (void)self;
+    return pg_boot;
+}
+
+static const char *clock_id(void *self)
+{
+    (void)self;
+    return pg_boot_id;
+}
+
+static const struct phi_clock pg_clock = { NULL, clock_wall, clock_boot, clock_id };
+
+static enum phi_rc open_pg(struct phi_store **ret, struct phi_err *err)
+{
+    struct phi_store_pgsql_opts o = { conninfo, "", "store-contract", &pg_clock };
+    return phi_store_pgsql_open(&o, ret, err);
+}
+
+static void pg_sql(const char *sql)
+{
+    char cmd[600];
+    pid_t pid = fork();
+    if (pid == 0) {
+        snprintf(cmd, sizeof cmd, "%s", sql);
+        execlp("psql", "psql", "-X", "-q", "-c", cmd, conninfo, NULL);
+        _exit(1);
+    }
+    int status = 1;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+}
+
+static int with_pg(void **state)
+{
+    struct phi_err err = { 0 };
+    *state = NULL;
+    pg_sql("SET client_min_messages = error; DROP SCHEMA IF EXISTS phi CASCADE");
+    if (open_pg((struct phi_store **)state, &err) != PHI_OK)
+        print_error("%s\n", err.msg);
+    return *state ? 0 : -1;
+}
+
+static int with_two_pg(void **state)
+{
+    return with_pg(state) == 0 && open_pg(&pg_control, NULL) == PHI_OK ? 0 : -1;
+}
+
+static int without_two(void **state)
+{
+    phi_store_close(pg_control);
+    return without(state);
+}
+
+/* The server lives as long as this process holds the other end of its standard input. */
+static int pg_start(void **state)
+{
+    static int keep;
+    int in[2], out[2];
+    (void)state;
+    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
+        return -1;
+    if (fork() == 0) {
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        execl("/usr/bin/python3", "python3", "-B", TEST_SCRATCH_PG, NULL);
+        _exit(1);
+    }
+    close(in[0]);
+    close(out[1]);
+    keep = in[1];
+    FILE *f = fdopen(out[0], "r");
+    char *said = f ? fgets(conninfo, sizeof conninfo, f) : NULL;
+    if (f)
+        fclose(f);
+    if (said)
+        conninfo[strcspn(conninfo, "\n")] = 0;
+    return said ? 0 : (close(keep), -1);
 }
 
 #define DO(s, verb, ...) (s)->ops->verb((s)->self, ##__VA_ARGS__, NULL)
@@ -257,6 +354,8 @@ static void same_step(struct phi_store *m, struct phi_store *l)
     case 0:
     case 1:
     case 2:
+        if (l->ops->say && (t == CORE_LEAF || t == CORE_NODE))
+            break; /* appended without waiting: a_place_in_the_log_is_taken_once */
         assert_int_equal(DO(m, add, t, row), DO(l, add, t, row));
         break;
     case 3:
@@ -342,23 +441,261 @@ static void what_was_committed_is_there_after_opening_again(void **state)
     COMMIT(s);
 }
 
+/* ---- several phids on one database */
+
+static void a_newer_database_is_refused(void **state)
+{
+    struct phi_store *second = NULL;
+    struct phi_err err = { 0 };
+    (void)state;
+    pg_sql("INSERT INTO phi.migration (version, name) SELECT max(version) + 1, 'new' FROM phi.migration");
+    assert_int_equal(open_pg(&second, &err), PHI_EINPUT);
+    assert_non_null(strstr(err.msg, "newer phi"));
+    pg_sql("DELETE FROM phi.migration WHERE name = 'new'; DELETE FROM phi.migration WHERE version = 1");
+    assert_int_equal(open_pg(&second, &err), PHI_ECORRUPT);
+}
+
+static void a_password_in_the_settings_is_refused(void **state)
+{
+    struct phi_store *s = NULL;
+    struct phi_err err = { 0 };
+    struct phi_store_pgsql_opts o = { "host=/nowhere password=x", "", "t", &pg_clock };
+    (void)state;
+    assert_int_equal(phi_store_pgsql_open(&o, &s, &err), PHI_EINPUT);
+    assert_non_null(strstr(err.msg, "password_file"));
+}
+
+static void a_place_in_the_log_is_taken_once(void **state)
+{
+    struct phi_store *s = *state;
+    PHI_ARENA(a, 1 << 20);
+    struct core_leaf_row leaf = { 0, PHI_LIT("mine"), PHI_LIT("h") }, other = { 0, PHI_LIT("other"), PHI_LIT("i") }, out;
+    struct core_target_row row = { .name = PHI_LIT("with it") };
+    BEGIN(s);
+    assert_int_equal(DO(s, add, CORE_LEAF, &leaf), PHI_OK);
+    COMMIT(s);
+    BEGIN(s);
+    assert_int_equal(DO(s, mark), PHI_OK);
+    enum phi_rc rc = DO(s, add, CORE_LEAF, &other);
+    if (rc == PHI_OK)
+        rc = DO(s, unmark);
+    if (rc == PHI_OK)
+        rc = DO(s, mark);
+    if (rc == PHI_OK)
+        rc = DO(s, add, CORE_TARGET, &row);
+    if (rc == PHI_OK)
+        rc = DO(s, unmark);
+    else if (s->ops->say)
+        assert_int_not_equal(DO(s, back), PHI_OK); /* nor can the command behind it be undone alone */
+    if (rc == PHI_OK)
+        rc = DO(s, commit);
+    assert_int_not_equal(rc, PHI_OK);
+    s->ops->rollback(s->self);
+    BEGIN(s);
+    assert_int_equal(DO(s, get, CORE_LEAF, 0, &leaf, &a, &out), PHI_OK);
+    assert_true(phi_view_is(out.entry, "mine"));
+    assert_int_equal(DO(s, get, CORE_TARGET, 0, &row, &a, &out), PHI_ENOTFOUND);
+    COMMIT(s);
+}
+
+static void a_lost_connection_fails_the_batch_and_no_more(void **state)
+{
+    struct phi_store *s = *state;
+    PHI_ARENA(a, 1 << 20);
+    struct core_target_row row = { .name = PHI_LIT("shop") }, out;
+    static const char cut[] = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'store-contract'";
+    BEGIN(s);
+    assert_int_equal(DO(s, add, CORE_TARGET, &row), PHI_OK);
+    pg_sql(cut);
+    assert_int_equal(DO(s, commit), PHI_EIO);
+    s->ops->rollback(s->self);
+    BEGIN(s); /* connects anew */
+    assert_int_equal(DO(s, get, CORE_TARGET, 0, &row, &a, &out), PHI_ENOTFOUND);
+    assert_int_equal(DO(s, add, CORE_TARGET, &row), PHI_OK);
+    COMMIT(s);
+    pg_sql(cut);
+    BEGIN(s); /* died while idle: nobody notices */
+    assert_int_equal(DO(s, get, CORE_TARGET, 0, &row, &a, &out), PHI_OK);
+    COMMIT(s);
+}
+
+#define WRITER_STEPS 300
+
+/* Each spends one use of a grant at a time, until none is left. */
+static int spend_all(void)
+{
+    struct phi_store *s = NULL;
+    int spent = 0;
+    if (open_pg(&s, NULL) != PHI_OK)
+        return 1000;
+    for (;;) {
+        PHI_ARENA(a, 1 << 20);
+        struct core_grant_row g = grant("g", 0);
+        BEGIN(s);
+        assert_int_equal(DO(s, get, CORE_GRANT, 0, &g, &a, &g), PHI_OK);
+        g.rev++;
+        g.used++;
+        enum phi_rc rc = DO(s, spend, &g);
+        COMMIT(s);
+        if (rc != PHI_OK)
+            break;
+        spent++;
+    }
+    phi_store_close(s);
+    return spent;
+}
+
+static void two_writers_at_once_spend_each_use_once(void **state)
+{
+    struct phi_store *s = *state;
+    PHI_ARENA(a, 1 << 20);
+    struct core_grant_row g = grant("g", WRITER_STEPS);
+    int from[2];
+    BEGIN(s);
+    assert_int_equal(DO(s, add, CORE_GRANT, &g), PHI_OK);
+    COMMIT(s);
+    assert_int_equal(pipe(from), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int n = spend_all();
+        _exit(write(from[1], &n, sizeof n) != sizeof n);
+    }
+    int mine = spend_all(), theirs = 0;
+    assert_int_equal(read(from[0], &theirs, sizeof theirs), sizeof theirs);
+    waitpid(child, NULL, 0);
+    close(from[0]);
+    close(from[1]);
+    assert_int_equal(mine + theirs, WRITER_STEPS);
+    assert_true(mine > 0 && theirs > 0);
+    BEGIN(s);
+    assert_int_equal(DO(s, get, CORE_GRANT, 0, &g, &a, &g), PHI_OK);
+    COMMIT(s);
+    assert_int_equal(g.used, WRITER_STEPS);
+}
+
+static void what_one_says_the_other_hears_once(void **state)
+{
+    struct phi_store *s = *state, *other = pg_control;
+    PHI_ARENA(a, 1 << 20);
+    struct phi_event e = { .kind = PHI_EVENT_GRANT, .seq = 7, .grant = PHI_LIT("g"), .target = PHI_LIT("shop") }, *got;
+    size_t n;
+    bool is_lost;
+    BEGIN(s);
+    assert_int_equal(DO(s, say, &e, 1), PHI_OK);
+    s->ops->rollback(s->self); /* never said */
+    e.seq = 8;
+    BEGIN(s);
+    assert_int_equal(DO(s, say, &e, 1), PHI_OK);
+    COMMIT(s);
+    BEGIN(other);
+    assert_int_equal(DO(other, hear, &a, &got, &n, &is_lost), PHI_OK);
+    assert_int_equal(n, 1);
+    assert_int_equal(got[0].seq, 8);
+    assert_true(phi_view_is(got[0].grant, "g") && phi_view_is(got[0].target, "shop") && !is_lost);
+    assert_int_equal(DO(other, hear, &a, &got, &n, &is_lost), PHI_OK);
+    assert_int_equal(n, 0);
+    COMMIT(other);
+    BEGIN(s);
+    assert_int_equal(DO(s, hear, &a, &got, &n, &is_lost), PHI_OK); /* not one's own */
+    assert_int_equal(n, 0);
+    COMMIT(s);
+}
+
+static bool leased(struct phi_store *s, int64_t ms)
+{
+    bool mine = false;
+    BEGIN(s);
+    assert_int_equal(DO(s, lease, "timer", ms, &mine), PHI_OK);
+    COMMIT(s);
+    return mine;
+}
+
+static void a_lease_has_one_holder(void **state)
+{
+    struct phi_store *s = *state, *other = pg_control;
+    assert_true(leased(s, 60000));
+    assert_false(leased(other, 60000));
+    assert_true(leased(s, 60000));
+    pg_sql("UPDATE phi.lease SET until = now() - interval '1 s'");
+    assert_true(leased(other, 60000)); /* it ran out */
+    assert_false(leased(s, 60000));
+}
+
+/* ---- the clock of all */
+
+static void put_anchor(struct phi_store *s, int64_t wall, int64_t boot)
+{
+    struct core_state_row st = { .anchor_wall = wall, .anchor_boot = boot, .boot = 1,
+                                 .boot_id = phi_view_of(phi_store_pgsql_clock(s)->boot_id(phi_store_pgsql_clock(s)->self)) };
+    BEGIN(s);
+    if (DO(s, add, CORE_STATE, &st) != PHI_OK)
+        assert_int_equal(DO(s, set, CORE_STATE, &st), PHI_OK);
+    COMMIT(s);
+}
+
+static int64_t now_of(struct phi_store *s)
+{
+    const struct phi_clock *c = phi_store_pgsql_clock(s);
+    return c->boot_ms(c->self);
+}
+
+static void the_steady_clock_goes_on_from_machine_to_machine(void **state)
+{
+    struct phi_store *s = *state, *other = NULL;
+    char id[64];
+    int64_t wall = pg_wall, boot = pg_boot;
+    put_anchor(s, wall, now_of(s));
+    int64_t anchor = now_of(s);
+    snprintf(id, sizeof id, "%s", phi_store_pgsql_clock(s)->boot_id(phi_store_pgsql_clock(s)->self));
+    pg_boot_id = "0ther"; /* another machine, up for a day, 30 s later by the wall */
+    pg_boot_id = "b0";
+    pg_boot = 86400000;
+    pg_wall = wall + 30000;
+    assert_int_equal(open_pg(&other, NULL), PHI_OK);
+    assert_int_equal(now_of(other), anchor + 30000);
+    assert_string_equal(phi_store_pgsql_clock(other)->boot_id(phi_store_pgsql_clock(other)->self), id);
+    put_anchor(other, pg_wall, anchor + 90000); /* the others are ahead: this one follows */
+    BEGIN(other);
+    COMMIT(other);
+    assert_int_equal(now_of(other), anchor + 90000);
+    phi_store_close(other);
+    pg_wall = wall - 1000; /* a wall clock before the last anchor on a machine that was never here: no right goes on */
+    pg_boot_id = "b1";
+    assert_int_equal(open_pg(&other, NULL), PHI_OK);
+    assert_string_not_equal(phi_store_pgsql_clock(other)->boot_id(phi_store_pgsql_clock(other)->self), id);
+    phi_store_close(other);
+    pg_wall = wall;
+    pg_boot = boot;
+    pg_boot_id = "b00t";
+}
+
 #define OVER(setup, f) { #f " (" #setup ")", f, setup, without, NULL }
-#define BOTH(f) OVER(with_mem, f), OVER(with_lite, f)
+#define ALL(f) OVER(with_mem, f), OVER(with_lite, f), OVER(with_pg, f)
+#define TWO(f) { #f " (two phids)", f, with_two_pg, without_two, NULL }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BOTH(a_row_comes_back_as_it_went),
-        BOTH(a_rollback_leaves_nothing),
-        BOTH(going_back_to_a_mark_keeps_what_was_before),
-        BOTH(keys_are_unique),
-        BOTH(a_change_needs_the_row_that_was_read),
-        BOTH(spending_is_conditional),
-        BOTH(lists_are_ordered_and_bounded),
+        ALL(a_row_comes_back_as_it_went),
+        ALL(a_rollback_leaves_nothing),
+        ALL(going_back_to_a_mark_keeps_what_was_before),
+        ALL(keys_are_unique),
+        ALL(a_change_needs_the_row_that_was_read),
+        ALL(spending_is_conditional),
+        ALL(lists_are_ordered_and_bounded),
         OVER(with_lite, drivers_answer_alike),
+        OVER(with_pg, drivers_answer_alike),
+        ALL(a_place_in_the_log_is_taken_once),
         OVER(with_lite, a_newer_file_and_a_second_process_are_refused),
         OVER(with_lite, what_was_committed_is_there_after_opening_again),
+        OVER(with_pg, a_newer_database_is_refused),
+        OVER(with_pg, a_password_in_the_settings_is_refused),
+        OVER(with_pg, a_lost_connection_fails_the_batch_and_no_more),
+        OVER(with_pg, two_writers_at_once_spend_each_use_once),
+        TWO(what_one_says_the_other_hears_once),
+        TWO(a_lease_has_one_holder),
+        OVER(with_pg, the_steady_clock_goes_on_from_machine_to_machine),
     };
     snprintf(path, sizeof path, "/tmp/phi-store-test-%d.db", (int)getpid());
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, pg_start, NULL);
 }
