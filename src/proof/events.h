@@ -20,14 +20,17 @@
     X(BUNDLE, "bundle", HASH, "hash of the policy bundle that decided")                             \
     X(BUNDLE_VERSION, "bundle_version", INT, "its rising version")                                  \
     X(BY, "by", REF, "who did it")                                                                 \
+    X(BYTES, "bytes", INT, "bytes that the target sent")                                            \
     X(CAUSE, "cause", STR, "why, as one fixed word")                                                \
     X(CLAIM, "claim", STR, "id of the claim")                                                      \
     X(CODE, "code", STR, "the request's code for people")                                          \
     X(COUNT, "count", INT, "how many")                                                             \
     X(CREDENTIAL, "credential", STR, "id of the short-lived credential")                           \
     X(DATABASE, "database", STR, "database of the target")                                         \
+    X(DELEGATION, "delegation", STR, "id of the delegation")                                        \
     X(DIGEST, "digest", HASH, "digest of the request's body")                                       \
     X(EV, "ev", EV, "the event's name")                                                            \
+    X(EXTENDS, "extends", STR, "id of the grant that is gone on from")                              \
     X(FACTS_HASH, "facts_hash", HASH, "salted hash of context and entities as decided on")          \
     X(FOR_MS, "for_ms", INT, "how long, in milliseconds")                                          \
     X(GATEWAY, "gateway", REF, "the gateway")                                                      \
@@ -57,6 +60,7 @@
     X(SESSION, "session", STR, "id of the session at the gateway or console")                      \
     X(SIGNATURE, "signature", STR, "signature over the vote's digest, base64url")                  \
     X(STATE, "state", HASH, "SHA-256 of the stored row after this change")                         \
+    X(STATEMENTS, "statements", INT, "how many statements")                                         \
     X(T, "t", INT, "wall clock of phid, milliseconds since 1970")                                  \
     X(TAG, "tag", STR, "the target's command tag")                                                 \
     X(TARGET, "target", REF, "the target")                                                         \
@@ -106,14 +110,14 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(REQUEST_CREATED, "request.created",                                                           \
       PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION) | PHI_FB(REQUESTER) | PHI_FB(TARGET) | PHI_FB(BUNDLE), \
       PHI_FB(CODE) | PHI_FB(ACT) | PHI_FB(FACTS_HASH) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(UNTIL_MS) | \
-          PHI_FB(CREDENTIAL) | PHI_FB(POLICY) | PHI_FB(STATE),                                                      \
+          PHI_FB(CREDENTIAL) | PHI_FB(POLICY) | PHI_FB(STATE) | PHI_FB(EXTENDS) | PHI_FB(KIND),     \
       "Somebody asks to act.")                                                                      \
     X(REQUEST_EDITED, "request.edited", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION), PHI_FB(ACT) | PHI_FB(STATE), \
       "The requester changed the request; its votes are void.")                                     \
     X(REQUEST_JOINED, "request.joined", PHI_FB(REQ) | PHI_FB(SESSION), PHI_FB(GATEWAY) | PHI_FB(COUNT) | PHI_FB(STATE), \
       "An equal attempt waits on the same request.")                                                \
     X(REQUEST_VOTED, "request.voted", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(VOTE),                  \
-      PHI_FB(SIGNATURE) | PHI_FB(BUNDLE) | PHI_FB(SESSION) | PHI_FB(STATE), "A person approved or denied.")         \
+      PHI_FB(SIGNATURE) | PHI_FB(BUNDLE) | PHI_FB(SESSION) | PHI_FB(STATE) | PHI_FB(DELEGATION), "A person (or a rule) approved or denied.")         \
     X(REQUEST_NARROWED, "request.narrowed", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(NARROWING), 0,    \
       "An approver narrowed what was asked.")                                                       \
     X(REQUEST_APPROVED, "request.approved", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(BUNDLE), PHI_FB(FACTS_HASH) | PHI_FB(STATE), \
@@ -124,6 +128,12 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(REQUEST_EXPIRED, "request.expired", PHI_FB(REQ), PHI_FB(STATE), "Nobody answered in time.")               \
     X(REQUEST_CANCELLED, "request.cancelled", PHI_FB(REQ), PHI_FB(CAUSE) | PHI_FB(SESSION) | PHI_FB(STATE),         \
       "The requester withdrew it, or left while waiting.")                                          \
+    X(REQUEST_REMARKED, "request.remarked", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(KIND) | PHI_FB(REASON_HASH), 0, \
+      "Somebody commented or asked; no vote.")                                                      \
+    X(REQUEST_PARTY_ADDED, "request.party-added", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(KIND), 0,   \
+      "A watcher or suggested approver was named.")                                                 \
+    X(REQUEST_ESCALATED, "request.escalated", PHI_FB(REQ), PHI_FB(CAUSE),                           \
+      "It waited long enough: those of the fallback may vote too.")                                 \
     X(REQUEST_SETTLED, "request.settled", PHI_FB(REQ), PHI_FB(STATE) | PHI_FB(REMAINING_MS),        \
       "The machine was restarted; the request's deadline was counted anew, never later.")           \
     X(ACTION_DENIED, "action.denied", PHI_FB(PRINCIPAL) | PHI_FB(TARGET) | PHI_FB(BUNDLE),          \
@@ -133,10 +143,10 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "An approved request gave a right.")                                                          \
     X(GRANT_CLAIMED, "grant.claimed", PHI_FB(GRANT) | PHI_FB(CLAIM) | PHI_FB(USED),                 \
       PHI_FB(REQ) | PHI_FB(ACT) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(BUNDLE) | PHI_FB(REMAINING_MS) | \
-          PHI_FB(FACTS_HASH) | PHI_FB(STATE),                                                                       \
+          PHI_FB(FACTS_HASH) | PHI_FB(STATE) | PHI_FB(STATEMENTS),                                  \
       "One use was spent, before any byte was sent.")                                               \
     X(GRANT_OUTCOME, "grant.outcome", PHI_FB(GRANT) | PHI_FB(CLAIM) | PHI_FB(OUTCOME),              \
-      PHI_FB(REQ) | PHI_FB(TAG) | PHI_FB(ROWS) | PHI_FB(GATEWAY) | PHI_FB(STATE), "How the claimed use ended.")     \
+      PHI_FB(REQ) | PHI_FB(TAG) | PHI_FB(ROWS) | PHI_FB(BYTES) | PHI_FB(GATEWAY) | PHI_FB(STATE), "How the claimed use ended.")     \
     X(GRANT_GIVEN_BACK, "grant.given-back", PHI_FB(GRANT) | PHI_FB(USED), PHI_FB(REQ) | PHI_FB(CLAIM) | PHI_FB(STATE), \
       "A claimed use was given back: no byte was sent.")                                            \
     X(GRANT_USED, "grant.used", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(USED) | PHI_FB(STATE), "Its last use is spent.") \
@@ -146,6 +156,18 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "It was taken away.")                                                                         \
     X(GRANT_SETTLED, "grant.settled", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE) | PHI_FB(REMAINING_MS), \
       "The machine was restarted; the grant's deadline was counted anew, never later.")             \
+    X(GRANTS_REVOKED, "grants.revoked", PHI_FB(KIND) | PHI_FB(COUNT) | PHI_FB(REASON_HASH),         \
+      PHI_FB(PERSON) | PHI_FB(TARGET) | PHI_FB(BUNDLE), "All grants of a person, resource or bundle, or all, were taken away.") \
+    X(GLASS_BROKEN, "glass.broken", PHI_FB(REQ) | PHI_FB(GRANT) | PHI_FB(PERSON) | PHI_FB(REASON_HASH), PHI_FB(BUNDLE), \
+      "Somebody acts at once, without approval; somebody else must review it.")                     \
+    X(GLASS_REVIEWED, "glass.reviewed", PHI_FB(REQ) | PHI_FB(GRANT) | PHI_FB(PERSON) | PHI_FB(REASON_HASH), PHI_FB(STATE), \
+      "Somebody else reviewed a broken glass.")                                                     \
+    X(DELEGATION_MADE, "delegation.made", PHI_FB(DELEGATION) | PHI_FB(PERSON) | PHI_FB(PRINCIPAL) | PHI_FB(REASON_HASH), \
+      PHI_FB(UNTIL_MS) | PHI_FB(STATE), "`person` lets `principal` vote for them for a while.")     \
+    X(DELEGATION_ENDED, "delegation.ended", PHI_FB(DELEGATION), PHI_FB(PERSON) | PHI_FB(CAUSE) | PHI_FB(STATE), \
+      "A delegation ended.")                                                                        \
+    X(DELEGATION_SETTLED, "delegation.settled", PHI_FB(DELEGATION), PHI_FB(STATE) | PHI_FB(REMAINING_MS), \
+      "The machine was restarted; the delegation's deadline was counted anew, never later.")        \
     X(GRANT_REVOKE_ACKNOWLEDGED, "grant.revoke-acknowledged", PHI_FB(GRANT) | PHI_FB(GATEWAY),      \
       PHI_FB(REQ) | PHI_FB(CAUSE), "A gateway confirmed that the right and its work are gone, or its lease ended.") \
     X(RECORDS_BATCH, "records.batch", PHI_FB(GATEWAY) | PHI_FB(BATCH) | PHI_FB(COUNT) | PHI_FB(RECORDS_HASH), 0, \
