@@ -20,7 +20,8 @@ have debootstrap || die "debootstrap is not installed (package debootstrap)"
 
 root=$BUILD/fresh-$release
 kept=$BUILD/fresh-$release.tar
-mirror=$(deps_mirrors | head -n 1)
+mapfile -t mirrors < <(deps_mirrors)
+mirror=${mirrors[0]}
 mounts=()
 
 finish() {
