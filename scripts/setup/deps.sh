@@ -41,7 +41,7 @@ deps_mirrors() {
     fi
     codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
     uri=$(apt-get indextargets --format '$(CODENAME)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)' 2>/dev/null |
-        awk -F'|' -v c="$codename" '($1 == c || $2 == c) && $3 == "main" { print $4 }' | head -n 1)
+        awk -F'|' -v c="$codename" '($1 == c || $2 == c) && $3 == "main" && !n++ { print $4 }')
     if [[ -n $uri ]]; then
         case $uri in
         */ubuntu/ | */ubuntu) say "${uri%ubuntu*}debian" ;;
