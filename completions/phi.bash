@@ -73,8 +73,8 @@ _phi() {
             esac ;;
         log)
             case $cur in
-            -*) words=" --json --help --limit --from --dir --key" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list verify export" ;;
+            -*) words=" --json --help --limit --from --dir --key --format --out --witness" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list verify export prove check" ;;
             esac ;;
         person)
             case $cur in

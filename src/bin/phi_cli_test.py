@@ -333,7 +333,42 @@ class Cli(unittest.TestCase):
             text = f.read()
             f.seek(text.index(b'"g77"') + 3)
             f.write(b"8")
+        self.assertIn("entry 77 is not what was hashed", self.phi("log", "verify", "--dir", out, "--key", key, rc=1, env=alone))
+        os.unlink(os.path.join(out, "leaves"))
         self.assertIn("do not lead to the signed root", self.phi("log", "verify", "--dir", out, "--key", key, rc=1, env=alone))
+
+    def test_exported_tiles_are_verified_elsewhere_and_name_a_false_entry(self):
+        out = os.path.join(self.dir, "out")
+        self.phi("log", "export", out, "--format", "tiles")
+        verify = ("log", "verify", "--dir", out, "--key", os.path.join(out, "key"))
+        self.assertIn("verified: all 1203", self.phi(*verify))
+        names = sorted(os.path.relpath(os.path.join(d, f), out) for d, _, fs in os.walk(os.path.join(out, "tile")) for f in fs)
+        self.assertEqual(names, ["tile/0/000", "tile/0/001", "tile/0/002", "tile/0/003", "tile/0/004.p/179", "tile/1/000.p/4",
+                                 "tile/entries/000", "tile/entries/001", "tile/entries/002", "tile/entries/003", "tile/entries/004.p/179"])
+        self.assertEqual(os.path.getsize(os.path.join(out, "tile/0/004.p/179")), 179 * 32)
+        bundle, leaves = os.path.join(out, "tile/entries/001"), os.path.join(out, "tile/0/001")
+        with open(bundle, "r+b") as f:
+            text = f.read()
+            f.seek(text.index(b'"g300"') + 3)
+            f.write(b"9")
+        self.assertIn("entry 300 is not what was hashed", self.phi(*verify, rc=1))
+        os.rename(leaves, leaves + ".away")  # then only the other tiles can say where
+        self.assertIn("FALSE", self.phi(*verify, rc=1))
+        os.rename(leaves + ".away", leaves)
+        with open(bundle, "wb") as f:
+            f.write(text[:5000])
+        self.assertIn("is missing", self.phi(*verify, rc=1))
+        with open(bundle, "wb") as f:
+            f.write(text)
+        self.assertIn("verified", self.phi(*verify))
+
+    def test_exports_for_other_tools(self):
+        out = os.path.join(self.dir, "out")
+        for form, name, lines in (("ocsf", "ocsf.jsonl", 1203), ("syslog", "log.syslog", 1203), ("csv", "log.csv", 1204)):
+            self.phi("log", "export", out, "--format", form)
+            with open(os.path.join(out, name), encoding="utf-8", newline="") as f:
+                self.assertEqual(len(f.read().splitlines()), lines, form)
+        self.phi("log", "export", out, "--format", "xml", rc=2)
 
     def test_the_log_is_shown(self):
         said = self.phi("log", "--limit", "3")

@@ -24,6 +24,9 @@ const struct cli_opt_row cli_opts[OPT_N] = {
     [OPT_FROM] = { "from", 0, "N", "from this entry on" },
     [OPT_DIR] = { "dir", 0, "DIR", "verify what `phi log export` wrote, without the server" },
     [OPT_KEY] = { "key", 0, "FILE", "the log's verifier key, from a place that you trust" },
+    [OPT_FORMAT] = { "format", 0, "FORM", "json, ocsf, csv, syslog or tiles" },
+    [OPT_OUT] = { "out", 0, "PATH", "write there instead of standard output; a folder for several" },
+    [OPT_WITNESS] = { "witness", 0, "FILE", "key of a witness that must have cosigned; may be given again" },
     [OPT_PART] = { "part", 0, "PART", "schema, policies or requirements" },
 };
 
@@ -53,7 +56,10 @@ const struct cli_cmd cli_cmds[] = {
     { "log", "list", "", 0, 0, OB(FROM) | OB(LIMIT), "Show the log's newest entries", cli_do_log, false },
     { "log", "verify", "", 0, 0, OB(DIR) | OB(KEY), "Prove that the log is what was signed, or name the false entry",
       cli_do_log_verify, false },
-    { "log", "export", "DIR", 1, 1, OB(KEY), "Write entries, checkpoint and key for checking elsewhere", cli_do_log_export, false },
+    { "log", "export", "DIR", 1, 1, OB(KEY) | OB(FORMAT), "Write entries, checkpoint and key for checking elsewhere", cli_do_log_export, false },
+    { "log", "prove", "EVENT", 1, 1, OB(OUT) | OB(KEY) | OB(WITNESS), "Write a receipt of an entry, by its number, or of all that name a request or grant",
+      cli_do_log_prove, false },
+    { "log", "check", "RECEIPT", 1, 1, OB(KEY) | OB(WITNESS), "Verify a receipt, offline, with the log's public key alone", cli_do_log_check, false },
 
     { "person", NULL, "", 0, 0, 0, "List people", cli_do_person_list, false },
     { "person", "list", "", 0, 0, 0, "List people", cli_do_person_list, false },

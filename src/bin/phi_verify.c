@@ -1,26 +1,18 @@
-/* log verify and log export. The key is pinned at its first use (or given), the last checkpoint is
+/* log verify. The key is pinned at its first use (or given), the last checkpoint is
  * remembered, and every later one must continue it: a server that shows two histories is found out. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/os.h"
-#include "bin/phi.h"
-#include "proof/verify.h"
+#include "bin/phi_log.h"
+#include "proof/tile.h"
 
 #define BATCH 500
 #define EXPORT_MAX (1u << 30)
+#define TILE_MAX (PHI_TILE_WIDTH * (PHI_TILE_ENTRY_MAX + 2))
 
-struct check {
-    struct cli *c;
-    struct phi_buf key_text, note, earlier_note;
-    struct phi_vkey key;
-    struct phi_checkpoint head, earlier;
-    bool has_earlier, new_key;
-    struct phi_audit *audit;
-};
-
-static void done(struct check *k)
+void cli_log_done(struct log_check *k)
 {
     phi_buf_done(&k->key_text);
     phi_buf_done(&k->note);
@@ -28,16 +20,16 @@ static void done(struct check *k)
     phi_audit_close(k->audit);
 }
 
-static void begin(struct check *k, struct cli *c)
+void cli_log_begin(struct log_check *k, struct cli *c)
 {
-    *k = (struct check){ .c = c };
+    *k = (struct log_check){ .c = c };
     phi_buf_init(&k->key_text, 4096);
     phi_buf_init(&k->note, PHI_NOTE_MAX);
     phi_buf_init(&k->earlier_note, PHI_NOTE_MAX);
 }
 
 /* Files of the folder, one for each server: the log of another server is another log. */
-static void file_of(struct check *k, const char *what, char *path, size_t n)
+static void file_of(struct log_check *k, const char *what, char *path, size_t n)
 {
     char name[400];
     snprintf(name, sizeof name, "%s-%s", what, k->c->origin);
@@ -47,14 +39,14 @@ static void file_of(struct check *k, const char *what, char *path, size_t n)
     cli_path(k->c, path, n, name);
 }
 
-static enum phi_rc read_key(struct check *k, const char *path, struct phi_err *err)
+static enum phi_rc read_key(struct log_check *k, const char *path, struct phi_err *err)
 {
     PHI_TRY(phi_file_read(path, 4096, &k->key_text, err));
     return phi_vkey_read(phi_buf_view(&k->key_text), &k->key, err);
 }
 
 /* The key: given, pinned earlier, or the server's at first sight. */
-static int find_key(struct check *k)
+int cli_log_key(struct log_check *k, bool ask)
 {
     struct client_reply r;
     struct phi_err err = { 0 };
@@ -63,6 +55,8 @@ static int find_key(struct check *k)
     file_of(k, "log-key", path, sizeof path);
     if (given || !access(path, F_OK))
         return read_key(k, given ? given : path, &err) == PHI_OK ? CLI_DONE : cli_err(&err);
+    if (!ask)
+        return cli_err(&(struct phi_err){ .rc = PHI_EINPUT, .msg = "no key is pinned here: give the log's key with --key FILE" });
     int rc = cli_call(k->c, "GET", "/v1/log/key", NULL, &r);
     if (rc)
         return rc;
@@ -73,7 +67,7 @@ static int find_key(struct check *k)
     return CLI_DONE;
 }
 
-static int find_head(struct check *k)
+int cli_log_head(struct log_check *k)
 {
     struct client_reply r;
     struct phi_err err = { 0 };
@@ -98,7 +92,7 @@ static bool show_progress(void)
     return isatty(STDERR_FILENO);
 }
 
-static int feed(struct check *k, uint64_t from, FILE *copy)
+static int feed(struct log_check *k, uint64_t from, bool (*each)(void *, struct phi_view), void *ctx)
 {
     struct client_reply r;
     struct phi_err err = { 0 };
@@ -114,15 +108,15 @@ static int feed(struct check *k, uint64_t from, FILE *copy)
         struct phi_view e = list->items[i].str;
         if (phi_audit_entry(k->audit, e, NULL, &err) != PHI_OK)
             rc = cli_err(&err);
-        else if (copy && (fwrite(e.p, 1, e.n, copy) != e.n || fputc('\n', copy) == EOF))
-            rc = cli_err(&(struct phi_err){ .rc = PHI_EIO, .msg = "cannot write the entries" });
+        else if (each && !each(ctx, e))
+            rc = CLI_ERROR;
     }
     phi_arena_done(&k->c->arena);
     k->c->arena = mine;
     return rc;
 }
 
-static int feed_all(struct check *k, FILE *copy)
+int cli_log_walk(struct log_check *k, bool (*each)(void *ctx, struct phi_view entry), void *ctx)
 {
     if (!(k->audit = phi_audit_open()))
         return cli_err(&(struct phi_err){ .rc = PHI_ELIMIT, .msg = "out of memory" });
@@ -130,7 +124,7 @@ static int feed_all(struct check *k, FILE *copy)
         uint64_t have = phi_audit_size(k->audit);
         if (have >= k->head.size)
             break;
-        int rc = feed(k, have, copy);
+        int rc = feed(k, have, each, ctx);
         if (rc)
             return rc;
         if (phi_audit_size(k->audit) == have)
@@ -146,7 +140,7 @@ static int feed_all(struct check *k, FILE *copy)
 static enum phi_rc fetch_proof(void *ctx, uint64_t index, uint64_t size, struct phi_digest *leaf, struct phi_tree_proof *ret,
                                struct phi_err *err)
 {
-    struct check *k = ctx;
+    struct log_check *k = ctx;
     struct client_reply r;
     char path[128];
     snprintf(path, sizeof path, "/v1/log/proof?index=%llu&size=%llu", (unsigned long long)index, (unsigned long long)size);
@@ -162,9 +156,46 @@ static enum phi_rc fetch_proof(void *ctx, uint64_t index, uint64_t size, struct 
     return PHI_OK;
 }
 
+/* ---- a folder of tiles ---- */
+
+static enum phi_rc read_in(const char *dir, const char *name, size_t max, struct phi_buf *b, struct phi_err *err)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return phi_file_read(path, max, b, err);
+}
+
+struct folder {
+    const char *dir;
+    uint64_t size;
+};
+
+static enum phi_rc tile_file(void *ctx, const struct phi_tile *t, struct phi_buf *ret, struct phi_err *err)
+{
+    const struct folder *f = ctx;
+    PHI_BUF(name, 256);
+    phi_buf_adds(&name, "tile/");
+    phi_tile_write(&name, t);
+    return read_in(f->dir, phi_buf_str(&name), TILE_MAX, ret, err);
+}
+
+/* Out of the tiles' own hashes, each proof held against the signed root before it counts. */
+static enum phi_rc tile_proof(void *ctx, uint64_t index, uint64_t size, struct phi_digest *leaf, struct phi_tree_proof *ret,
+                              struct phi_err *err)
+{
+    struct log_check *k = ctx;
+    struct folder f = { k->tiles, size };
+    struct phi_tiles t = { .size = size, .fetch = tile_file, .ctx = &f, .err = err };
+    enum phi_rc rc = phi_tile_node(&t, 0, index, leaf);
+    if (rc == PHI_OK)
+        rc = phi_tree_inclusion(index, size, phi_tile_node, &t, ret, err);
+    phi_tiles_done(&t);
+    return rc;
+}
+
 /* ---- the verdict ---- */
 
-static void remember(struct check *k)
+static void remember(struct log_check *k)
 {
     struct phi_err err = { 0 };
     char path[1024];
@@ -183,7 +214,7 @@ static void remember(struct check *k)
         cli_err(&err);
 }
 
-static int report(struct check *k, const struct phi_finding *f)
+static int report(struct log_check *k, const struct phi_finding *f)
 {
     struct cli *c = k->c;
     char root[PHI_HEX_LEN + 1];
@@ -213,7 +244,7 @@ static int report(struct check *k, const struct phi_finding *f)
     return good ? CLI_DONE : CLI_ERROR;
 }
 
-static int judge(struct check *k, bool online)
+int cli_log_judge(struct log_check *k, bool online)
 {
     struct phi_finding f;
     struct phi_err err = { 0 };
@@ -224,7 +255,8 @@ static int judge(struct check *k, bool online)
             phi_audit_earlier(k->audit, &k->earlier);
         phi_audit_finish(k->audit, &k->head, &f);
         /* The signed tree's own hashes name the entry that does not fit. */
-        if (f.what == PHI_FOUND_ROOT && online && phi_audit_locate(k->audit, &k->head, fetch_proof, k, &f, &err) != PHI_OK)
+        phi_audit_proof prove = online ? fetch_proof : k->tiles ? tile_proof : NULL;
+        if (f.what == PHI_FOUND_ROOT && prove && phi_audit_locate(k->audit, &k->head, prove, k, &f, &err) != PHI_OK)
             cli_err(&err);
     }
     if (f.what == PHI_FOUND_NOTHING && online)
@@ -232,30 +264,21 @@ static int judge(struct check *k, bool online)
     return report(k, &f);
 }
 
-static int verify_online(struct check *k)
+static int verify_online(struct log_check *k)
 {
     int rc = cli_open(k->c);
-    if (rc || (rc = find_key(k)) || (rc = find_head(k)) || (rc = feed_all(k, NULL)))
+    if (rc || (rc = cli_log_key(k, true)) || (rc = cli_log_head(k)) || (rc = cli_log_walk(k, NULL, NULL)))
         return rc;
-    return judge(k, true);
+    return cli_log_judge(k, true);
 }
 
-/* ---- offline: DIR/entries.jsonl, DIR/checkpoint, DIR/key, DIR/leaves (optional) ---- */
+/* ---- offline: DIR/checkpoint, DIR/key, and DIR/entries.jsonl (with DIR/leaves, optional) or DIR/tile/… ---- */
 
-static enum phi_rc read_in(const char *dir, const char *name, size_t max, struct phi_buf *b, struct phi_err *err)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return phi_file_read(path, max, b, err);
-}
-
-static enum phi_rc feed_file(struct check *k, const char *dir, struct phi_err *err)
+static enum phi_rc feed_lines(struct log_check *k, const char *dir, struct phi_err *err)
 {
     PHI_BUF(entries, EXPORT_MAX);
     PHI_BUF(leaves, EXPORT_MAX);
     struct phi_view rest, line, leaf_rest, hex;
-    if (!(k->audit = phi_audit_open()))
-        return phi_fail(err, PHI_ELIMIT, "out of memory");
     PHI_TRY(read_in(dir, "entries.jsonl", EXPORT_MAX, &entries, err));
     (void)read_in(dir, "leaves", EXPORT_MAX, &leaves, NULL); /* names the entry; proves nothing by itself */
     rest = phi_buf_view(&entries);
@@ -268,7 +291,53 @@ static enum phi_rc feed_file(struct check *k, const char *dir, struct phi_err *e
     return PHI_OK;
 }
 
-static int verify_offline(struct check *k, const char *dir)
+/* The bundle's entries, each with its leaf hash out of the tile beside it. */
+static enum phi_rc feed_bundle(struct log_check *k, struct folder *f, uint64_t from, struct phi_err *err)
+{
+    PHI_BUF(bundle, TILE_MAX);
+    PHI_BUF(leaves, TILE_MAX);
+    struct phi_view rest, entry;
+    struct phi_tile t = phi_tile_of(0, from, f->size);
+    (void)tile_file(f, &t, &leaves, NULL); /* names the entry; proves nothing by itself */
+    t.entries = true;
+    PHI_TRY(tile_file(f, &t, &bundle, err));
+    rest = phi_buf_view(&bundle);
+    for (size_t i = 0; i < t.width && phi_bundle_entry_next(&rest, &entry); i++) {
+        struct phi_digest leaf;
+        bool known = leaves.n == t.width * sizeof leaf.b;
+        if (known)
+            memcpy(leaf.b, leaves.p + i * sizeof leaf.b, sizeof leaf.b);
+        PHI_TRY(phi_audit_entry(k->audit, entry, known ? &leaf : NULL, err));
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc feed_tiles(struct log_check *k, const char *dir, struct phi_err *err)
+{
+    struct folder f = { dir, k->head.size };
+    for (;;) {
+        uint64_t have = phi_audit_size(k->audit);
+        if (have >= f.size || have % PHI_TILE_WIDTH) /* a bundle cut short: the verdict says what is missing */
+            return PHI_OK;
+        PHI_TRY(feed_bundle(k, &f, have, err));
+        if (phi_audit_size(k->audit) == have)
+            return PHI_OK;
+    }
+}
+
+static enum phi_rc feed_file(struct log_check *k, const char *dir, struct phi_err *err)
+{
+    char path[1024];
+    if (!(k->audit = phi_audit_open()))
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    snprintf(path, sizeof path, "%s/entries.jsonl", dir);
+    if (!access(path, F_OK))
+        return feed_lines(k, dir, err);
+    k->tiles = dir;
+    return feed_tiles(k, dir, err);
+}
+
+static int verify_offline(struct log_check *k, const char *dir)
 {
     struct phi_err err = { 0 };
     char own[1024];
@@ -281,54 +350,14 @@ static int verify_offline(struct check *k, const char *dir)
     if (read_key(k, key, &err) != PHI_OK || read_in(dir, "checkpoint", PHI_NOTE_MAX, &k->note, &err) != PHI_OK ||
         phi_checkpoint_open(phi_buf_view(&k->note), &k->key, &k->head, &err) != PHI_OK || feed_file(k, dir, &err) != PHI_OK)
         return cli_err(&err);
-    return judge(k, false);
+    return cli_log_judge(k, false);
 }
 
 int cli_do_log_verify(struct cli *c)
 {
-    struct check k;
-    begin(&k, c);
+    struct log_check k;
+    cli_log_begin(&k, c);
     int rc = cli_has(c, OPT_DIR) ? verify_offline(&k, cli_opt(c, OPT_DIR)) : verify_online(&k);
-    done(&k);
-    return rc;
-}
-
-/* ---- export ---- */
-
-static enum phi_rc write_in(const char *dir, const char *name, struct phi_view v, struct phi_err *err)
-{
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return phi_file_write(path, v, 0644, err);
-}
-
-static int export_to(struct check *k, const char *dir)
-{
-    struct phi_err err = { 0 };
-    char path[1024];
-    int rc = cli_open(k->c);
-    if (rc || (rc = find_key(k)) || (rc = find_head(k)))
-        return rc;
-    if (phi_dir_make(dir, 0755, &err) != PHI_OK || write_in(dir, "key", phi_buf_view(&k->key_text), &err) != PHI_OK ||
-        write_in(dir, "checkpoint", phi_buf_view(&k->note), &err) != PHI_OK)
-        return cli_err(&err);
-    snprintf(path, sizeof path, "%s/entries.jsonl", dir);
-    FILE *f = fopen(path, "we");
-    if (!f) {
-        phi_fail(&err, PHI_EIO, "%s cannot be written", path);
-        return cli_err(&err);
-    }
-    rc = feed_all(k, f);
-    if (fclose(f) && !rc)
-        rc = cli_err(&(struct phi_err){ .rc = PHI_EIO, .msg = "cannot write the entries" });
-    return rc ? rc : judge(k, true);
-}
-
-int cli_do_log_export(struct cli *c)
-{
-    struct check k;
-    begin(&k, c);
-    int rc = export_to(&k, c->arg[0]);
-    done(&k);
+    cli_log_done(&k);
     return rc;
 }

@@ -61,13 +61,17 @@ static void keep(void *ctx, unsigned level, uint64_t index, const struct phi_dig
         l->node[l->n++] = *hash;
 }
 
-static enum phi_rc look(void *ctx, unsigned level, uint64_t index, struct phi_digest *ret)
+enum phi_rc phi_audit_node(const struct phi_audit *a, unsigned level, uint64_t index, struct phi_digest *ret)
 {
-    const struct phi_audit *a = ctx;
     if (level >= PHI_TREE_LEVELS || index >= a->level[level].n)
         return PHI_ENOTFOUND;
     *ret = a->level[level].node[index];
     return PHI_OK;
+}
+
+static enum phi_rc look(void *ctx, unsigned level, uint64_t index, struct phi_digest *ret)
+{
+    return phi_audit_node(ctx, level, index, ret);
 }
 
 static void __attribute__((format(printf, 4, 5)))

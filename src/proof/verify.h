@@ -35,6 +35,8 @@ void phi_audit_close(struct phi_audit *a);
 enum phi_rc phi_audit_entry(struct phi_audit *a, struct phi_view entry, const struct phi_digest *stored_leaf,
                             struct phi_err *err);
 uint64_t phi_audit_size(const struct phi_audit *a);
+/* A complete node of the tree of what was fed. PHI_ENOTFOUND. */
+enum phi_rc phi_audit_node(const struct phi_audit *a, unsigned level, uint64_t index, struct phi_digest *ret);
 
 /* An earlier checkpoint that must be a prefix of these entries; call it after its entries were fed. */
 void phi_audit_earlier(struct phi_audit *a, const struct phi_checkpoint *earlier);
