@@ -1,6 +1,7 @@
 /* Cedar's own conformance data, read in place beside the source tree: decisions, reasons and errors
  * of the plain evaluator must be Cedar's. Where the data is absent the run says so. */
 #include "policy/conform.h"
+#include "policy/est.h"
 #include "policy/kit_test.h"
 #include "policy/plain.h"
 #include "policy/validate.h"
@@ -17,7 +18,7 @@
 extern char **environ;
 
 struct tally {
-    unsigned files, requests, wrong, unread, invalid, valid_wrong, drifted, misfits;
+    unsigned files, requests, wrong, unread, invalid, valid_wrong, drifted, misfits, unlike;
 };
 
 static char root[] = P_tmpdir "/cedar-conformance-XXXXXX";
@@ -25,7 +26,7 @@ static struct tally tally;
 
 static void differs(const char *name, const char *what, const char *detail)
 {
-    if (tally.wrong + tally.unread + tally.valid_wrong + tally.misfits < 120)
+    if (tally.wrong + tally.unread + tally.valid_wrong + tally.misfits + tally.unlike < 120)
         print_message("  %s: %s %s\n", name, what, detail);
 }
 
@@ -124,11 +125,33 @@ static enum phi_rc validates(struct test *t, bool want, struct phi_err *err)
     return PHI_OK;
 }
 
+/* Written as text and as JSON, and read again, it is the same policy. */
+static bool survives(const struct cedar_policy *p)
+{
+    PHI_ARENA(a, 64 << 20);
+    PHI_BUF(text, 4 << 20);
+    PHI_BUF(json, 16 << 20);
+    struct cedar_policies again;
+    struct cedar_policy *read = NULL;
+    const struct phi_json *v = NULL;
+    cedar_policy_write(&text, p);
+    cedar_policy_to_json(&json, p);
+    return cedar_policies_parse(&a, phi_buf_view(&text), "text", &again, NULL) == PHI_OK && again.n == 1 &&
+           cedar_policy_same(p, again.p[0]) &&
+           phi_json_read(&a, phi_buf_view(&json), CEDAR_EST_JSON, "json", &v, NULL) == PHI_OK &&
+           cedar_policy_from_json(&a, v, p->id, &read, NULL) == PHI_OK && cedar_policy_same(p, read);
+}
+
 static enum phi_rc run_case(struct test *t, const struct phi_json *v, struct phi_err *err)
 {
     const struct phi_json *requests = phi_json_get(v, "requests");
     PHI_TRY(cedar_schema_parse(t->arena, part(t->arena, v, "schema"), "schema", &t->schema, err));
     PHI_TRY(cedar_policies_parse(t->arena, part(t->arena, v, "policies"), "policies", &t->policies, err));
+    for (size_t i = 0; i < t->policies.n; i++)
+        if (!survives(t->policies.p[i])) {
+            differs(t->name, "does not survive being written:", phi_arena_str(t->arena, t->policies.p[i]->id));
+            tally.unlike++;
+        }
     const struct phi_json *entities = NULL;
     bool valid = false;
     phi_json_bool(phi_json_get(v, "shouldValidate"), &valid);
@@ -201,6 +224,7 @@ static void decisions_are_cedars(void **unused)
     print_message("requests and entities that should conform and do not: %u\n", tally.misfits);
     assert_true(tally.files > 100);
     assert_int_equal(tally.misfits, 0);
+    assert_int_equal(tally.unlike, 0);
     assert_int_equal(tally.wrong, 0);
     assert_int_equal(tally.unread, 0);
     assert_int_equal(tally.valid_wrong, 0);

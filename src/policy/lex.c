@@ -204,6 +204,34 @@ bool cedar_is_reserved(struct phi_view ident)
     return false;
 }
 
+bool cedar_is_path(struct phi_view v, bool single)
+{
+    bool start = true;
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] == ':' && !start && !single && i + 2 < v.n && v.p[i + 1] == ':') {
+            i++;
+            start = true;
+        } else if (is_ident(v.p[i], start)) {
+            start = false;
+        } else {
+            return false;
+        }
+    }
+    return !start;
+}
+
+bool cedar_is_type(struct phi_view v)
+{
+    return cedar_is_path(v, false);
+}
+
+bool cedar_is_action_type(struct phi_view type)
+{
+    const size_t n = sizeof "Action" - 1;
+    return type.n >= n && phi_view_is(phi_view_from(type, type.n - n), "Action") &&
+           (type.n == n || type.p[type.n - n - 1] == ':');
+}
+
 bool cedar_list_add(struct phi_arena *a, struct cedar_list *list, const void *item)
 {
     if (list->n == list->cap) {

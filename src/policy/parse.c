@@ -79,14 +79,6 @@ static enum phi_rc parse_scope(struct cedar_lex *l, const char *var, struct ceda
     return one_uid(l, var, s);
 }
 
-/* "Action" or "Some::Action" */
-static bool is_action_type(struct phi_view type)
-{
-    const size_t n = sizeof "Action" - 1;
-    return type.n >= n && phi_view_is(phi_view_from(type, type.n - n), "Action") &&
-           (type.n == n || type.p[type.n - n - 1] == ':');
-}
-
 static enum phi_rc parse_action_list(struct cedar_lex *l, struct cedar_scope *s)
 {
     struct cedar_list list = { 0 };
@@ -129,7 +121,7 @@ static enum phi_rc parse_action(struct cedar_lex *l, struct cedar_scope *s)
         PHI_TRY(cedar_lex_maybe(l, TOK_LBRACK, &list));
     PHI_TRY(list ? parse_action_list(l, s) : one_uid(l, NULL, s));
     for (size_t i = 0; i < s->n; i++)
-        if (!is_action_type(s->uids[i].type))
+        if (!cedar_is_action_type(s->uids[i].type))
             return cedar_fail(l, s->at, "the action must be of a type `Action`, not `" PHI_FMT "`",
                               PHI_ARG(s->uids[i].type));
     return PHI_OK;

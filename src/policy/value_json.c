@@ -14,25 +14,6 @@ static enum phi_rc full(struct phi_err *err)
     return phi_fail(err, PHI_ELIMIT, "the value is too large");
 }
 
-/* Types are paths of identifiers: nothing else may stand where policies could not name it. */
-static bool is_type(struct phi_view v)
-{
-    bool start = true;
-    for (size_t i = 0; i < v.n; i++) {
-        uint8_t c = v.p[i], low = c | 0x20;
-        bool letter = c == '_' || (low >= 'a' && low <= 'z');
-        if (c == ':' && !start && i + 2 < v.n && v.p[i + 1] == ':') {
-            i++;
-            start = true;
-        } else if (letter || (!start && c >= '0' && c <= '9')) {
-            start = false;
-        } else {
-            return false;
-        }
-    }
-    return !start;
-}
-
 enum phi_rc phi_uid_from_json(const struct phi_json *v, struct phi_uid *ret, struct phi_err *err)
 {
     const struct phi_json *inner = phi_json_get(v, "__entity");
@@ -42,7 +23,7 @@ enum phi_rc phi_uid_from_json(const struct phi_json *v, struct phi_uid *ret, str
     if (!v || v->kind != PHI_JSON_OBJ || v->n != 2 || !phi_json_str(phi_json_get(v, "type"), &uid.type) ||
         !phi_json_str(phi_json_get(v, "id"), &uid.id))
         return phi_fail(err, PHI_EINPUT, "an entity must be {\"type\":\"…\",\"id\":\"…\"}");
-    if (!is_type(uid.type))
+    if (!cedar_is_type(uid.type))
         return phi_fail(err, PHI_EINPUT, "an entity's type must be a name such as Person or phi::Action");
     *ret = uid;
     return PHI_OK;
