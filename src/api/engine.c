@@ -15,13 +15,19 @@
 #define TICK_SOON_MS  200 /* a tick is a commit; no right is shorter than this */
 #define TICK_RETRY_MS 1000
 #define SIGN_RETRY_MS 1000
+#define LEASE_MS      5000 /* of the timer and of the signer, where the store is shared */
+#define LEASE_BEAT_MS 1000
+#define HEARD_MAX     (4u * 1024 * 1024)
 
 struct job_list {
     struct api_job *first, **end;
     size_t n;
 };
 
+enum sign_skip { SIGN_IT, SIGN_PUBLISHED, SIGN_NOT_OURS };
+
 struct sign_state {
+    enum sign_skip skip; /* another phid has signed it, or is the one to do so */
     bool wanted, busy, ready; /* ready: from, size, root and proof are for the signing thread */
     int64_t want_size, size, retry_at;
     int64_t from, stored; /* what the signer signed last, and what core has of it */
@@ -51,6 +57,12 @@ struct api_engine {
     int64_t tick_at;
     struct api_job tick;
     int64_t tick_next;
+    struct api_job hear;
+    struct phi_arena heard_arena;
+    struct phi_event *heard;
+    size_t n_heard;
+    bool hear_lost;
+    bool hearing; /* under lock: the job waits or runs */
     struct phi_core_cmd cmds[BATCH_MAX];
     struct api_job *jobs[BATCH_MAX];
 
@@ -131,12 +143,42 @@ static void sign_want(void *self, int64_t size, const struct phi_digest *root)
     pthread_mutex_unlock(&e->lock);
 }
 
+static enum phi_rc lease(struct api_engine *e, const char *name, bool *ret_mine, struct phi_err *err)
+{
+    const struct phi_store *s = e->o.store;
+    *ret_mine = true;
+    return s->ops->lease ? s->ops->lease(s->self, name, LEASE_MS, ret_mine, err) : PHI_OK;
+}
+
+/* Only the holder of the lease signs; whoever loses it between signing and storing has signed what the next
+ * one's log contains as well, so nothing forks. */
+static enum phi_rc sign_whose(struct api_engine *e, struct phi_core *c, struct phi_err *err)
+{
+    struct sign_state *s = &e->sign;
+    struct phi_log_head h;
+    bool mine;
+    PHI_TRY(phi_log_get_head(c, &s->arena, &h, err));
+    s->skip = SIGN_IT;
+    if (h.checkpoint.n && h.checkpoint_size >= s->size) {
+        s->skip = SIGN_PUBLISHED;
+        return PHI_OK;
+    }
+    PHI_TRY(lease(e, "signer", &mine, err));
+    if (!mine)
+        s->skip = SIGN_NOT_OURS;
+    return PHI_OK;
+}
+
 static enum phi_rc sign_prepare_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct sign_state *s = &((struct api_engine *)arg)->sign;
     struct phi_digest *hashes;
     size_t n;
     phi_arena_done(&s->arena);
+    if (((struct api_engine *)arg)->o.store->ops->lease)
+        PHI_TRY(sign_whose(arg, c, err));
+    if (s->skip != SIGN_IT)
+        return PHI_OK;
     PHI_TRY(phi_log_consistency(c, &s->arena, s->from, s->size, &hashes, &n, err));
     if (n > PHI_TREE_PROOF_MAX)
         return phi_fail(err, PHI_ECORRUPT, "a consistency proof of %zu hashes", n);
@@ -149,6 +191,8 @@ static enum phi_rc sign_prepare_run(struct phi_core *c, void *arg, struct phi_er
 static void sign_prepare_committed(struct api_job *j)
 {
     struct api_engine *e = j->arg;
+    if (e->sign.skip != SIGN_IT)
+        return;
     pthread_mutex_lock(&e->lock);
     e->sign.ready = true;
     pthread_cond_signal(&e->sign_work);
@@ -179,10 +223,27 @@ static void sign_over(struct api_engine *e, bool ok)
     }
 }
 
+static void sign_skipped(struct api_engine *e)
+{
+    struct sign_state *s = &e->sign;
+    pthread_mutex_lock(&e->lock);
+    if (s->skip == SIGN_PUBLISHED) {
+        s->busy = false;
+        s->stored = s->size;
+        e->counts.signed_size = s->size;
+    } else {
+        sign_over(e, false); /* whoever signs may be gone: looks again */
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
 static void sign_step_over(struct api_engine *e, const struct api_job *j)
 {
-    if (j == &e->sign.prepare && j->rc == PHI_OK)
+    if (j == &e->sign.prepare && j->rc == PHI_OK) {
+        if (e->sign.skip != SIGN_IT)
+            sign_skipped(e);
         return;
+    }
     if (j->rc != PHI_OK)
         PHI_LOG(ERROR, "checkpoint not stored", "why", "%s", j->err.msg);
     pthread_mutex_lock(&e->lock);
@@ -238,8 +299,44 @@ static void *sign_main(void *arg)
 static enum phi_rc tick_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct api_engine *e = arg;
+    bool mine;
     e->tick_next = TICK_RETRY_MS;
-    return phi_core_tick(c, &e->tick_next, err);
+    PHI_TRY(lease(e, "timer", &mine, err));
+    PHI_TRY(mine ? phi_core_tick(c, &e->tick_next, err) : PHI_OK);
+    if (e->o.store->ops->lease && e->tick_next > LEASE_BEAT_MS)
+        e->tick_next = LEASE_BEAT_MS;
+    return PHI_OK;
+}
+
+/* ---- what other processes say ---- */
+
+static enum phi_rc hear_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct api_engine *e = arg;
+    const struct phi_store *s = e->o.store;
+    bool lost = false;
+    (void)c;
+    phi_arena_reset(&e->heard_arena);
+    e->n_heard = 0;
+    pthread_mutex_lock(&e->lock);
+    e->hearing = false; /* what is said from here on is heard by another */
+    pthread_mutex_unlock(&e->lock);
+    PHI_TRY(s->ops->hear(s->self, &e->heard_arena, &e->heard, &e->n_heard, &lost, err));
+    e->hear_lost |= lost;
+    return PHI_OK;
+}
+
+static void hear_over(struct api_engine *e)
+{
+    if (e->hear.rc != PHI_OK) {
+        e->hear_lost = true; /* said once it works again */
+        return;
+    }
+    if (e->o.notifier && e->hear_lost)
+        e->o.notifier->fan_out(e->o.notifier->self, NULL, 0);
+    else if (e->o.notifier && e->n_heard)
+        e->o.notifier->fan_out(e->o.notifier->self, e->heard, e->n_heard);
+    e->hear_lost = false;
 }
 
 static void tick_over(struct api_engine *e)
@@ -295,6 +392,8 @@ static void batch_settle(struct api_engine *e, size_t n, enum phi_rc rc, const s
             j->committed(j);
         if (j == &e->tick)
             tick_over(e);
+        else if (j == &e->hear)
+            hear_over(e);
         else if (j == &e->sign.prepare || j == &e->sign.put)
             sign_step_over(e, j);
         else if (j->changes && e->tick_at > phi_now_boot_ms() + TICK_SOON_MS)
@@ -360,6 +459,7 @@ static void engine_free(void *arg)
 {
     struct api_engine *e = arg;
     phi_arena_done(&e->sign.arena);
+    phi_arena_done(&e->heard_arena);
     phi_buf_done(&e->sign.note);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->sign_work);
@@ -388,6 +488,8 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     phi_arena_init(&e->sign.arena, 1024 * 1024);
     phi_buf_init(&e->sign.note, 64 * 1024);
     e->tick = (struct api_job){.run = tick_run, .arg = e};
+    e->hear = (struct api_job){.run = hear_run, .arg = e};
+    phi_arena_init(&e->heard_arena, HEARD_MAX);
     e->sign.prepare =
         (struct api_job){.run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e};
     e->sign.put = (struct api_job){.run = sign_put_run, .arg = e};
@@ -453,6 +555,17 @@ void api_engine_follow(struct api_engine *e, struct api_job *j)
     pthread_mutex_lock(&e->lock);
     list_add(&e->follow, j);
     pthread_cond_signal(&e->work);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void api_engine_hear(struct api_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    if (!e->hearing && !e->stopping) {
+        e->hearing = true;
+        list_add(&e->follow, &e->hear);
+        pthread_cond_signal(&e->work);
+    }
     pthread_mutex_unlock(&e->lock);
 }
 

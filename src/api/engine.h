@@ -1,6 +1,9 @@
 /* The core thread. Everything that touches core runs here, one batch after another: jobs that wait
  * together commit together, and no job's `done` is called before that commit. It also ticks core at
- * its next deadline and has new log heads signed, one at a time, so that heads coalesce under load. */
+ * its next deadline and has new log heads signed, one at a time, so that heads coalesce under load.
+ *
+ * Where the store is shared by several processes, one of them holds the lease of the timer and one that of the
+ * signer; the others serve the head that was published. */
 #ifndef API_ENGINE_H
 #define API_ENGINE_H
 
@@ -50,6 +53,9 @@ enum phi_rc api_engine_start(struct api_engine *e, struct phi_err *err);
 bool api_engine_submit(struct api_engine *e, struct api_job *j);
 /* Before all others, however many wait: for what follows from a commit. */
 void api_engine_follow(struct api_engine *e, struct api_job *j);
+/* From any thread: another process has said something over the shared store. What it said goes to the notifier as
+ * if it had been said here. */
+void api_engine_hear(struct api_engine *e);
 /* Runs what waits, joins the threads, closes core. Jobs' `done` are all called before it returns
  * (it must be the loop's thread; the loop turns once more to free it). The store may be closed then. */
 void api_engine_close(struct api_engine *e);

@@ -358,9 +358,9 @@ static void copy_text(char *to, size_t size, struct phi_view v)
 static void fan_out(void *self, const struct phi_event *events, size_t n)
 {
     struct api_hub *h = self;
-    if (!h->subs || !h->engine || !n)
+    bool lost = !events || n > EVENTS_MAX;
+    if (!h->subs || !h->engine || (!n && !lost))
         return;
-    bool lost = n > EVENTS_MAX;
     struct round *r = calloc(1, sizeof(*r) + (lost ? 0 : n) * sizeof(r->said[0]));
     if (!r)
         abort(); /* out of memory with streams open: a restart makes all clients read the state again */

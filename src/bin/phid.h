@@ -16,10 +16,14 @@ struct phid_data { /* the opened data folder */
     struct phi_signer_proc *signer;
     struct phi_store *store;
     struct phi_ca *ca;
+    const struct phi_clock *clock; /* of this store: shared by all phids on it */
+    bool shared;                   /* other phids may use the store too */
+    int lock;                      /* the folder is ours while it is open */
 };
 
 /* Makes the folder at the first start (0700), forks the signer (so: before any thread), opens CA and
- * store. Refuses a folder that others may enter. */
+ * store. Refuses a folder that others may enter or that another phid has open, and a shared store whose log is
+ * signed by another key. */
 enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err);
 void phid_data_close(struct phid_data *d); /* also after a failed open */
 

@@ -58,7 +58,7 @@ static enum phi_rc offline(const struct phid_config *c, struct phid_data *d,
     struct phi_core_config config = {.origin = d->origin,
                                      .key = d->key_line,
                                      .store = d->store,
-                                     .clock = &phid_clock,
+                                     .clock = d->clock,
                                      .rng = &phid_rng};
     PHI_TRY(phi_core_open(&config, &core, err));
     enum phi_rc rc = phi_core_do(core, run, arg, err);
@@ -77,7 +77,7 @@ static void link_say(const struct phid_config *c, struct phi_link *link, const c
 int phid_bootstrap(const struct phid_config *c, const char *admin)
 {
     struct phi_err err = {0};
-    struct phid_data data = {0};
+    struct phid_data data = {.lock = -1};
     struct first f = {.admin = phi_view_of(admin)};
     phi_arena_init(&f.arena, 64 * 1024 * 1024);
     enum phi_rc rc = starter_read(c, &f, &err);
@@ -107,11 +107,11 @@ static enum phi_rc again_run(struct phi_core *c, void *arg, struct phi_err *err)
 int phid_link(const struct phid_config *c, const char *name)
 {
     struct phi_err err = { 0 };
-    struct phid_data data = { 0 };
+    struct phid_data data = { .lock = -1 };
     struct again a = { .name = phi_view_of(name) };
     PHI_BUF(db, 4096);
     phi_buf_printf(&db, "%s/phi.db", c->data);
-    enum phi_rc rc = access(phi_buf_str(&db), F_OK) == 0
+    enum phi_rc rc = c->store[0] || access(phi_buf_str(&db), F_OK) == 0
                          ? offline(c, &data, again_run, &a, &err)
                          : phi_fail(&err, PHI_ENOTFOUND, "%s has no phid's data yet; `phid bootstrap` starts one", c->data);
     if (rc == PHI_OK)

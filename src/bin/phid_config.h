@@ -20,6 +20,8 @@ struct phid_config {      /* all texts live in the arena */
     const char *console;  /* folder with the console's files; "" none */
     const char *policy;   /* folder with the starter bundle; "" the installed one */
     const char *log;      /* origin of the log; "" one is made at the first start */
+    const char *store;    /* PostgreSQL's conninfo; "" SQLite in the data folder */
+    const char *store_password_file; /* "" none */
     struct phid_list
         hosts; /* more names for the people's listener, with port where it is not the scheme's */
     struct phid_list gateway_names; /* more names in the gateways listener's certificate */

@@ -1,12 +1,15 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "bin/phid.h"
+#include "store/pgsql.h"
 #include "store/sqlite.h"
 
 /* ---- core's ports ---- */
@@ -121,17 +124,70 @@ static enum phi_rc signer_start(const struct phid_config *c, struct phid_data *d
     return phi_buf_ok(&line) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the log's name is too long");
 }
 
-enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err)
+/* Two phids in one folder would sign with one state. */
+static enum phi_rc folder_lock(const struct phid_config *c, int *ret, struct phi_err *err)
 {
     char path[4096];
-    *ret = (struct phid_data){0};
+    PHI_TRY(path_in(c, "lock", path, err));
+    *ret = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (*ret < 0)
+        return phi_fail(err, PHI_EIO, "%s: %s", path, strerror(errno));
+    if (flock(*ret, LOCK_EX | LOCK_NB) == 0)
+        return PHI_OK;
+    return phi_fail(err, PHI_ECONFLICT, "another phid has the data folder %s open", c->data);
+}
+
+/* ---- the store ---- */
+
+/* The log's heads are signed by this node's key: what another key has signed is another node's that this folder was
+ * not copied from. Before the first head is signed the first entry names the key. */
+static enum phi_rc key_check(const struct phid_data *d, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)1 << 20);
+    const struct phi_store_ops *s = d->store->ops;
+    struct core_state_row st, key = { 0 };
+    struct core_leaf_row leaf, first = { 0 };
+    struct phi_vkey vk = phi_signer_key(d->signer);
+    struct phi_checkpoint head;
+    struct phi_view line = phi_view_trim(phi_view_of(d->key_line));
+    PHI_TRY(s->begin(d->store->self, err));
+    bool begun = s->get(d->store->self, CORE_STATE, CORE_BY_KEY, &key, &a, &st, NULL) == PHI_OK;
+    bool ours = !begun || (st.note.n > 0 && phi_checkpoint_open(st.note, &vk, &head, NULL) == PHI_OK);
+    if (!ours && st.note.n == 0)
+        ours = s->get(d->store->self, CORE_LEAF, CORE_BY_KEY, &first, &a, &leaf, NULL) != PHI_OK ||
+               memmem(leaf.entry.p, leaf.entry.n, line.p, line.n) != NULL;
+    s->rollback(d->store->self);
+    if (ours)
+        return PHI_OK;
+    return phi_fail(err, PHI_EINPUT, "the store's log is signed by another key than this data folder's; copy origin, log.key, "
+                                     "log.state and the CA's files from the first phid's folder");
+}
+
+static enum phi_rc store_open(const struct phid_config *c, struct phid_data *d, struct phi_err *err)
+{
+    char path[4096];
+    d->clock = &phid_clock;
+    if (!c->store[0]) {
+        PHI_TRY(path_in(c, "phi.db", path, err));
+        return phi_store_sqlite_open(path, &d->store, err);
+    }
+    struct phi_store_pgsql_opts o = { c->store, c->store_password_file, "phid", &phid_clock };
+    PHI_TRY(phi_store_pgsql_open(&o, &d->store, err));
+    d->clock = phi_store_pgsql_clock(d->store);
+    d->shared = true;
+    return key_check(d, err);
+}
+
+enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err)
+{
+    *ret = (struct phid_data){.lock = -1};
     PHI_TRY(boot_read(err));
     PHI_TRY(folder_check(c->data, err));
+    PHI_TRY(folder_lock(c, &ret->lock, err));
     PHI_TRY(origin_find(c, ret->origin, err));
     PHI_TRY(signer_start(c, ret, err));
     PHI_TRY(phi_ca_open(c->data, &ret->ca, err));
-    PHI_TRY(path_in(c, "phi.db", path, err));
-    return phi_store_sqlite_open(path, &ret->store, err);
+    return store_open(c, ret, err);
 }
 
 void phid_data_close(struct phid_data *d)
@@ -139,5 +195,7 @@ void phid_data_close(struct phid_data *d)
     phi_store_close(d->store);
     phi_ca_close(d->ca);
     phi_signer_close(d->signer);
-    *d = (struct phid_data){0};
+    if (d->lock >= 0)
+        close(d->lock);
+    *d = (struct phid_data){.lock = -1};
 }

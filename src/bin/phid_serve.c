@@ -5,6 +5,7 @@
 #include "api/server.h"
 #include "base/logline.h"
 #include "bin/phid.h"
+#include "store/pgsql.h"
 
 #define SIGN_TIMEOUT_MS 5000
 
@@ -44,6 +45,8 @@ static void all_over(void *ctx)
 static void drained(void *ctx)
 {
     struct phid *p = ctx;
+    if (p->data.shared)
+        phi_store_pgsql_quiet(p->data.store);
     api_engine_close(p->engine); /* answers nobody waits for any more; commits what was begun */
     p->engine = NULL;
     net_post(p->loop, all_over, p);
@@ -108,6 +111,12 @@ static void env_fill(struct phid *p)
                               .log_key = phi_view_of(p->data.key_line)};
 }
 
+/* On the listener's thread: it ends with the store, but the engine goes before that. */
+static void others_said(void *ctx)
+{
+    api_engine_hear(ctx);
+}
+
 static enum phi_rc core_open(struct phid *p, struct phi_err *err)
 {
     struct phi_checkpoint head = phi_signer_head(p->data.signer);
@@ -118,7 +127,7 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
                                 .store = p->data.store,
                                 .origin = p->data.origin,
                                 .key = p->data.key_line,
-                                .clock = &phid_clock,
+                                .clock = p->data.clock,
                                 .rng = &phid_rng,
                                 .notifier = api_hub_notifier(p->hub),
                                 .sign = head_sign,
@@ -126,7 +135,8 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
                                 .signed_size = (int64_t)head.size};
     PHI_TRY(api_engine_open(&o, &p->engine, err));
     api_hub_bind(p->hub, p->engine);
-    return api_engine_start(p->engine, err);
+    PHI_TRY(api_engine_start(p->engine, err));
+    return p->data.shared ? phi_store_pgsql_listen(p->data.store, others_said, p->engine, err) : PHI_OK;
 }
 
 static enum phi_rc server_open(struct phid *p, struct phi_err *err)
@@ -165,6 +175,8 @@ static void stop(struct phid *p)
 {
     api_server_close(p->server);
     if (p->engine) {
+        if (p->data.shared)
+            phi_store_pgsql_quiet(p->data.store);
         api_engine_close(p->engine);
         net_post(p->loop, all_over, p);
         net_loop_run(p->loop);
@@ -182,7 +194,7 @@ static void stop(struct phid *p)
 int phid_serve(const struct phid_config *c)
 {
     struct phi_err err = {0};
-    struct phid p = {.config = c};
+    struct phid p = {.config = c, .data = {.lock = -1}};
     signal(SIGPIPE, SIG_IGN);
     enum phi_rc rc = start(&p, &err);
     if (rc == PHI_OK) {

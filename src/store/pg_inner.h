@@ -107,5 +107,6 @@ enum phi_rc pg_hear(void *self, struct phi_arena *a, struct phi_event **ret, siz
                     struct phi_err *err);
 enum phi_rc pg_lease(void *self, const char *name, int64_t ms, bool *ret_mine, struct phi_err *err);
 void pg_listen_end(struct pg *g);
+void pg_leases_give_back(struct pg *g);
 
 #endif

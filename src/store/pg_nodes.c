@@ -193,7 +193,7 @@ enum phi_rc phi_store_pgsql_listen(struct phi_store *s, void (*wake)(void *ctx),
 }
 
 /* What this phid did another one does from now on, not only after its leases have run out. */
-static void leases_give_back(struct pg *g)
+void pg_leases_give_back(struct pg *g)
 {
     char sql[96];
     PGconn *c = NULL;
@@ -213,5 +213,9 @@ void pg_listen_end(struct pg *g)
     if (write(g->stop_fd, &one, sizeof one) == sizeof one)
         pthread_join(g->listener, NULL);
     close(g->stop_fd);
-    leases_give_back(g);
+}
+
+void phi_store_pgsql_quiet(struct phi_store *s)
+{
+    pg_listen_end(s->self);
 }

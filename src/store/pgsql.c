@@ -479,6 +479,8 @@ static void pg_close(void *self)
 {
     struct pg *g = self;
     pg_listen_end(g);
+    if (g->wake)
+        pg_leases_give_back(g);
     if (g->pq) {
         pg_rollback(g);
         pg_drop(g);

@@ -27,7 +27,8 @@ enum phi_rc phi_store_pgsql_open(const struct phi_store_pgsql_opts *opts, struct
 const struct phi_clock *phi_store_pgsql_clock(struct phi_store *s);
 
 /* From now on calls wake(ctx), on a thread of its own, when another phid has said something, and once a second
- * anyway. Ends with the store. */
+ * anyway, until phi_store_pgsql_quiet or the store's end. A store that has listened gives its leases back at its end. */
 enum phi_rc phi_store_pgsql_listen(struct phi_store *s, void (*wake)(void *ctx), void *ctx, struct phi_err *err);
+void phi_store_pgsql_quiet(struct phi_store *s);
 
 #endif
