@@ -159,16 +159,18 @@ enum phi_rc api_gw_lease(struct api_call *c, struct phi_err *err)
 static enum phi_rc record_read(struct api_call *c, const struct phi_json *v, struct phi_record *r,
                                struct phi_err *err)
 {
-    static const char *const keys[] = {"t_ms_ago", "principal", "target", "session",
-                                       "actions",  "act",       "bundle", NULL};
+    static const char *const keys[] = {"first_ms_ago", "last_ms_ago", "count",  "principal", "target",
+                                       "session",      "actions",     "bytes_hash", "bundle",    NULL};
     const struct phi_json *p = phi_json_get(v, "principal");
     PHI_TRY(phi_json_only(v, keys, err));
-    PHI_TRY(phi_json_need_int(v, "t_ms_ago", 0, PHI_MAX_GRANT_MS, &r->ms_ago, err));
+    PHI_TRY(phi_json_need_int(v, "first_ms_ago", 0, PHI_MAX_GRANT_MS, &r->first_ms_ago, err));
+    PHI_TRY(phi_json_need_int(v, "last_ms_ago", 0, r->first_ms_ago, &r->last_ms_ago, err));
+    PHI_TRY(phi_json_need_int(v, "count", 1, PHI_RECORD_MAX_COUNT, &r->count, err));
     r->principal =
         p && p->kind == PHI_JSON_OBJ ? phi_json_text(p, "id") : phi_json_text(v, "principal");
     PHI_TRY(phi_json_need_str(v, "target", &r->target, err));
     PHI_TRY(phi_json_need_str(v, "session", &r->session, err));
-    r->act = phi_json_text(v, "act");
+    PHI_TRY(phi_json_need_str(v, "bytes_hash", &r->bytes_hash, err));
     r->bundle = phi_json_text(v, "bundle");
     return phi_pairs_read(&c->arena, phi_json_get(v, "actions"), &r->actions, &r->n_actions, err);
 }

@@ -13,6 +13,10 @@ struct phi_digest {
 struct phi_digest phi_sha256(struct phi_view v);
 struct phi_digest phi_sha256_parts(const struct phi_view *parts, size_t n); /* of the concatenation */
 struct phi_digest phi_hmac_sha256(struct phi_view key, struct phi_view v);
+struct phi_hasher; /* SHA-256 of bytes that come in pieces */
+struct phi_hasher *phi_hasher_open(void); /* never NULL: aborts the process as the others do */
+void phi_hasher_add(struct phi_hasher *h, struct phi_view v);
+struct phi_digest phi_hasher_end(struct phi_hasher *h); /* frees it */
 bool phi_digest_eq(const struct phi_digest *a, const struct phi_digest *b); /* constant time */
 struct phi_view phi_digest_view(const struct phi_digest *d);
 

@@ -103,9 +103,19 @@ bool client_link_outcome(struct client_link *l, const char *claim, const char *o
 void client_link_ack(struct client_link *l, int64_t seq); /* the ended grant's work is gone */
 
 /* ---- Records of plain allows ---- */
-/* `act_hex` and actions as in docs/api.md. False: not kept, so refuse what it would have recorded. */
+/* Equal ones (principal, target, session, actions, bundle) of a batch are one record: how many, when the first and the
+ * last, and a hash over the bytes of all in their order. A batch leaves after 200 ms. */
+struct client_record_at { /* which record; zero: none */
+    uint64_t batch;
+    size_t index;
+};
+/* actions as in docs/api.md; `bytes`: the messages that are forwarded. False: not kept, so refuse what it would have
+ * recorded. `ret` may be NULL. */
 bool client_link_record(struct client_link *l, struct phi_view principal, struct phi_view target,
-                        struct phi_view session, struct phi_view actions_json, struct phi_view act_hex);
+                        struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
+                        struct client_record_at *ret);
+/* One more of the same, under the same snapshot. False: that record takes no more (or none may be taken). */
+bool client_link_record_again(struct client_link *l, const struct client_record_at *at, struct phi_view bytes);
 /* False when the oldest unacknowledged is older than PHI_RECORD_MAX_AGE_MS or PHI_RECORD_MAX_COUNT
  * wait: the gateway refuses until it is true again. */
 bool client_link_may_record(const struct client_link *l);

@@ -21,7 +21,8 @@ struct link_queue {
 
 struct link_records {
     struct link_batch *first, *open; /* oldest; the one that takes records (the last), or NULL */
-    size_t count;
+    size_t count;    /* statements in all of them */
+    uint64_t serial; /* of the batch opened last */
     int64_t next; /* number of the next batch; 0: not known before the first snapshot */
     struct client_call *call;
     struct net_timer *retry;

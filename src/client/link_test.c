@@ -339,7 +339,7 @@ static void outcomes_arrive_in_order_after_trouble(void **unused)
 static bool record(struct world *w)
 {
     return client_link_record(w->l, PHI_LIT("p-alice"), PHI_LIT("shop"), PHI_LIT("s1"),
-                              PHI_LIT("[{\"action\":\"pg:select\"}]"), PHI_LIT("00"));
+                              PHI_LIT("[{\"action\":\"pg:select\"}]"), PHI_LIT("select 1;"), NULL);
 }
 
 static void records_are_acknowledged_in_batches(void **unused)
@@ -352,7 +352,8 @@ static void records_are_acknowledged_in_batches(void **unused)
     assert_false(client_link_idle(w.l));
     UNTIL(&w, client_link_idle(w.l));
     assert_int_equal(w.p.records_seen, 10000);
-    assert_true(w.p.n_records <= 20);
+    assert_int_equal(w.p.n_records, 1); /* equal ones are one record */
+    assert_int_equal(w.p.record_groups, 1);
     for (int i = 1; i < w.p.n_records; i++)
         assert_int_equal(w.p.batches[i], w.p.batches[i - 1] + 1);
     int64_t last = w.p.batches[w.p.n_records - 1];
@@ -363,6 +364,31 @@ static void records_are_acknowledged_in_batches(void **unused)
     record(&w);
     UNTIL(&w, client_link_idle(w.l));
     assert_int_equal(w.p.batches[w.p.n_records - 1], last + 1);
+    world_close(&w);
+}
+
+/* What the hash of a record is over: the bytes of each statement, one behind the other. */
+static void equal_records_count_and_hash_their_bytes(void **unused)
+{
+    (void)unused;
+    struct world w = { 0 };
+    struct client_record_at at = { 0 };
+    const struct phi_view parts[] = { PHI_LIT("select 1"), PHI_LIT("select 2"), PHI_LIT("select 3") };
+    char want[PHI_HEX_LEN + 1];
+    struct phi_digest d = phi_sha256_parts(parts, 3);
+    phi_digest_hex(&d, want);
+    world_open(&w);
+    assert_false(client_link_record_again(w.l, &at, parts[0]));
+    assert_true(client_link_record(w.l, PHI_LIT("p"), PHI_LIT("shop"), PHI_LIT("s1"), PHI_LIT("[]"), parts[0], &at));
+    assert_true(client_link_record_again(w.l, &at, parts[1]));
+    assert_true(client_link_record(w.l, PHI_LIT("p"), PHI_LIT("shop"), PHI_LIT("s2"), PHI_LIT("[]"), parts[0], NULL));
+    assert_true(client_link_record(w.l, PHI_LIT("p"), PHI_LIT("shop"), PHI_LIT("s1"), PHI_LIT("[]"), parts[2], NULL));
+    UNTIL(&w, client_link_idle(w.l));
+    assert_int_equal(w.p.n_records, 1);
+    assert_int_equal(w.p.records_seen, 4);
+    assert_int_equal(w.p.record_groups, 2);
+    assert_string_equal(w.p.first_hash, want);
+    assert_false(client_link_record_again(w.l, &at, parts[0])); /* that batch has gone */
     world_close(&w);
 }
 
@@ -527,6 +553,7 @@ int main(void)
         cmocka_unit_test(a_use_spent_for_nobody_is_given_back),
         cmocka_unit_test(outcomes_arrive_in_order_after_trouble),
         cmocka_unit_test(records_are_acknowledged_in_batches),
+        cmocka_unit_test(equal_records_count_and_hash_their_bytes),
         cmocka_unit_test(without_acknowledgement_nothing_more_is_recorded),
         cmocka_unit_test(a_record_too_old_stops_recording),
         cmocka_unit_test(a_growing_log_is_followed),

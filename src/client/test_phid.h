@@ -38,7 +38,8 @@ struct phid {
     int n_snapshot, n_lease, n_claim, n_request, n_outcome, n_leave, n_ack, n_records, n_streams, n_status, n_head;
     char claim_key[8][64], outcomes[1024], last_body[4096], peer[129];
     int64_t batches[64];
-    int records_seen;
+    int records_seen, record_groups; /* statements; records */
+    char first_hash[65];             /* of the first record of the last batch */
     /* faults */
     int drop_claims;         /* so many claims are done, and their answers lost */
     int fail_outcomes;       /* so many outcomes are answered with 503 */
@@ -259,10 +260,18 @@ static inline void phid_records(struct phid *p, struct net_http_req *r)
         return;
     }
     const struct phi_json *list = phi_json_get(v, "records");
-    for (size_t i = 0; i < list->n; i++)
-        if (n > p->last_batch && phi_json_num(&list->items[i], "t_ms_ago", -1) >= 0 && phi_json_text(&list->items[i], "principal").n &&
-            phi_json_get(&list->items[i], "actions"))
-            p->records_seen++;
+    for (size_t i = 0; n > p->last_batch && i < list->n; i++) {
+        const struct phi_json *one = &list->items[i];
+        int64_t last = phi_json_num(one, "last_ms_ago", -1);
+        struct phi_view hash = phi_json_text(one, "bytes_hash");
+        if (last < 0 || phi_json_num(one, "first_ms_ago", -1) < last || !phi_json_text(one, "principal").n || !phi_json_get(one, "actions") ||
+            hash.n != 64)
+            abort();
+        p->records_seen += (int)phi_json_num(one, "count", 0);
+        p->record_groups++;
+        if (i == 0)
+            memcpy(p->first_hash, hash.p, 64);
+    }
     p->last_batch = n;
     snprintf(text, sizeof text, "{\"batch\":%lld}", (long long)n);
     phid_json(r, 200, text);

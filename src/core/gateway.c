@@ -207,15 +207,24 @@ enum phi_rc phi_gateway_lease(struct phi_core *c, const struct phi_actor *gatewa
 static void record_json(struct phi_jw *w, const struct phi_record *r, int64_t now)
 {
     phi_jw_obj(w);
-    phi_jw_kv(w, "act", r->act);
     phi_jw_key(w, "actions");
     phi_pairs_write(w, r->actions, r->n_actions);
     phi_jw_kv(w, "bundle", r->bundle);
+    phi_jw_kv(w, "bytes_hash", r->bytes_hash);
+    phi_jw_ki(w, "count", r->count);
+    phi_jw_ki(w, "first", now - r->first_ms_ago);
+    phi_jw_ki(w, "last", now - r->last_ms_ago);
     phi_jw_kv(w, "principal", r->principal);
     phi_jw_kv(w, "session", r->session);
-    phi_jw_ki(w, "t", now - r->ms_ago);
     phi_jw_kv(w, "target", r->target);
     phi_jw_end(w);
+}
+
+static bool record_ok(const struct phi_record *r)
+{
+    struct phi_digest d;
+    return r->count > 0 && r->count <= PHI_RECORD_MAX_COUNT && r->last_ms_ago >= 0 && r->first_ms_ago >= r->last_ms_ago &&
+           phi_digest_from_hex(r->bytes_hash, &d);
 }
 
 static enum phi_rc records_keep(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, int64_t batch,
@@ -230,6 +239,8 @@ static enum phi_rc records_keep(struct phi_core *c, struct phi_arena *a, const s
     for (size_t i = 0; i < n; i++) {
         if (!core_gateway_serves(c, by->id, records[i].target))
             return core_no(c, "right.missing", err, PHI_EDENIED, "a record names a target that is not this gateway's");
+        if (!record_ok(&records[i]))
+            return phi_fail(err, PHI_EINPUT, "a record's count, times or hash cannot be");
         record_json(&w, &records[i], now);
     }
     phi_jw_end(&w);
@@ -261,7 +272,10 @@ enum phi_rc phi_gateway_records(struct phi_core *c, const struct phi_actor *gate
     core_entry(c, &e, PHI_EV_RECORDS_BATCH, gateway);
     phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", gateway->id));
     phi_entry_int(&e, PHI_F_BATCH, batch);
-    phi_entry_int(&e, PHI_F_COUNT, (int64_t)n);
+    int64_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += records[i].count;
+    phi_entry_int(&e, PHI_F_COUNT, count);
     phi_entry_hash(&e, PHI_F_RECORDS_HASH, &hash);
     return core_leaf(c, &e, NULL, NULL, err);
 }

@@ -59,9 +59,10 @@ enum phi_rc phi_gateway_snapshot(struct phi_core *c, struct phi_arena *a, const 
 enum phi_rc phi_gateway_lease(struct phi_core *c, const struct phi_actor *gateway, int64_t *ret_seq,
                               int64_t *ret_lease_ms, struct phi_err *err);
 
-struct phi_record { /* a plain allow that the gateway decided alone */
-    int64_t ms_ago;
-    struct phi_view principal, target, session, act, bundle;
+struct phi_record { /* plain allows of one kind that the gateway decided alone */
+    int64_t first_ms_ago, last_ms_ago, count;
+    struct phi_view principal, target, session, bundle;
+    struct phi_view bytes_hash; /* hex, SHA-256 over what was forwarded, in order */
     const struct phi_pair *actions;
     size_t n_actions;
 };

@@ -35,6 +35,7 @@ struct fake {
     char allow[1024], deny[1024], verifier[256];
     bool unreachable, unrecorded, grant_all, used, end_first;
     int64_t grant_ms, credential_ms;
+    uint64_t decided;
     int n_requests, n_claims, n_records;
     char line[512];
     size_t n_line;
@@ -90,23 +91,37 @@ static bool fake_fresh(void *ctx)
     return !((struct fake *)ctx)->unreachable;
 }
 
-static bool fake_may_record(void *ctx)
+static uint64_t fake_decided(void *ctx)
 {
-    return !((struct fake *)ctx)->unrecorded;
+    struct fake *f = ctx;
+    return f->unreachable ? 0 : f->decided;
 }
 
 static bool fake_record(void *ctx, struct phi_view person, struct phi_view target,
-                        struct phi_view session, struct phi_view actions_json,
-                        struct phi_view act_hex)
+                        struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
+                        struct client_record_at *ret)
 {
     struct fake *f = ctx;
     (void)person;
     (void)target;
     (void)session;
-    (void)act_hex;
+    (void)bytes;
+    if (f->unrecorded)
+        return false;
+    if (ret != NULL)
+        *ret = (struct client_record_at){.batch = 1};
     f->n_records++;
     SAY("record " PHI_FMT "\n", PHI_ARG(actions_json));
     return true;
+}
+
+static bool fake_record_again(void *ctx, const struct client_record_at *at, struct phi_view bytes)
+{
+    struct fake *f = ctx;
+    (void)bytes;
+    f->n_records++;
+    SAY("record again %d\n", (int)at->batch);
+    return !f->unrecorded;
 }
 
 static struct pending *find(struct fake *f, const char *act)
@@ -264,6 +279,7 @@ static void end_grants(struct fake *f, const char *grant)
 static void command(struct fake *f, char *line)
 {
     char *arg = strchr(line, ' ');
+    f->decided++;
     if (arg != NULL)
         *arg++ = '\0';
     else
@@ -326,6 +342,7 @@ static int run(struct fake *f, char **argv, int argc)
 {
     PHI_ARENA(mem, 65536);
     PHI_BUF(verifier, 512);
+    f->decided = 1;
     struct phi_err err = {0};
     struct net_watch *watch = NULL;
     struct gw_target_opts o = {
@@ -335,8 +352,9 @@ static int run(struct fake *f, char **argv, int argc)
                             .credential_good = fake_credential_good,
                             .decide = fake_decide,
                             .fresh = fake_fresh,
-                            .may_record = fake_may_record,
+                            .decided = fake_decided,
                             .record = fake_record,
+                      .record_again = fake_record_again,
                             .request = fake_request,
                             .claim = fake_claim,
                             .cancel = fake_cancel,

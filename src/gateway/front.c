@@ -159,23 +159,13 @@ static void go_to_target(struct gw_front *f)
 static bool record_connect(struct gw_front *f, const struct phi_pair *pair)
 {
     const struct gw_phid *p = &f->target->gw->phid;
-    char hex[PHI_HEX_LEN + 1];
-    struct phi_digest act;
     struct phi_jw w;
     PHI_BUF(actions, 1024);
-    struct phi_body body = {.requester = phi_ref_of("Person", phi_view_of(f->who.person)),
-                            .target = pair->resource,
-                            .actions = pair,
-                            .n_actions = 1,
-                            .payload = {.kind = PHI_PAYLOAD_PG_QUERY}};
-    if (phi_act_digest(&body, &act, NULL) != PHI_OK)
-        return false;
-    phi_digest_hex(&act, hex);
     phi_jw_init(&w, &actions);
     phi_pairs_write(&w, pair, 1);
-    return p->may_record(p->ctx) &&
+    return phi_buf_ok(&actions) &&
            p->record(p->ctx, phi_view_of(f->who.person), phi_view_of(f->target->o.name),
-                     phi_view_of(f->who.credential), phi_buf_view(&actions), phi_view_of(hex));
+                     phi_view_of(f->who.credential), phi_buf_view(&actions), (struct phi_view){0}, NULL);
 }
 
 static void admit(struct gw_front *f)

@@ -2,7 +2,10 @@
  * functions come and go. */
 #include <string.h>
 
+#include "base/os.h"
 #include "gateway/session.h"
+
+#define MISSING_MS 5000 /* what a fresh catalogue lacked is not looked for again so soon: temporary tables, mistakes */
 
 /* --- understanding --- */
 static void on_parsed(void *ctx, struct gw_sql_raw *raw)
@@ -36,15 +39,62 @@ static bool parse_op(struct gw_session *s, struct gw_op *op)
     return false;
 }
 
+struct gw_sql_env gw_env_of(const struct gw_session *s)
+{
+    const struct gw_target *t = s->target;
+    /* What this transaction changed in the catalogue nobody else can see yet: everything is unknown then. */
+    return (struct gw_sql_env){.target = phi_view_of(t->o.name),
+                               .catalog = s->txn_ddl ? NULL : t->catalog,
+                               .path = t->path,
+                               .n_path = t->n_path};
+}
+
+/* True when the statement names what the catalogue lacks, and that is news. */
+static bool lacks(struct gw_session *s, struct gw_stmt *st, int64_t now)
+{
+    struct gw_sql_env env = gw_env_of(s);
+    const struct gw_sql_facts *f = NULL;
+    uint64_t id = 0;
+    if (st == NULL || st->raw == NULL)
+        return false;
+    f = gw_sql_known(st->raw, &env, &id);
+    if (f == NULL && !gw_sql_resolve(st->raw, st->sql, &env, &s->unit.mem, &f))
+        return false;
+    if (!(f->flags & GW_SQL_MISSING) || gw_sql_still_missing(st->raw, now - MISSING_MS))
+        return false;
+    gw_sql_missed(st->raw, now);
+    return true;
+}
+
+/* A table made a moment ago by somebody else should not read as an unknown one. True: wait for the catalogue. */
+static bool look_again(struct gw_session *s)
+{
+    struct gw_unit *u = &s->unit;
+    bool any = false;
+    if (u->looked || u->broken || s->txn_ddl || s->target->catalog == NULL)
+        return false;
+    int64_t now = phi_now_boot_ms();
+    u->looked = true;
+    for (size_t i = 0; i < u->n; i++)
+        if (u->ops[i].type == 'P' || u->ops[i].type == 'Q' || u->ops[i].type == 'B')
+            any = lacks(s, u->ops[i].stmt, now) || any;
+    if (any)
+        s->wants_load = gw_target_missed(s->target);
+    return any;
+}
+
 void gw_parse_unit(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
     for (; u->parsing < u->n && !u->broken; u->parsing++)
         if (!parse_op(s, &u->ops[u->parsing]))
             return;
-    s->wants_catalog = gw_target_waits(s->target);
-    if (!s->wants_catalog)
+    bool waits = gw_target_waits(s->target) || s->wants_load > s->target->loads_done;
+    s->wants_catalog = waits || look_again(s);
+    if (!s->wants_catalog) {
+        s->wants_load = 0;
         gw_event(s, EV_PARSED);
+    }
 }
 
 void gw_parse_unit_cancel(struct gw_session *s)
@@ -52,6 +102,7 @@ void gw_parse_unit_cancel(struct gw_session *s)
     gw_parser_cancel(s->parsing);
     s->parsing = NULL;
     s->wants_catalog = false;
+    s->wants_load = 0;
 }
 
 /* --- gathering --- */
@@ -72,13 +123,8 @@ struct gather {
 
 static const struct gw_sql_facts *facts_of(struct gw_session *s, struct gw_stmt *st)
 {
-    const struct gw_target *t = s->target;
     const struct gw_sql_facts *f = NULL;
-    /* What this transaction changed in the catalogue nobody else can see yet: everything is unknown then. */
-    struct gw_sql_env env = {.target = phi_view_of(t->o.name),
-                             .catalog = s->txn_ddl ? NULL : t->catalog,
-                             .path = t->path,
-                             .n_path = t->n_path};
+    struct gw_sql_env env = gw_env_of(s);
     if (st->raw == NULL || !gw_sql_resolve(st->raw, st->sql, &env, &s->unit.mem, &f)) {
         gw_refuse_with(s, "53200", "phi: not enough memory to look at this statement");
         return NULL;
@@ -357,21 +403,19 @@ void gw_actions_json(const struct gw_session *s, struct phi_buf *out)
 }
 
 /* --- deciding --- */
-static bool record(struct gw_session *s)
+static bool record(struct gw_session *s, struct client_record_at *ret)
 {
     const struct gw_phid *p = &s->gw->phid;
-    char hex[PHI_HEX_LEN + 1];
     PHI_BUF(actions, PHI_MAX_REQUEST_BODY);
-    phi_digest_hex(&s->unit.act, hex);
     gw_actions_json(s, &actions);
-    return p->may_record(p->ctx) && phi_buf_ok(&actions) &&
+    return phi_buf_ok(&actions) &&
            p->record(p->ctx, phi_view_of(s->who.person), phi_view_of(s->target->o.name),
-                     phi_view_of(s->id), phi_buf_view(&actions), phi_view_of(hex));
+                     phi_view_of(s->id), phi_buf_view(&actions), phi_buf_view(&s->unit.bytes), ret);
 }
 
-bool gw_record_allow(struct gw_session *s)
+bool gw_record_allow(struct gw_session *s, struct client_record_at *ret)
 {
-    if (record(s))
+    if (record(s, ret))
         return true;
     gw_refuse_with(s, "58000",
                    "phi: nothing runs unrecorded, and phid does not acknowledge what was recorded "
@@ -379,7 +423,7 @@ bool gw_record_allow(struct gw_session *s)
     return false;
 }
 
-static enum gw_event judged(struct gw_session *s)
+enum phi_verdict gw_verdict(struct gw_session *s, struct phi_buf *reason)
 {
     const struct gw_phid *p = &s->gw->phid;
     struct gw_try t = {.person = phi_view_of(s->who.person),
@@ -388,9 +432,14 @@ static enum gw_event judged(struct gw_session *s)
                        .application = phi_view_of(s->application),
                        .actions = s->unit.actions,
                        .n = s->unit.n_actions};
+    return p->decide(p->ctx, &t, reason);
+}
+
+static enum gw_event judged(struct gw_session *s)
+{
     PHI_BUF(reason, 1000);
-    switch (p->decide(p->ctx, &t, &reason)) {
-    case PHI_ALLOW: return gw_record_allow(s) ? EV_ALLOW : EV_DENY;
+    switch (gw_verdict(s, &reason)) {
+    case PHI_ALLOW: return gw_record_allow(s, NULL) ? EV_ALLOW : EV_DENY;
     case PHI_NEEDS: return EV_NEEDS;
     case PHI_DENY: break;
     }
@@ -401,23 +450,28 @@ static enum gw_event judged(struct gw_session *s)
 static enum gw_event judge(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
+    enum gw_event e = EV_DENY;
     if (s->cancelled) {
         gw_refuse_with(s, "57014", "canceling statement due to user request");
         return EV_DENY;
     }
-    if (u->broken || !gather(s))
+    if (u->broken)
+        return EV_DENY;
+    if (gw_judge_known(s, &e))
+        return e;
+    if (!gather(s))
         return EV_DENY;
     if (u->n_actions == 0)
         return EV_ALLOW;
-    if (!make_act(s)) {
-        gw_refuse_with(s, "53200", "phi: not enough memory to describe this statement");
-        return EV_DENY;
-    }
-    enum gw_event e = judged(s);
+    e = judged(s);
     if (e == EV_NEEDS && s->txn == 'E') {
         gw_refuse_with(
             s, "25P02",
             "current transaction is aborted, commands ignored until end of transaction block");
+        return EV_DENY;
+    }
+    if (e == EV_NEEDS && !make_act(s)) {
+        gw_refuse_with(s, "53200", "phi: not enough memory to describe this statement");
         return EV_DENY;
     }
     return e;

@@ -36,9 +36,13 @@ struct gw_phid {
      * on what only phid knows). PHI_DENY with a sentence in `reason`; also when nothing may be decided. */
     enum phi_verdict (*decide)(void *ctx, const struct gw_try *t, struct phi_buf *reason);
     bool (*fresh)(void *ctx); /* the lease holds: what was claimed may be forwarded */
-    bool (*may_record)(void *ctx);
+    /* While this number stays the same and is not 0, so does every PHI_ALLOW of `decide`. 0: nothing may be decided. */
+    uint64_t (*decided)(void *ctx);
+    /* `bytes` is what will be forwarded. False: it must not be. */
     bool (*record)(void *ctx, struct phi_view person, struct phi_view target,
-                   struct phi_view session, struct phi_view actions_json, struct phi_view act_hex);
+                   struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
+                   struct client_record_at *ret);
+    bool (*record_again)(void *ctx, const struct client_record_at *at, struct phi_view bytes);
     struct client_ask *(*request)(void *ctx, const struct client_act *act, client_answer_fn done,
                                   void *done_ctx, struct phi_err *err);
     struct client_ask *(*claim)(void *ctx, struct phi_view grant, const struct client_act *act,

@@ -18,12 +18,14 @@ struct gw_link {
     struct gw_gateway *gw;
     struct phi_map
         *allowed; /* person, circumstances, action and resource that the bundle plainly allows */
+    uint64_t decided; /* rises whenever `allowed` is emptied */
 };
 
 static void forget(struct gw_link *l)
 {
     phi_map_close(l->allowed);
     l->allowed = phi_map_open(MAX_ALLOWED);
+    l->decided++;
 }
 
 /* --- what the link says --- */
@@ -263,17 +265,23 @@ static bool do_fresh(void *ctx)
     return current(ctx) != NULL;
 }
 
-static bool do_may_record(void *ctx)
+static uint64_t do_decided(void *ctx)
 {
-    return client_link_may_record(((struct gw_link *)ctx)->link);
+    struct gw_link *l = ctx;
+    return current(l) == NULL ? 0 : l->decided;
 }
 
 static bool do_record(void *ctx, struct phi_view person, struct phi_view target,
-                      struct phi_view session, struct phi_view actions_json,
-                      struct phi_view act_hex)
+                      struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
+                      struct client_record_at *ret)
 {
     return client_link_record(((struct gw_link *)ctx)->link, person, target, session, actions_json,
-                              act_hex);
+                              bytes, ret);
+}
+
+static bool do_record_again(void *ctx, const struct client_record_at *at, struct phi_view bytes)
+{
+    return client_link_record_again(((struct gw_link *)ctx)->link, at, bytes);
 }
 
 static struct client_ask *do_request(void *ctx, const struct client_act *act, client_answer_fn done,
@@ -319,8 +327,9 @@ struct gw_phid gw_link_port(struct gw_link *l)
                             .credential_good = do_credential_good,
                             .decide = do_decide,
                             .fresh = do_fresh,
-                            .may_record = do_may_record,
+                            .decided = do_decided,
                             .record = do_record,
+                            .record_again = do_record_again,
                             .request = do_request,
                             .claim = do_claim,
                             .cancel = do_cancel,

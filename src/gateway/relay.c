@@ -238,7 +238,10 @@ static void on_tag(struct gw_session *s, struct phi_view body)
     struct phi_view tag = pg_rd_str(&r);
     int64_t rows = 0;
     size_t at = tag.n;
-    snprintf(s->tag, sizeof s->tag, PHI_FMT, PHI_ARG(phi_view_upto(tag, sizeof s->tag - 1)));
+    struct phi_view kept = phi_view_upto(tag, sizeof s->tag - 1);
+    if (kept.n > 0)
+        memcpy(s->tag, kept.p, kept.n);
+    s->tag[kept.n] = '\0';
     while (at > 0 && tag.p[at - 1] != ' ')
         at--;
     if (at > 0 && phi_view_int(phi_view_from(tag, at), &rows))

@@ -58,6 +58,7 @@ struct gw_unit {
     bool flush;     /* ends with Flush */
     bool broken;    /* refused before it was understood: the session's refusal says why */
     size_t parsing; /* the next op to be parsed */
+    bool looked;    /* the catalogue was read again for what it lacked */
     /* as judged */
     uint32_t flags;       /* of all its statements, or-ed; HARMLESS only when all are */
     bool only_begins;     /* BEGIN and SET TRANSACTION only */
@@ -95,6 +96,12 @@ struct gw_wait { /* what is asked of phid, and held */
     struct net_timer *timer;
 };
 
+struct gw_ticket { /* facts that were plainly allowed to this session */
+    uint64_t facts, decided;
+    struct client_record_at at;
+};
+#define GW_TICKETS 8
+
 enum gw_own { GW_OWN_NONE, GW_OWN_PROBE, GW_OWN_PIN, GW_OWN_SYNC };
 
 struct gw_session {
@@ -126,8 +133,10 @@ struct gw_session {
     bool skip_to_sync; /* an error was answered: the client's messages up to Sync are dropped */
     bool cancelled;
     uint64_t unit_no;
+    struct gw_ticket tickets[GW_TICKETS]; /* by the id of the facts */
     struct gw_parser_call *parsing;
     bool wants_catalog;
+    uint64_t wants_load; /* number of the catalogue's load that the unit waits for; 0: none */
 
     /* the target's side */
     uint8_t txn;    /* 'I', 'T', 'E' */
@@ -228,10 +237,16 @@ void gw_parse_unit_cancel(struct gw_session *s);
 void gw_judge(struct gw_session *s);
 bool gw_judge_again(
     struct gw_session *s); /* false: what the unit means has changed since it was asked */
-bool gw_record_allow(struct gw_session *s); /* false: refused, the refusal is set */
+struct gw_sql_env gw_env_of(const struct gw_session *s); /* what names mean to it now */
+enum phi_verdict gw_verdict(struct gw_session *s, struct phi_buf *reason); /* of the unit's actions */
+/* False: refused, the refusal is set. `ret` may be NULL. */
+bool gw_record_allow(struct gw_session *s, struct client_record_at *ret);
 void gw_actions_json(const struct gw_session *s, struct phi_buf *out);
 
 void gw_settings_json(const struct gw_session *s, struct phi_buf *out);
+
+/* judge_known.c: false: the long way. */
+bool gw_judge_known(struct gw_session *s, enum gw_event *ret);
 
 /* wait.c */
 void gw_ask(struct gw_session *s);

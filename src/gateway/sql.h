@@ -45,7 +45,8 @@ enum gw_sql_flag {
                                        table, view or sequence is made */
     GW_SQL_CALLS = 1u << 19,        /* runs a function, operator, cast or view that is not on the harmless list */
     GW_SQL_HELD_CURSOR = 1u << 20,  /* DECLARE … WITH HOLD: outlives its transaction */
-    GW_SQL_PARAMS = 1u << 21        /* uses $n */
+    GW_SQL_PARAMS = 1u << 21,       /* uses $n */
+    GW_SQL_MISSING = 1u << 22       /* names something that the catalogue does not have: temporary, or made since it was read */
 };
 
 struct gw_sql_action {
@@ -93,6 +94,15 @@ void gw_sql_raw_drop(struct gw_sql_raw *raw); /* NULL is fine */
  * text that `raw` was made for. */
 bool gw_sql_resolve(const struct gw_sql_raw *raw, struct phi_view sql, const struct gw_sql_env *env,
                     struct phi_arena *a, const struct gw_sql_facts **ret);
+
+/* The last facts that gw_sql_resolve made of `raw`, if they hold under `env`: else NULL. Borrowed until its next call for
+ * the same raw. `ret_id` names them for ever: equal ids, equal facts. Their texts and plain_literals are not set. */
+const struct gw_sql_facts *gw_sql_known(const struct gw_sql_raw *raw, const struct gw_sql_env *env, uint64_t *ret_id);
+bool gw_sql_reads_plain(struct phi_view sql); /* what plain_literals says */
+
+/* True when a catalogue read after CLOCK_BOOTTIME ms `since` was found not to have what `raw` names. */
+bool gw_sql_still_missing(const struct gw_sql_raw *raw, int64_t since_boot_ms);
+void gw_sql_missed(struct gw_sql_raw *raw, int64_t now_boot_ms);
 
 /* Appends shop/public.orders for ["shop","public","orders"]: quoted where needed, escaped. False on anything
  * that is no array of strings (nothing appended). */

@@ -89,17 +89,41 @@ static struct gw_sql_facts *facts_at(const struct sql_memo *m)
     return (struct gw_sql_facts *)(void *)(m->block + ((m->key_n + 15) & ~(size_t)15));
 }
 
+static bool key_part(const uint8_t **at, size_t *left, struct phi_view v)
+{
+    if (*left <= v.n || (v.n && memcmp(*at, v.p, v.n) != 0) || (*at)[v.n] != 0)
+        return false;
+    *at += v.n + 1;
+    *left -= v.n + 1;
+    return true;
+}
+
+/* As sql_memo_key writes it. */
+static bool key_fits(const struct sql_memo *m, const struct gw_sql_env *env)
+{
+    const uint8_t *at = m->block;
+    size_t left = m->key_n;
+    bool ok = key_part(&at, &left, env->target) && key_part(&at, &left, env->path ? PHI_LIT("p") : PHI_LIT("-"));
+    for (size_t i = 0; ok && env->path && i < env->n_path; i++)
+        ok = key_part(&at, &left, env->path[i]);
+    return ok && left == 0;
+}
+
+const struct gw_sql_facts *sql_memo_peek(const struct sql_memo *m, const struct gw_sql_env *env)
+{
+    if (!m->catalog || m->catalog != cat_serial(env->catalog) || !key_fits(m, env))
+        return NULL;
+    return facts_at(m);
+}
+
 struct gw_sql_facts *sql_memo_get(const struct sql_memo *m, const struct gw_sql_env *env, struct phi_arena *a)
 {
-    uint8_t key[SQL_MEMO_KEY];
-    if (!m->catalog || m->catalog != cat_serial(env->catalog))
-        return NULL;
-    size_t n = sql_memo_key(env, key);
-    if (!n || n != m->key_n || memcmp(key, m->block, n) != 0)
-        return NULL;
-    struct bump b = { .base = phi_arena_alloc(a, m->size) };
-    return b.base ? copy(&b, facts_at(m)) : NULL;
+    const struct gw_sql_facts *f = sql_memo_peek(m, env);
+    struct bump b = { .base = f ? phi_arena_alloc(a, m->size) : NULL };
+    return b.base ? copy(&b, f) : NULL;
 }
+
+static _Thread_local uint64_t last_id;
 
 void sql_memo_put(struct sql_memo *m, const struct gw_sql_env *env, const struct gw_sql_facts *f)
 {
@@ -119,6 +143,7 @@ void sql_memo_put(struct sql_memo *m, const struct gw_sql_env *env, const struct
     m->key_n = n;
     m->size = count.used;
     m->catalog = serial;
+    m->id = ++last_id;
     struct bump b = { .base = (uint8_t *)facts_at(m) };
     (void)copy(&b, f);
 }

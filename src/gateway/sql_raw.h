@@ -24,6 +24,7 @@ struct gw_sql_raw {
     size_t n;
     struct raw_stmt *stmts;
     struct sql_memo *memo;
+    int64_t missed_boot_ms; /* looked for in a fresh catalogue, and not there; 0: never */
     bool whole; /* one statement without anything that depends on a literal: fit for the cache */
 };
 

@@ -27,6 +27,7 @@ struct resolver {
     size_t n;
     bool over;       /* more than fit */
     bool user_types; /* values of types that users made may take part */
+    bool missing;    /* a name is not in the catalogue */
     bool wild;       /* code of the target's users may run, though no action says so (triggers, defaults) */
 };
 
@@ -46,6 +47,12 @@ static void add(struct resolver *r, enum sql_act_at act, enum res_type type, str
 static void add_call(struct resolver *r, struct phi_view schema, struct phi_view name)
 {
     add(r, SQL_ACT_CALL_AT, RES_FUNCTION, schema, name);
+}
+
+static void call_missing(struct resolver *r, struct phi_view schema, struct phi_view name)
+{
+    r->missing = true;
+    add_call(r, schema, name);
 }
 
 static void add_admin(struct resolver *r)
@@ -136,7 +143,7 @@ static void on_function(struct resolver *r, const struct sql_ref *ref)
     bool plain = !ref->schema.n, system = phi_view_eq(ref->schema, pg_catalog);
     if (!plain && !system) {
         if (!any)
-            add_call(r, ref->schema, ref->name);
+            call_missing(r, ref->schema, ref->name);
         return;
     }
     if (builtin || harmless_function(ref->name))
@@ -144,7 +151,7 @@ static void on_function(struct resolver *r, const struct sql_ref *ref)
     else if (!any && plain && cat_types(r->env->catalog, ref->name))
         on_type(r, ref); /* type(x) is a cast */
     else if (!any)
-        add_call(r, plain ? first_schema(r) : pg_catalog, ref->name);
+        call_missing(r, plain ? first_schema(r) : pg_catalog, ref->name);
 }
 
 /* x.name: a call only if there is such a function. */
@@ -178,7 +185,7 @@ static void on_operator(struct resolver *r, const struct sql_ref *ref)
     }
     bool builtin = !ref->schema.n || phi_view_eq(ref->schema, pg_catalog);
     if (!any && !(known && builtin))
-        add_call(r, ref->schema.n ? ref->schema : first_schema(r), ref->name);
+        call_missing(r, ref->schema.n ? ref->schema : first_schema(r), ref->name);
 }
 
 static void on_type(struct resolver *r, const struct sql_ref *ref)
@@ -200,7 +207,7 @@ static void on_type(struct resolver *r, const struct sql_ref *ref)
     if (row && row->flags & CAT_SYSTEM) /* the row type of a system catalogue */
         return;
     r->user_types = true;
-    add_call(r, plain ? first_schema(r) : ref->schema, ref->name);
+    call_missing(r, plain ? first_schema(r) : ref->schema, ref->name);
 }
 
 static void all_casts(struct resolver *r)
@@ -286,7 +293,7 @@ static void on_relation(struct resolver *r, const struct sql_ref *ref)
         struct phi_view schema = ref->schema.n ? ref->schema : first_schema(r);
         act_on(r, ref->acts, schema, ref->name);
         if (ref->acts != SQL_ACT_DDL) {
-            r->user_types = true;
+            r->user_types = r->missing = true;
             add(r, SQL_ACT_CALL_AT, RES_TABLE, schema, ref->name);
         }
         return;
@@ -394,13 +401,15 @@ static uint32_t flags_of(const struct resolver *r, const struct raw_stmt *s)
         tame = false;
     if (phi_view_is(s->tag, "SET CONSTRAINTS")) /* fires triggers that were put off */
         tame = false;
+    if (r->missing)
+        flags |= GW_SQL_MISSING;
     return flags | (tame ? GW_SQL_HARMLESS : 0u);
 }
 
 static bool resolve_stmt(struct resolver *r, const struct raw_stmt *s, struct gw_sql_stmt *ret)
 {
     r->n = 0;
-    r->over = r->user_types = r->wild = false;
+    r->over = r->user_types = r->missing = r->wild = false;
     if (!cat_finished(r->env->catalog)) {
         if (evaluates(s) || s->n)
             add_admin(r);
@@ -479,7 +488,7 @@ static bool show(struct gw_sql_facts *f, struct phi_arena *a)
 }
 
 /* ASCII without a backslash reads the same whatever standard_conforming_strings says. */
-static bool reads_plain(struct phi_view sql)
+bool gw_sql_reads_plain(struct phi_view sql)
 {
     for (size_t i = 0; i < sql.n; i++)
         if (sql.p[i] >= 0x80 || sql.p[i] == '\\')
@@ -529,7 +538,7 @@ static void put_texts(struct gw_sql_facts *f, const struct gw_sql_raw *raw, stru
     struct gw_sql_stmt *stmts = (struct gw_sql_stmt *)(uintptr_t)f->stmts; /* in the caller's arena, made a moment ago */
     for (size_t i = 0; i < f->n; i++)
         stmts[i].text = sql_raw_text(&raw->stmts[i], sql);
-    f->plain_literals = reads_plain(sql);
+    f->plain_literals = gw_sql_reads_plain(sql);
 }
 
 bool gw_sql_resolve(const struct gw_sql_raw *raw, struct phi_view sql, const struct gw_sql_env *env, struct phi_arena *a,
@@ -551,4 +560,22 @@ bool gw_sql_resolve(const struct gw_sql_raw *raw, struct phi_view sql, const str
     put_texts(f, raw, sql);
     *ret = f;
     return true;
+}
+
+const struct gw_sql_facts *gw_sql_known(const struct gw_sql_raw *raw, const struct gw_sql_env *env, uint64_t *ret_id)
+{
+    const struct gw_sql_facts *f = raw->ok ? sql_memo_peek(raw->memo, env) : NULL;
+    if (f)
+        *ret_id = raw->memo->id;
+    return f;
+}
+
+bool gw_sql_still_missing(const struct gw_sql_raw *raw, int64_t since_boot_ms)
+{
+    return raw->missed_boot_ms && raw->missed_boot_ms >= since_boot_ms;
+}
+
+void gw_sql_missed(struct gw_sql_raw *raw, int64_t now_boot_ms)
+{
+    raw->missed_boot_ms = now_boot_ms;
 }

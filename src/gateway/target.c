@@ -10,6 +10,7 @@
 
 #define REFRESH_MS 5000
 #define RETRY_MS   2000
+#define MISSED_MS  1000
 
 enum phi_rc gw_version_check(struct phi_view v, struct phi_err *err)
 {
@@ -31,10 +32,39 @@ static void load_begin(struct gw_target *t)
     if (t->loading != NULL)
         return;
     t->loading = gw_catalog_open();
+    t->loads++;
+    t->missed = false;
+    t->began_boot_ms = phi_now_boot_ms();
     t->loading_part = 0;
     t->loading_want = t->want;
     if (t->loading != NULL)
         load_part(t);
+}
+
+static void load_soon(struct gw_target *t)
+{
+    int64_t age = phi_now_boot_ms() - t->began_boot_ms;
+    t->missed = true;
+    if (t->loading != NULL)
+        return;
+    if (age >= MISSED_MS)
+        load_begin(t);
+    else
+        net_timer_set(t->again, MISSED_MS - age, 0);
+}
+
+static void on_again(void *ctx)
+{
+    struct gw_target *t = ctx;
+    if (t->missed)
+        load_soon(t);
+}
+
+uint64_t gw_target_missed(struct gw_target *t)
+{
+    uint64_t number = t->loads + 1; /* what is being read now may have looked too early */
+    load_soon(t);
+    return number;
 }
 
 static void tell_sessions(struct gw_target *t)
@@ -66,11 +96,14 @@ static void load_over(struct gw_target *t, bool ok, const char *why)
     gw_catalog_drop(old);
     t->loading = NULL;
     t->have = t->loading_want;
+    t->loads_done = t->loads;
     t->loaded_boot_ms = phi_now_boot_ms();
     if (t->gw->closing)
         return;
     if (ok && t->have < t->want)
         load_begin(t);
+    else if (t->missed)
+        load_soon(t);
     tell_sessions(t);
 }
 
@@ -193,7 +226,8 @@ static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts 
     PHI_TRY(set_door(t, err));
     t->cutter = gw_super_open(&t->door);
     t->reader = gw_super_open(&t->door);
-    if (!phi_arena_ok(&t->mem) || t->cutter == NULL || t->reader == NULL)
+    t->again = net_timer_open(t->gw->loop, on_again, t);
+    if (!phi_arena_ok(&t->mem) || t->again == NULL || t->cutter == NULL || t->reader == NULL)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     struct net_listen_opts l = {
         .address = t->o.listen,
@@ -224,6 +258,8 @@ enum phi_rc gw_add_target(struct gw_gateway *g, const struct gw_target_opts *o, 
 void gw_target_stop(struct gw_target *t)
 {
     net_listener_close(t->listener);
+    net_timer_close(t->again);
+    t->again = NULL;
     gw_super_close(t->cutter);
     gw_super_close(t->reader); /* answers what is under way, so `loading` is gone afterwards */
     t->listener = NULL;

@@ -29,7 +29,10 @@ struct gw_target {
     int loading_part;
     uint64_t want, have,
         loading_want; /* changes noticed; changes that the catalogue in force has seen */
-    int64_t loaded_boot_ms;
+    uint64_t loads, loads_done; /* begun and ended; a load has the number it began as */
+    bool missed;                /* somebody named what the catalogue lacks: one more load is due */
+    struct net_timer *again;
+    int64_t began_boot_ms, loaded_boot_ms;
     bool said_trouble, loading_bad;
     char trouble[240]; /* why there is no catalogue */
 };
@@ -65,6 +68,9 @@ struct gw_gateway {
 
 /* Asks for a new catalogue; the sessions that wait are told when it is there (gw_session_catalog). */
 void gw_target_refresh(struct gw_target *t);
+/* Something named is not in the catalogue, which others may have changed a moment ago: it is read again, at most once a
+ * second. The number of the load to wait for; gw_session_catalog tells of its end. */
+uint64_t gw_target_missed(struct gw_target *t);
 void gw_target_tick(struct gw_target *t); /* now and then: others change the target too */
 bool gw_target_waits(
     const struct gw_target *t);           /* a catalogue that must not be missed is being read */

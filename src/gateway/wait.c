@@ -263,7 +263,7 @@ static void on_answer(const struct client_answer *a, void *ctx)
     struct gw_session *s = ctx;
     s->wait.ask = NULL;
     switch (a->kind) {
-    case CLIENT_ALLOW: gw_event(s, gw_record_allow(s) ? EV_ALLOW : EV_DENY); break;
+    case CLIENT_ALLOW: gw_event(s, gw_record_allow(s, NULL) ? EV_ALLOW : EV_DENY); break;
     case CLIENT_GRANT:
         copy_text(s->wait.grant, sizeof s->wait.grant,
                   phi_json_text(phi_json_get(a->json, "grant"), "id"));

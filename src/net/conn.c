@@ -234,7 +234,7 @@ static bool deliver(struct net_conn *c)
     return true;
 }
 
-enum got { GOT_BYTES, GOT_NONE, GOT_EOF, GOT_FAIL };
+enum got { GOT_BYTES, GOT_ALL, GOT_NONE, GOT_EOF, GOT_FAIL }; /* ALL: bytes, and no more of them for now */
 
 static enum got tls_result(struct net_conn *c, int rc, bool reading)
 {
@@ -270,7 +270,7 @@ static enum got read_some(struct net_conn *c, uint8_t *p, size_t n, size_t *got)
     while (k < 0 && errno == EINTR);
     if (k > 0) {
         *got = (size_t)k;
-        return GOT_BYTES;
+        return (size_t)k < n ? GOT_ALL : GOT_BYTES;
     }
     if (k == 0)
         return GOT_EOF;
@@ -290,7 +290,7 @@ static enum got fill(struct net_conn *c)
     }
     if (c->in.n <= SCRATCH_KEEP) {
         enum got g = read_some(c, scratch + c->in.n, SCRATCH_READ, &got);
-        if (g == GOT_BYTES) {
+        if (g == GOT_BYTES || g == GOT_ALL) {
             if (c->in.n)
                 memcpy(scratch, c->in.p, c->in.n);
             c->view = phi_view_mem(scratch, c->in.n + got);
@@ -303,7 +303,7 @@ static enum got fill(struct net_conn *c)
         return GOT_FAIL;
     }
     enum got g = read_some(c, room, SCRATCH_READ, &got);
-    if (g == GOT_BYTES)
+    if (g == GOT_BYTES || g == GOT_ALL)
         phi_buf_commit(&c->in, got);
     c->view = phi_buf_view(&c->in);
     return g;
@@ -323,9 +323,11 @@ static void pull(struct net_conn *c)
     for (int i = 0; i < READS_PER_EVENT; i++) {
         if (c->dead || c->ending || c->paused || c->eof || c->state != NET_CONN_OPEN)
             return;
-        switch (fill(c)) {
+        enum got g = fill(c);
+        switch (g) {
         case GOT_BYTES:
-            if (!deliver(c))
+        case GOT_ALL:
+            if (!deliver(c) || g == GOT_ALL) /* what comes later wakes us again */
                 return;
             break;
         case GOT_EOF:
@@ -396,17 +398,24 @@ static void flush(struct net_conn *c)
         half_close(c);
 }
 
+static ssize_t send_parts(int fd, const struct phi_view *parts, size_t n)
+{
+    if (n == 1)
+        return send(fd, parts[0].p, parts[0].n, MSG_NOSIGNAL);
+    struct iovec iov[PARTS_MAX];
+    for (size_t i = 0; i < n; i++)
+        iov[i] = (struct iovec){ (void *)(uintptr_t)parts[i].p, parts[i].n };
+    struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
+    return sendmsg(fd, &m, MSG_NOSIGNAL);
+}
+
 bool net_conn_writev(struct net_conn *c, const struct phi_view *parts, size_t n)
 {
     if (c->dead || c->ending || c->shut_wanted)
         return false;
     size_t first = 0, skip = 0;
     if (c->out_sent == c->out.n && !c->ssl && c->state == NET_CONN_OPEN && n <= PARTS_MAX) {
-        struct iovec iov[PARTS_MAX];
-        for (size_t i = 0; i < n; i++)
-            iov[i] = (struct iovec){ (void *)(uintptr_t)parts[i].p, parts[i].n };
-        struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
-        ssize_t k = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+        ssize_t k = send_parts(c->fd, parts, n);
         if (k < 0 && errno != EAGAIN && errno != EINTR) {
             net_conn_end(c, PHI_EIO, "%s: %s", c->peer, strerror(errno));
             return false;

@@ -137,7 +137,7 @@ listen pg
             child.wait(10)
 
 
-def pgbench(peer, folder, mode, clients, seconds):
+def pgbench(name, peer, folder, mode, clients, seconds):
     env, pid = peer
     prefix = os.path.join(folder, "lat")
     for old in glob.glob(prefix + "*"):
@@ -148,7 +148,7 @@ def pgbench(peer, folder, mode, clients, seconds):
                           cwd=folder, check=False, timeout=seconds + 60)
     m = re.search(r"tps = ([0-9.]+)", done.stdout)
     if done.returncode or not m:
-        raise phiflow.Failed(f"pgbench failed through port {env['PGPORT']}:\n{done.stdout[-2000:]}")
+        raise phiflow.Failed(f"pgbench failed through {name} (port {env['PGPORT']}), -M {mode} -c {clients}:\n{done.stdout[-2000:]}")
     cpu = (cpu_seconds(pid) - before) if pid else 0
     times = []
     for path in glob.glob(prefix + "*"):
@@ -166,7 +166,7 @@ def throughput(peers, opts):
             runs = {name: [] for name in peers.found}
             for _ in range(opts.rounds):
                 for name, peer in peers.found.items():
-                    runs[name].append(pgbench(peer, peers.folder, mode, clients, opts.seconds))
+                    runs[name].append(pgbench(name, peer, peers.folder, mode, clients, opts.seconds))
             middle = {n: {k: statistics.median(r[k] for r in rs) for k in rs[0]} for n, rs in runs.items()}
             base = middle.get("PgBouncer", middle["direct"])["tps"]
             for name, m in middle.items():

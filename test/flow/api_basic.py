@@ -538,11 +538,15 @@ def authzen(alice, ids):
 
 
 def records(gw, ids):
-    record = {"t_ms_ago": 5, "principal": {"id": ids["alice"]}, "target": "shop", "session": "s1", "act": "0" * 64, "bundle": "0" * 64,
+    record = {"count": 3, "first_ms_ago": 7, "last_ms_ago": 5, "principal": {"id": ids["alice"]}, "target": "shop", "session": "s1",
+              "bytes_hash": "0" * 64, "bundle": "0" * 64,
               "actions": [{"action": "pg:select", "resource": uid("Table", "shop", "public", "orders")}]}
     got = gw.post("/v1/gateway/records", {"batch": 1, "records": [record]})
     check("records of plain allows are taken", got.status == 200 and got.json["batch"] == 1, got)
     check("a batch sent again is acknowledged again", gw.post("/v1/gateway/records", {"batch": 1, "records": [record]}).status == 200)
+    for member, bad in (("count", 0), ("last_ms_ago", 8), ("bytes_hash", "00")):
+        got = gw.post("/v1/gateway/records", {"batch": 2, "records": [{**record, member: bad}]})
+        check(f"a record whose {member} cannot be is refused", got.status == 400, got)
     check("a skipped batch is refused", gw.post("/v1/gateway/records", {"batch": 3, "records": [record]}).status == 400)
 
 
