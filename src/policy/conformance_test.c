@@ -4,6 +4,7 @@
 #include "policy/est.h"
 #include "policy/kit_test.h"
 #include "policy/plain.h"
+#include "policy/schema_json.h"
 #include "policy/validate.h"
 
 #include <ftw.h>
@@ -142,6 +143,31 @@ static bool survives(const struct cedar_policy *p)
            cedar_policy_from_json(&a, v, p->id, &read, NULL) == PHI_OK && cedar_policy_same(p, read);
 }
 
+/* Written as text and as JSON, and read again, the schema finds the same in the policies. */
+static bool schema_survives(const struct test *t)
+{
+    PHI_ARENA(a, 512 << 20);
+    PHI_BUF(text, 16 << 20);
+    PHI_BUF(json, 16 << 20);
+    PHI_BUF(once_more, 16 << 20);
+    struct cedar_schema from_text, from_json;
+    struct cedar_findings found[3];
+    const struct phi_json *v = NULL;
+    cedar_schema_write(&text, &t->schema);
+    cedar_schema_to_json(&json, &t->schema);
+    if (cedar_schema_parse(&a, phi_buf_view(&text), "text", &from_text, NULL) != PHI_OK ||
+        phi_json_read(&a, phi_buf_view(&json), CEDAR_SCHEMA_JSON, "json", &v, NULL) != PHI_OK ||
+        cedar_schema_from_json(&a, v, "json", &from_json, NULL) != PHI_OK)
+        return false;
+    cedar_schema_to_json(&once_more, &from_text);
+    const struct cedar_schema *all[] = { &t->schema, &from_text, &from_json };
+    for (int i = 0; i < 3; i++)
+        if (cedar_validate(&a, all[i], &t->policies, CEDAR_NO_LEVEL, &found[i], NULL) != PHI_OK ||
+            found[i].n != found[0].n || found[i].errors != found[0].errors)
+            return false;
+    return phi_view_eq(phi_buf_view(&json), phi_buf_view(&once_more));
+}
+
 static enum phi_rc run_case(struct test *t, const struct phi_json *v, struct phi_err *err)
 {
     const struct phi_json *requests = phi_json_get(v, "requests");
@@ -152,6 +178,10 @@ static enum phi_rc run_case(struct test *t, const struct phi_json *v, struct phi
             differs(t->name, "does not survive being written:", phi_arena_str(t->arena, t->policies.p[i]->id));
             tally.unlike++;
         }
+    if (!schema_survives(t)) {
+        differs(t->name, "its schema does not survive being written", "");
+        tally.unlike++;
+    }
     const struct phi_json *entities = NULL;
     bool valid = false;
     phi_json_bool(phi_json_get(v, "shouldValidate"), &valid);

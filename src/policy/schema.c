@@ -173,7 +173,7 @@ static enum phi_rc resolve(struct cedar_lex *l, const struct cedar_schema *s, st
 static enum phi_rc resolve_as(struct cedar_lex *l, const struct cedar_schema *s,
                               struct cedar_type *t, struct phi_view name, bool *done)
 {
-    struct cedar_common *c = find_common(s, name);
+    struct cedar_common *c = t->of == REF_ENTITY ? NULL : find_common(s, name);
     *done = true;
     if (c) {
         PHI_TRY(resolve(l, s, c->type));
@@ -183,7 +183,7 @@ static enum phi_rc resolve_as(struct cedar_lex *l, const struct cedar_schema *s,
         t->busy = false;
         return PHI_OK;
     }
-    if (cedar_schema_entity(s, name)) {
+    if (t->of != REF_COMMON && cedar_schema_entity(s, name)) {
         t->kind = TYPE_ENTITY;
         t->name = name;
         return PHI_OK;
@@ -200,7 +200,7 @@ static enum phi_rc resolve_ref(struct cedar_lex *l, const struct cedar_schema *s
         PHI_TRY(resolve_as(l, s, t, cedar_qualified(l->arena, t->space, t->name), &done));
     if (!done)
         PHI_TRY(resolve_as(l, s, t, t->name, &done));
-    if (done || find_builtin(t->name, t))
+    if (done || (t->of != REF_ENTITY && find_builtin(t->name, t)))
         return PHI_OK;
     return cedar_fail(l, t->at, "there is no type `" PHI_FMT "`", PHI_ARG(t->name));
 }

@@ -24,6 +24,7 @@ struct cedar_attr_type {
     bool required;
 };
 
+enum cedar_ref_of { REF_ANY, REF_ENTITY, REF_COMMON };
 enum cedar_truth { TRUTH_ANY, TRUTH_TRUE, TRUTH_FALSE };
 
 struct cedar_type {
@@ -34,6 +35,7 @@ struct cedar_type {
     struct cedar_place at;
     struct phi_view name;  /* ENTITY: full name, empty for any; REF: as written */
     struct phi_view space; /* REF: namespace that it stands in */
+    enum cedar_ref_of of;  /* REF: what it may name (JSON tells) */
     struct cedar_type *elem; /* SET; NULL: any */
     const struct cedar_attr_type *attrs; /* RECORD */
     size_t n;

@@ -1,6 +1,6 @@
 /* Schemas: names resolve as Cedar resolves them, and what is wrong is named with its place. */
 #include "policy/kit_test.h"
-#include "policy/schema.h"
+#include "policy/schema_json.h"
 
 static enum phi_rc parse(struct phi_arena *a, const char *text, struct cedar_schema *s, struct phi_err *err)
 {
@@ -101,12 +101,55 @@ static void wide_and_deep_schemas_end(void **unused)
     assert_true(cedar_action_in(cedar_schema_action(&s, UID("Action", "149")), UID("Action", "0")));
 }
 
+static void json_says_what_text_says(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *json, *text; /* text: written again; or what is wrong */
+        bool ok;
+    } rows[] = {
+        { "{\"\":{\"entityTypes\":{\"P\":{\"memberOfTypes\":[\"G\"],\"shape\":{\"type\":\"Record\",\"attributes\":{\"a\":{\"type\":\"Long\"},"
+          "\"b c\":{\"type\":\"Set\",\"element\":{\"type\":\"Extension\",\"name\":\"ipaddr\"},\"required\":false}}},\"tags\":{\"type\":\"String\"}},\"G\":{}},"
+          "\"actions\":{\"a\":{\"memberOf\":[{\"id\":\"b\"}],\"appliesTo\":{\"principalTypes\":[\"P\"],\"resourceTypes\":[\"N::E\"],\"context\":{\"type\":\"T\"}}},\"b\":{}},"
+          "\"commonTypes\":{\"T\":{\"type\":\"Record\",\"attributes\":{\"x\":{\"type\":\"Entity\",\"name\":\"P\"}}}}},"
+          "\"N\":{\"entityTypes\":{\"E\":{\"enum\":[\"x\"]}},\"actions\":{}}}",
+          "entity G;\nentity P in [G] = {\"a\": __cedar::Long, \"b c\"?: Set<__cedar::ipaddr>} tags __cedar::String;\n"
+          "action \"a\" in [Action::\"b\"] appliesTo { principal: [P], resource: [N::E], context: {\"x\": P} };\naction \"b\";\n"
+          "namespace N {\nentity E enum [\"x\"];\n}\n", true },
+        { "[]", "expected an object, namespace to", false },
+        { "{\"\":{\"entityTypes\":{\"a b\":{}}}}", "this is no name of a type: `a b`", false },
+        { "{\"\":{\"entityTypes\":{\"P\":{\"shape\":{\"type\":\"Long\"}}}}}", "a record must stand here", false },
+        { "{\"\":{\"entityTypes\":{\"P\":{\"shape\":{\"type\":\"Record\",\"attributes\":{\"a\":{\"type\":\"Nope\"}}}}}}}", "there is no type `Nope`", false },
+        { "{\"\":{\"entityTypes\":{\"P\":{\"enum\":[]}}}}", "expected a list of ids", false },
+        { "{\"\":{\"entityTypes\":{\"P\":{\"enum\":[\"x\"],\"tags\":{\"type\":\"Long\"}}}}}", "an enumeration has nothing else", false },
+        { "{\"\":{\"actions\":{\"a\":{\"memberOf\":[{\"id\":\"b\"}]}}}}", "there is no action \"b\"", false },
+        { "{\"\":{\"entityTypes\":{\"P\":{\"shape\":{\"type\":\"Record\",\"attributes\":{},\"additionalAttributes\":true}}}}}", "records are closed", false },
+        { "{\"\":{\"things\":{}}}", "things", false },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        PHI_ARENA(a, 1 << 20);
+        PHI_BUF(out, 1 << 16);
+        struct cedar_schema s;
+        struct phi_err err = { 0 };
+        const struct phi_json *v = NULL;
+        assert_int_equal(phi_json_read(&a, phi_view_of(rows[i].json), CEDAR_SCHEMA_JSON, "s", &v, &err), PHI_OK);
+        enum phi_rc rc = cedar_schema_from_json(&a, v, "s", &s, &err);
+        if ((rc == PHI_OK) != rows[i].ok || (!rows[i].ok && !strstr(err.msg, rows[i].text)))
+            fail_msg("row %zu: %s", i, err.msg);
+        if (!rows[i].ok)
+            continue;
+        cedar_schema_write(&out, &s);
+        assert_string_equal(phi_buf_str(&out), rows[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_resolve_in_their_namespace_first),
         cmocka_unit_test(what_is_wrong_is_named_with_its_place),
         cmocka_unit_test(wide_and_deep_schemas_end),
+        cmocka_unit_test(json_says_what_text_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
