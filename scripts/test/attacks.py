@@ -6,6 +6,7 @@
 import os
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import results
 
@@ -54,8 +55,9 @@ def collect(build):
     scripts = [s for folder in ("attacks", "flow") for s in results.flow_scripts(folder)
                if NAME.search(s[0]) or names_attacks(s[1])]
     jobs += [lambda s=s: results.run_flow(s, build) for s in scripts]
-    for job in jobs:
-        rs, out, _ = job()
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda job: job(), jobs))
+    for rs, out, _ in done:
         for r in rs:
             m = NAME.search(r.name) or NAME.search(r.where)
             if m:
