@@ -33,7 +33,7 @@ struct exchange { /* a call and the request that waits for it */
 
 /* ---- answering ---- */
 
-static void headers_set(struct net_http_req *r, bool cacheable)
+static void headers_set(struct net_http_req *r, const char *cache)
 {
     net_http_set(r, "Content-Security-Policy", CSP);
     net_http_set(r, "X-Content-Type-Options", "nosniff");
@@ -42,7 +42,7 @@ static void headers_set(struct net_http_req *r, bool cacheable)
     net_http_set(r, "Cross-Origin-Opener-Policy", "same-origin");
     net_http_set(r, "Cross-Origin-Resource-Policy", "same-origin");
     net_http_set(r, "Permissions-Policy", "camera=(), geolocation=(), microphone=()");
-    net_http_set(r, "Cache-Control", cacheable ? "no-cache" : "no-store");
+    net_http_set(r, "Cache-Control", cache ? cache : "no-store");
 }
 
 static void answer_send(struct api_server *s, struct net_http_req *r, int status, const char *type,
@@ -62,7 +62,7 @@ static void problem_send(struct api_server *s, struct net_http_req *r, enum api_
     phi_jw_end(&w);
     if (p == API_NOT_SIGNED_IN)
         net_http_set(r, "WWW-Authenticate", "Bearer realm=\"phi\"");
-    headers_set(r, false);
+    headers_set(r, NULL);
     if (request_id)
         net_http_set(r, "X-Request-Id", request_id);
     answer_send(s, r, api_problem_text(p)->status, "application/problem+json", phi_buf_view(&out));
@@ -79,7 +79,7 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
         "content=\"width=device-width,initial-scale=1\"><title>phi</title><link rel=\"stylesheet\" "
         "href=\"/login.css\"></head><body><main><h1>%s</h1><p>%s</p></main></body></html>\n",
         t->title, t->next);
-    headers_set(r, false);
+    headers_set(r, NULL);
     answer_send(s, r, t->status, "text/html; charset=utf-8", phi_buf_view(&out));
 }
 
@@ -119,9 +119,7 @@ static void call_answer(struct exchange *x)
         problem_send(x->server, x->req, API_INTERNAL, "the answer is too large", c->request_id);
         return;
     }
-    headers_set(x->req, false);
-    if (c->cache)
-        net_http_set(x->req, "Cache-Control", c->cache);
+    headers_set(x->req, c->cache);
     if (c->cookie[0])
         net_http_set(x->req, "Set-Cookie", c->cookie);
     if (c->location)
@@ -139,7 +137,7 @@ static void call_done(struct api_job *j)
         struct api_sub *sub = x->call.sub;
         x->call.sub = NULL;
         if (x->req)
-            headers_set(x->req, false);
+            headers_set(x->req, NULL);
         if (!api_sub_serve(x->server->o.hub, sub, x->req) && x->req)
             problem_send(x->server, x->req, API_LIMIT, "too many event streams are open",
                          x->call.request_id);
@@ -317,7 +315,7 @@ static bool file_serve(struct api_server *s, struct net_http_req *r)
     const struct api_file *f = api_files_find(s->o.files, net_http_path(r));
     if (!f)
         return false;
-    headers_set(r, true);
+    headers_set(r, "no-cache");
     net_http_set(r, "ETag", f->etag);
     if (net_http_header(r, "if-none-match", &match) && phi_view_is(match, f->etag))
         answer_send(s, r, 304, NULL, (struct phi_view){0});
