@@ -27,7 +27,7 @@ def jobs_of(part, keep):
         found = [p for p in results.unit_programs("build/" + arg) if keep(p[0])]
         return f"unit ({arg})", 2, [lambda p=p: results.run_unit(p) for p in found]
     if kind in ("flow", "attacks"):
-        found = [s for s in results.flow_scripts(kind) if keep(s[0])]
+        found = sorted((s for s in results.flow_scripts(kind) if keep(s[0])), key=lambda s: -results.declared_timeout(s[1]))
         return f"{kind} ({arg})", 2, [lambda s=s: results.run_flow(s, "build/" + arg) for s in found]
     if kind == "fuzz":
         found = [p for p in results.fuzz_programs("build/" + arg) if keep("fuzz " + p[0])]
