@@ -111,6 +111,7 @@ enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
         .target = member(c, "target"),
         .digest = member(c, "digest"),
         .act = member(c, "act"),
+        .statements = phi_json_num(c->body, "statements", 0),
     };
     PHI_TRY(phi_pairs_read(&c->arena, phi_json_get(c->body, "actions"), &ask.actions,
                            &ask.n_actions, err));
@@ -120,6 +121,10 @@ enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_kv(w, "claim", claim.id);
     phi_jw_ki(w, "remaining_ms", claim.remaining_ms);
+    if (claim.rows_left >= 0)
+        phi_jw_ki(w, "rows_left", claim.rows_left);
+    if (claim.bytes_left >= 0)
+        phi_jw_ki(w, "bytes_left", claim.bytes_left);
     phi_jw_end(w);
     return PHI_OK;
 }
@@ -149,7 +154,7 @@ enum phi_rc api_gw_outcome(struct api_call *c, struct phi_err *err)
     if (!outcome_read(member(c, "outcome"), &outcome))
         return phi_fail(err, PHI_EINPUT, "\"outcome\" is done, failed, unsent or unknown");
     PHI_TRY(phi_claim_outcome(c->core, &c->actor, c->params[0], outcome, member(c, "tag"),
-                              phi_json_num(c->body, "rows", 0), err));
+                              phi_json_num(c->body, "rows", 0), phi_json_num(c->body, "bytes", 0), err));
     c->status = 204;
     return PHI_OK;
 }

@@ -144,19 +144,6 @@ enum phi_rc api_request_list(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
-static enum phi_rc narrowing_read(const struct phi_json *v, struct phi_ballot *b,
-                                  struct phi_err *err)
-{
-    static const char *const keys[] = {"for_ms", "uses", NULL};
-    if (!v)
-        return PHI_OK;
-    PHI_TRY(phi_json_only(v, keys, err));
-    if (phi_json_get(v, "for_ms"))
-        PHI_TRY(phi_json_need_int(v, "for_ms", 1, PHI_MAX_GRANT_MS, &b->narrow_for_ms, err));
-    if (phi_json_get(v, "uses"))
-        PHI_TRY(phi_json_need_int(v, "uses", 1, PHI_MAX_USES, &b->narrow_uses, err));
-    return PHI_OK;
-}
 
 enum phi_rc api_vote(struct api_call *c, struct phi_err *err)
 {
@@ -171,7 +158,8 @@ enum phi_rc api_vote(struct api_call *c, struct phi_err *err)
     b.approve = phi_view_is(decision, "approve");
     if (!b.approve && !phi_view_is(decision, "deny"))
         return phi_fail(err, PHI_EINPUT, "\"decision\" is approve or deny");
-    PHI_TRY(narrowing_read(phi_json_get(c->body, "narrowing"), &b, err));
+    if (phi_json_get(c->body, "narrowing"))
+        PHI_TRY(phi_narrowing_read(&c->arena, phi_json_get(c->body, "narrowing"), &b.narrowing, err));
     PHI_TRY(phi_request_vote(c->core, &c->arena, &c->actor, c->params[0], &b, &r, err));
     return request_answer(c, 200, &r);
 }

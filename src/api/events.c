@@ -53,7 +53,7 @@ struct api_sub {
 struct said { /* an event of core, copied */
     enum phi_event_kind kind;
     int64_t seq;
-    char request[PHI_ID_LEN + 1], grant[PHI_ID_LEN + 1], gateway[129];
+    char request[PHI_ID_LEN + 1], grant[PHI_ID_LEN + 1], gateway[129], what[32];
 };
 
 struct round { /* the events of one batch, worked out */
@@ -148,6 +148,25 @@ static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct 
     return PHI_OK;
 }
 
+/* What changes nothing: a reminder, a remark, a broken glass. */
+static enum phi_rc tell_about(struct phi_core *c, struct phi_arena *a, struct notes *out,
+                              struct api_sub *s, const struct said *e)
+{
+    struct phi_request r;
+    struct phi_jw w;
+    enum phi_rc rc = phi_request_get(c, a, &s->actor, phi_view_of(e->request), &r, NULL);
+    if (rc != PHI_OK)
+        return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
+    if (!note_begin(out, s, e->seq, "told", &w))
+        return PHI_ELIMIT;
+    phi_jw_kv(&w, "id", r.id);
+    phi_jw_kv(&w, "code", r.code);
+    phi_jw_kc(&w, "what", e->what);
+    phi_jw_kc(&w, "status", phi_request_status_name(r.status));
+    phi_jw_end(&w);
+    return PHI_OK;
+}
+
 static enum phi_rc tell_grant(struct phi_core *c, struct phi_arena *a, struct notes *out,
                               struct api_sub *s, const struct said *e)
 {
@@ -199,7 +218,8 @@ static enum phi_rc tell_gateway(struct phi_core *c, struct phi_arena *a, struct 
     case PHI_EVENT_REQUEST:
     case PHI_EVENT_VOTES:
         return phi_view_is(s->actor.id, e->gateway) ? tell_request(c, a, out, s, e) : PHI_OK;
-    case PHI_EVENT_GRANT: return PHI_OK;
+    case PHI_EVENT_GRANT:
+    case PHI_EVENT_TOLD: return PHI_OK;
     case PHI_EVENT_END: return tell_ends(c, a, out, s, NULL);
     case PHI_EVENT_SNAPSHOT:
         if (!note_begin(out, s, e->seq, "snapshot", &w))
@@ -218,6 +238,7 @@ static enum phi_rc tell_person(struct phi_core *c, struct phi_arena *a, struct n
     case PHI_EVENT_VOTES: return tell_request(c, a, out, s, e);
     case PHI_EVENT_GRANT:
     case PHI_EVENT_END: return e->grant[0] ? tell_grant(c, a, out, s, e) : PHI_OK;
+    case PHI_EVENT_TOLD: return tell_about(c, a, out, s, e);
     case PHI_EVENT_SNAPSHOT: return PHI_OK;
     }
     return PHI_EINPUT;
@@ -371,6 +392,8 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
         copy_text(r->said[i].request, sizeof(r->said[i].request), events[i].request);
         copy_text(r->said[i].grant, sizeof(r->said[i].grant), events[i].grant);
         copy_text(r->said[i].gateway, sizeof(r->said[i].gateway), events[i].gateway);
+        if (events[i].kind == PHI_EVENT_TOLD)
+            copy_text(r->said[i].what, sizeof(r->said[i].what), events[i].reason);
     }
     r->job = (struct api_job){.run = round_run, .done = round_done, .arg = r};
     api_engine_follow(h->engine, &r->job);

@@ -50,6 +50,16 @@ static void person_kv(struct phi_jw *w, const char *key, struct phi_view id, str
     phi_jw_end(w);
 }
 
+static void budget_kv(struct phi_jw *w, const char *key, const struct phi_budget *b)
+{
+    phi_jw_key(w, key);
+    phi_jw_obj(w);
+    phi_jw_ki(w, "statements", b->statements);
+    phi_jw_ki(w, "rows", b->rows);
+    phi_jw_ki(w, "bytes", b->bytes);
+    phi_jw_end(w);
+}
+
 void api_w_grant(struct phi_jw *w, struct phi_arena *a, const struct phi_grant_view *g)
 {
     phi_jw_obj(w);
@@ -66,6 +76,14 @@ void api_w_grant(struct phi_jw *w, struct phi_arena *a, const struct phi_grant_v
     phi_jw_ki(w, "remaining_ms", g->remaining_ms);
     json_kv(w, "scope", json_of(a, g->scope));
     phi_jw_kv(w, "summary", g->summary);
+    phi_jw_ki(w, "begins_in_ms", g->begins_in_ms);
+    phi_jw_ki(w, "first_use_ms", g->first_use_ms);
+    budget_kv(w, "budget", &g->budget);
+    budget_kv(w, "spent", &g->spent);
+    phi_jw_key(w, "windows");
+    phi_windows_write(w, g->windows, g->n_windows);
+    phi_jw_kv(w, "review", g->review);
+    phi_jw_kv(w, "reviewer", g->reviewer);
     phi_jw_end(w);
 }
 
@@ -76,6 +94,7 @@ static void need_write(struct phi_jw *w, const struct phi_need *n)
     phi_jw_kv(w, "kind", n->kind);
     phi_jw_ki(w, "count", n->count);
     phi_jw_ki(w, "have", n->have);
+    phi_jw_ki(w, "stage", n->stage ? n->stage : 1);
     api_w_strs(w, "who", n->who, n->n_who);
     api_w_strs(w, "from", n->from, n->n_from);
     phi_jw_end(w);
@@ -214,6 +233,21 @@ static void body_write(struct phi_jw *w, struct phi_arena *a, const struct phi_r
     json_kv(w, "body", v);
 }
 
+static void remarks_write(struct phi_jw *w, const struct phi_request *r)
+{
+    phi_jw_key(w, "remarks");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < r->n_remarks; i++) {
+        phi_jw_obj(w);
+        phi_jw_kv(w, "person", r->remarks[i].name);
+        phi_jw_kv(w, "kind", r->remarks[i].kind);
+        phi_jw_kv(w, "text", r->remarks[i].text);
+        time_kv(w, "at", r->remarks[i].at_ms);
+        phi_jw_end(w);
+    }
+    phi_jw_end(w);
+}
+
 static void can_write(struct phi_jw *w, const struct phi_request *r)
 {
     phi_jw_key(w, "can");
@@ -240,7 +274,27 @@ static void state_write(struct phi_jw *w, struct phi_arena *a, const struct phi_
         phi_jw_null(w);
     phi_jw_kv(w, "denied_by", r->denied_by);
     phi_jw_kv(w, "reason", r->reason);
+    api_w_strs(w, "watchers", r->watchers, r->n_watchers);
+    api_w_strs(w, "suggested", r->suggested, r->n_suggested);
+    remarks_write(w, r);
     can_write(w, r);
+}
+
+/* Those that were asked for. */
+static void bounds_members(struct phi_jw *w, const struct phi_bounds *b)
+{
+    const struct {
+        const char *key;
+        int64_t v;
+    } m[] = { { "from_ms", b->from_ms }, { "until_ms", b->until_ms }, { "statements", b->budget.statements },
+              { "rows", b->budget.rows }, { "bytes", b->budget.bytes } };
+    for (size_t i = 0; i < sizeof(m) / sizeof(m[0]); i++)
+        if (m[i].v)
+            phi_jw_ki(w, m[i].key, m[i].v);
+    if (!b->n_windows)
+        return;
+    phi_jw_key(w, "windows");
+    phi_windows_write(w, b->windows, b->n_windows);
 }
 
 void api_w_request(struct phi_jw *w, struct phi_arena *a, const struct phi_request *r)
@@ -262,7 +316,10 @@ void api_w_request(struct phi_jw *w, struct phi_arena *a, const struct phi_reque
     phi_jw_obj(w);
     phi_jw_ki(w, "for_ms", r->for_ms);
     phi_jw_ki(w, "uses", r->uses);
+    bounds_members(w, &r->bounds);
     phi_jw_end(w);
+    phi_jw_kv(w, "extends", r->extends);
+    phi_jw_kb(w, "break_glass", r->break_glass);
     phi_jw_kv(w, "why", r->why);
     phi_jw_kv(w, "ticket", r->ticket);
     phi_jw_key(w, "from");

@@ -74,7 +74,8 @@ static enum phi_rc may_approve(struct phi_core *c, const struct phi_entities *es
                                struct phi_view person, bool *ret, struct phi_err *err)
 {
     PHI_ARENA(a, (size_t)16 << 20);
-    struct phi_ask ask = { .principal = { PHI_LIT("Person"), person },
+    struct phi_view type = phi_view_is(person, CORE_AUTO) ? PHI_LIT("Service") : PHI_LIT("Person");
+    struct phi_ask ask = { .principal = { type, person },
                            .action = { PHI_LIT("phi::Action"), PHI_LIT("approve") },
                            .resource = { PHI_LIT("Request"), s->id } };
     struct phi_answer ans = { .verdict = PHI_DENY };
@@ -109,7 +110,7 @@ static enum phi_rc gather(struct phi_core *c, struct phi_arena *a, const struct 
         g->p = more;
         g->max = max;
     }
-    g->p[g->n++] = (struct core_approver){ person, root, 1ULL << set };
+    g->p[g->n++] = (struct core_approver){ .person = person, .root = root, .sets = 1ULL << set };
     return PHI_OK;
 }
 
@@ -122,8 +123,10 @@ static enum phi_rc gather_set(struct phi_core *c, struct phi_arena *a, const str
     if (phi_view_is(from.type, "Person"))
         return core_person_find(c, a, from.id, &person, NULL) == PHI_OK ? gather(c, a, s, g, person.id, set, err)
                                                                         : PHI_OK;
+    if (phi_view_is(from.type, "Service"))
+        return phi_view_is(from.id, CORE_AUTO) ? gather(c, a, s, g, PHI_LIT(CORE_AUTO), set, err) : PHI_OK;
     if (!phi_view_is(from.type, "Group"))
-        return PHI_OK; /* nobody else votes yet */
+        return PHI_OK; /* nobody else votes */
     PHI_TRY(core_list(c, CORE_MEMBER, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, a, &rows, &n, err));
     for (size_t i = 0; i < n; i++)
         PHI_TRY(gather(c, a, s, g, rows[i].person, set, err));
@@ -153,6 +156,44 @@ static enum phi_rc permitted(struct phi_core *c, const struct phi_entities *es, 
     return PHI_OK;
 }
 
+static enum phi_rc gather_all(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
+                              struct gathering *g, const struct phi_requirement *r, size_t set, struct phi_err *err)
+{
+    const struct phi_requirement_set *of = &r->sets[set];
+    PHI_TRY(gather_set(c, a, s, g, of->from, set, err));
+    for (size_t i = 0; i < of->n_also; i++)
+        PHI_TRY(gather_set(c, a, s, g, of->also[i], set, err));
+    for (size_t i = 0; i < r->n_fallback && s->age_ms >= r->fallback_ms; i++)
+        PHI_TRY(gather_set(c, a, s, g, r->fallback[i], set, err));
+    return PHI_OK;
+}
+
+/* Those to whom one of these has delegated; not whoever may approve by themselves, nor the requester. */
+static enum phi_rc delegates(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
+                             struct gathering *g, struct phi_err *err)
+{
+    size_t own = g->n, n;
+    for (size_t i = 0; i < own; i++) {
+        struct core_delegation_row *d;
+        PHI_TRY(core_delegations_of(c, a, g->p[i].root, &d, &n, err));
+        for (size_t k = 0; k < n; k++) {
+            struct core_approver as = { d[k].taker, core_root(c, a, d[k].taker), g->p[i].sets, d[k].id, g->p[i].root };
+            bool known = phi_view_eq(as.root, s->root);
+            for (size_t j = 0; j < g->n; j++)
+                known |= phi_view_eq(g->p[j].root, as.root);
+            struct core_approver *more = known ? NULL : phi_arena_array(a, g->n + 1, sizeof *more);
+            if (known)
+                continue;
+            if (!more)
+                return phi_fail(err, PHI_ELIMIT, "too many approvers");
+            memcpy(more, g->p, g->n * sizeof *more);
+            more[g->n++] = as;
+            g->p = more;
+        }
+    }
+    return PHI_OK;
+}
+
 enum phi_rc core_approvers(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
                            const struct phi_requirement *r, struct core_approver **ret, size_t *ret_n,
                            struct phi_err *err)
@@ -163,12 +204,14 @@ enum phi_rc core_approvers(struct phi_core *c, struct phi_arena *a, const struct
     if (!core_met_by_votes(r))
         return PHI_OK;
     for (size_t i = 0; i < r->n_sets && i < 64; i++)
-        PHI_TRY(gather_set(c, a, s, &g, r->sets[i].from, i, err));
+        PHI_TRY(gather_all(c, a, s, &g, r, i, err));
     PHI_TRY(core_case_entities(c, s->of, &es, err));
     enum phi_rc rc = request_entity(c, es, s, r, err);
     if (rc == PHI_OK)
         rc = permitted(c, es, s, &g, err);
     phi_entities_close(es);
+    if (rc == PHI_OK && r->delegation)
+        rc = delegates(c, a, s, &g, err);
     *ret = g.p;
     *ret_n = rc == PHI_OK ? g.n : 0;
     return rc;
@@ -203,15 +246,15 @@ static bool seat_one(struct seating *s, size_t place)
     return false;
 }
 
-static bool seat_all(const struct phi_requirement *const *r, size_t n_requirements, const uint64_t *sets,
-                     size_t n_people)
+static bool seat_all(const struct phi_requirement *const *r, size_t n_requirements, unsigned stage,
+                     const uint64_t *sets, size_t n_people)
 {
     PHI_ARENA(a, (size_t)16 << 20);
     struct place place[MAX_PLACES];
     struct seating s = { place, 0, n_people, sets, n_requirements, NULL, NULL };
     for (size_t i = 0; i < n_requirements; i++)
         for (size_t k = 0; k < r[i]->n_sets; k++)
-            for (unsigned u = 0; u < r[i]->sets[k].count; u++) {
+            for (unsigned u = 0; u < r[i]->sets[k].count && (!stage || r[i]->sets[k].stage == stage); u++) {
                 if (s.n_places == MAX_PLACES)
                     return false;
                 place[s.n_places++] = (struct place){ i, k };
@@ -230,13 +273,40 @@ static bool seat_all(const struct phi_requirement *const *r, size_t n_requiremen
     return true;
 }
 
-bool core_filled(const struct phi_requirement *r, const struct core_approver *p, size_t n)
+static struct phi_view authority(const struct core_approver *p)
+{
+    return p->via.n ? p->giver : p->root;
+}
+
+bool core_filled(const struct phi_requirement *r, unsigned stage, const struct core_approver *p, size_t n)
 {
     PHI_ARENA(a, (size_t)1 << 20);
     uint64_t *sets = phi_arena_array(&a, n + 1, sizeof *sets);
-    for (size_t i = 0; sets && i < n; i++)
-        sets[i] = p[i].sets;
-    return sets && seat_all(&r, 1, sets, n);
+    size_t k = 0;
+    for (size_t i = 0; sets && i < n; i++) {
+        bool twice = false; /* whoever delegated, and who votes for them, are one */
+        for (size_t j = 0; j < i; j++)
+            twice |= phi_view_eq(authority(&p[i]), authority(&p[j]));
+        if (!twice)
+            sets[k++] = p[i].sets;
+    }
+    return sets && seat_all(&r, 1, stage, sets, k);
+}
+
+unsigned core_stages(const struct phi_requirement *r)
+{
+    unsigned last = 1;
+    for (size_t i = 0; i < r->n_sets; i++)
+        last = r->sets[i].stage > last ? r->sets[i].stage : last;
+    return last;
+}
+
+uint64_t core_stage_sets(const struct phi_requirement *r, unsigned stage)
+{
+    uint64_t sets = 0;
+    for (size_t i = 0; i < r->n_sets && i < 64; i++)
+        sets |= r->sets[i].stage == stage ? 1ULL << i : 0;
+    return sets;
 }
 
 int64_t core_places(const struct phi_requirement *r)
@@ -279,8 +349,9 @@ enum phi_rc core_feasible(struct phi_core *c, struct phi_arena *a, const struct 
         return phi_fail(err, PHI_ELIMIT, "too many approvers");
     for (size_t i = 0; i < option->n; i++)
         for (size_t k = 0; k < n[i]; k++)
-            merge(roots, sets, &people, total, option->n, i, &list[i][k]);
-    *ret = seat_all(option->requirements, option->n, sets, people);
+            if (list[i][k].via.n == 0) /* who votes for somebody is that somebody */
+                merge(roots, sets, &people, total, option->n, i, &list[i][k]);
+    *ret = seat_all(option->requirements, option->n, 0, sets, people);
     return PHI_OK;
 }
 
@@ -303,6 +374,5 @@ bool core_met_alone(const struct phi_requirement *r, struct phi_view why, struct
 
 bool core_met_by_votes(const struct phi_requirement *r)
 {
-    bool kind = r->kind == PHI_REQUIRE_APPROVAL || r->kind == PHI_REQUIRE_BREAK_GLASS;
-    return kind && !r->is_signed && core_places(r) > 0; /* signed votes cannot be given here yet */
+    return r->kind == PHI_REQUIRE_APPROVAL && !r->is_signed && core_places(r) > 0; /* signed votes cannot be given here yet */
 }

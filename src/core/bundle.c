@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/inner.h"
+#include "core/request_in.h"
 
 static enum phi_rc bundle_row(struct phi_core *c, struct phi_arena *a, struct core_bundle_row *ret,
                               struct phi_err *err)
@@ -72,7 +72,8 @@ static enum phi_rc go_live(struct phi_core *c, struct phi_arena *a, const struct
     core_entry(c, &e, PHI_EV_BUNDLE_LIVE, by);
     phi_entry_hash(&e, PHI_F_BUNDLE, &hash);
     phi_entry_int(&e, PHI_F_BUNDLE_VERSION, row.version);
-    return core_leaf(c, &e, NULL, NULL, err);
+    PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
+    return core_grants_redecide(c, err);
 }
 
 enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,

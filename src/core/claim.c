@@ -10,6 +10,8 @@ struct claiming {
     struct core_request_row request;
     struct core_draft d; /* what was approved */
     struct core_case of; /* what is about to run */
+    struct core_serving serving;
+    int64_t statements;
 };
 
 #define mismatch(c, err, what)                                                                     \
@@ -106,14 +108,19 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
     struct core_grant_row *g = &k->grant;
     struct phi_digest bundle = core_unhex(c->bundle_hash);
     struct phi_entry e;
-    int64_t left = core_left(c, &g->due);
+    struct phi_grant terms;
+    PHI_TRY(core_grant_terms(a, g, &terms, err));
+    core_grant_first_use(c, g, &terms);
+    int64_t left = core_left(c, &g->due) < k->serving.left_ms ? core_left(c, &g->due) : k->serving.left_ms;
     struct core_claim_row row = { .id = core_new_id(c, a),
                                   .grant = g->id,
                                   .ckey = k->ask->key,
                                   .session = k->ask->session,
                                   .gateway = k->by->id,
-                                  .at_ms = core_wall(c) };
+                                  .at_ms = core_wall(c),
+                                  .statements = k->statements };
     g->used++;
+    g->spent_statements += k->statements;
     core_entry(c, &e, PHI_EV_GRANT_CLAIMED, k->by);
     phi_entry_str(&e, PHI_F_CLAIM, row.id);
     phi_entry_int(&e, PHI_F_USED, g->used);
@@ -121,6 +128,7 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
     phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", row.gateway));
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     phi_entry_int(&e, PHI_F_REMAINING_MS, left);
+    phi_entry_int(&e, PHI_F_STATEMENTS, k->statements);
     if (g->act.n) {
         struct phi_digest act = core_unhex(g->act);
         phi_entry_hash(&e, PHI_F_ACT, &act);
@@ -129,12 +137,15 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
     row.leaf = g->leaf;
     row.leaf_hash = g->leaf_hash;
     PHI_TRY(core_add(c, CORE_CLAIM, &row, err));
-    *ret = (struct phi_claim){ .id = row.id, .remaining_ms = left };
+    *ret = (struct phi_claim){ .id = row.id,
+                               .remaining_ms = left,
+                               .rows_left = k->serving.rows_left,
+                               .bytes_left = k->serving.bytes_left };
     return PHI_OK;
 }
 
 /* The same key: the same answer, as long as it is still true. */
-static enum phi_rc again(struct phi_core *c, const struct claiming *k, const struct core_claim_row *row,
+static enum phi_rc again(struct phi_core *c, struct phi_arena *a, struct claiming *k, const struct core_claim_row *row,
                          struct phi_claim *ret, struct phi_err *err)
 {
     if (!phi_view_eq(row->gateway, k->by->id) || !phi_view_eq(row->session, k->ask->session))
@@ -144,7 +155,14 @@ static enum phi_rc again(struct phi_core *c, const struct claiming *k, const str
     if (!k->grant.live || core_left(c, &k->grant.due) <= 0)
         return core_no(c, "grant.ended", err, PHI_EEXPIRED, "this grant has ended");
     PHI_TRY(leased(c, k, err));
-    *ret = (struct phi_claim){ .id = row->id, .remaining_ms = core_left(c, &k->grant.due), .again = true };
+    enum phi_rc rc = core_grant_serves(c, a, &k->grant, 0, &k->serving, err);
+    if (rc != PHI_OK && rc != PHI_ECONFLICT) /* the use that runs is this one */
+        return rc;
+    *ret = (struct phi_claim){ .id = row->id,
+                               .remaining_ms = k->serving.left_ms,
+                               .rows_left = k->serving.rows_left,
+                               .bytes_left = k->serving.bytes_left,
+                               .again = true };
     return PHI_OK;
 }
 
@@ -164,7 +182,7 @@ static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct cl
 enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struct phi_actor *gateway,
                             const struct phi_claim_ask *ask, struct phi_claim *ret, struct phi_err *err)
 {
-    struct claiming k = { .by = gateway, .ask = ask };
+    struct claiming k = { .by = gateway, .ask = ask, .statements = ask->statements > 0 ? ask->statements : 1 };
     struct core_claim_row before, key = { .grant = ask->grant, .ckey = ask->key };
     PHI_TRY(core_batched(c, err));
     if (gateway->kind != PHI_ACTOR_GATEWAY)
@@ -174,8 +192,9 @@ enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struc
     PHI_TRY(core_grant_load(c, a, ask->grant, &k.grant, err));
     PHI_TRY(for_this(c, &k, err));
     if (core_get(c, CORE_CLAIM, CORE_CLAIM_BY_CKEY, &key, a, &before, NULL) == PHI_OK)
-        return again(c, &k, &before, ret, err);
+        return again(c, a, &k, &before, ret, err);
     PHI_TRY(still_good(c, &k.grant, err));
+    PHI_TRY(core_grant_serves(c, a, &k.grant, k.statements, &k.serving, err));
     PHI_TRY(claim_fill(c, a, &k, err));
     PHI_TRY(k.grant.act.n ? exactly(c, a, &k, err) : within(c, a, &k, err));
     PHI_TRY(decided_again(c, a, &k, err));
@@ -214,9 +233,39 @@ static enum phi_rc outcome_leaf(struct phi_core *c, struct phi_arena *a, const s
         phi_entry_str(&e, PHI_F_TAG, row->tag);
     if (row->nrows >= 0)
         phi_entry_int(&e, PHI_F_ROWS, row->nrows);
+    if (row->nbytes > 0)
+        phi_entry_int(&e, PHI_F_BYTES, row->nbytes);
     row->rev++;
     PHI_TRY(core_leaf_of(c, a, &e, CORE_CLAIM, row, &row->leaf, &row->leaf_hash, err));
     return core_set(c, CORE_CLAIM, row, err);
+}
+
+/* What this use took. Where nobody knows, a bounded grant has nothing left. */
+static void meter(struct core_grant_row *g, const struct core_claim_row *row, const struct phi_budget *most)
+{
+    bool unknown = row->outcome == PHI_OUTCOME_UNKNOWN;
+    g->spent_rows += row->nrows > 0 ? row->nrows : 0;
+    g->spent_bytes += row->nbytes > 0 ? row->nbytes : 0;
+    if (unknown && row->nrows < 0 && g->spent_rows < most->rows)
+        g->spent_rows = most->rows;
+    if (unknown && row->nrows < 0 && g->spent_bytes < most->bytes)
+        g->spent_bytes = most->bytes;
+}
+
+static enum phi_rc metered(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                           struct core_grant_row *g, const struct core_claim_row *row, struct phi_err *err)
+{
+    struct phi_grant t;
+    struct phi_entry e;
+    PHI_TRY(core_grant_terms(a, g, &t, err));
+    if (t.budget.rows == 0 && t.budget.bytes == 0)
+        return PHI_OK;
+    meter(g, row, &t.budget);
+    core_entry(c, &e, PHI_EV_GRANT_METERED, by);
+    phi_entry_str(&e, PHI_F_REQ, g->request);
+    phi_entry_int(&e, PHI_F_ROWS, g->spent_rows);
+    phi_entry_int(&e, PHI_F_BYTES, g->spent_bytes);
+    return core_grant_put(c, a, g, &e, err);
 }
 
 static enum phi_rc any_open(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, bool *ret,
@@ -240,11 +289,13 @@ static enum phi_rc grant_after(struct phi_core *c, struct phi_arena *a, const st
         return PHI_OK;
     if (row->outcome == PHI_OUTCOME_UNSENT) {
         g->used--;
+        g->spent_statements -= row->statements;
         core_entry(c, &e, PHI_EV_GRANT_GIVEN_BACK, by);
         phi_entry_int(&e, PHI_F_USED, g->used);
         phi_entry_str(&e, PHI_F_CLAIM, row->id);
         return core_grant_step(c, a, g, CORE_GRANT_GIVE_BACK, &e, err);
     }
+    PHI_TRY(metered(c, a, by, g, row, err));
     PHI_TRY(any_open(c, a, g, &open, err));
     if (g->uses == 0 || g->used < g->uses || open)
         return PHI_OK;
@@ -254,7 +305,8 @@ static enum phi_rc grant_after(struct phi_core *c, struct phi_arena *a, const st
 }
 
 enum phi_rc phi_claim_outcome(struct phi_core *c, const struct phi_actor *gateway, struct phi_view claim,
-                              enum phi_outcome outcome, struct phi_view tag, int64_t rows, struct phi_err *err)
+                              enum phi_outcome outcome, struct phi_view tag, int64_t rows, int64_t bytes,
+                              struct phi_err *err)
 {
     PHI_ARENA(a, (size_t)16 << 20);
     struct core_claim_row row, key = { .id = claim };
@@ -273,6 +325,7 @@ enum phi_rc phi_claim_outcome(struct phi_core *c, const struct phi_actor *gatewa
     row.outcome = outcome;
     row.tag = tag;
     row.nrows = rows;
+    row.nbytes = bytes > 0 ? bytes : 0;
     PHI_TRY(outcome_leaf(c, &a, gateway, &row, &g, err));
     return grant_after(c, &a, gateway, &g, &row, err);
 }

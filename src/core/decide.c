@@ -48,12 +48,13 @@ static enum phi_rc by_scope(struct phi_core *c, struct phi_arena *a, const struc
         struct core_case with = *of;
         struct core_names met;
         struct core_ruling again;
+        struct core_serving serving;
         bool covered = false;
         const struct core_grant_row *g = &rows[i];
         if (g->act.n || g->uses || g->session.n || !phi_view_eq(g->target, of->target) || core_left(c, &g->due) <= 0)
             continue;
         PHI_TRY(core_grant_covers(c, a, g, of->tries, of->n_tries, &covered, err));
-        if (!covered)
+        if (!covered || core_grant_serves(c, a, g, 1, &serving, NULL) != PHI_OK)
             continue;
         PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
         PHI_TRY(core_grant_met(c, a, g, &met, err));

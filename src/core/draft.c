@@ -63,9 +63,36 @@ static enum phi_rc payload_in(struct phi_arena *a, const struct phi_request_ask 
     return phi_settings_read(a, settings, &d->body.settings, &d->body.n_settings, err);
 }
 
+/* What is gone on from: one's own, live, with a scope that holds what is asked now. */
+static enum phi_rc extends_in(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
+                              struct core_draft *d, struct phi_err *err)
+{
+    struct core_grant_row old;
+    struct phi_grant t;
+    struct phi_action_rules rules = core_action_rules(c);
+    if (ask->extends.n == 0)
+        return PHI_OK;
+    PHI_TRY(core_bundle_load(c, err));
+    bool found = core_grant_which(c, a, ask->extends, &old, NULL) == PHI_OK;
+    if (!found || !core_same_person(c, old.principal, d->requester) || !old.live || core_left(c, &old.due) <= 0 ||
+        old.act.n || old.review != CORE_REVIEW_NONE || !phi_view_eq(old.target, d->target))
+        return core_no(c, "extend.none", err, PHI_ENOTFOUND,
+                       "you hold no such live grant for a scope on this target; make a new request");
+    PHI_TRY(core_grant_terms(a, &old, &t, err));
+    if (!d->body.has_scope)
+        d->body.scope = t.scope;
+    d->body.has_scope = true;
+    if (!phi_scope_within(&rules, &d->body.scope, &t.scope))
+        return core_no(c, "extend.wider", err, PHI_EINPUT, "an extension asks for nothing that the grant does not give");
+    d->body.extends = old.id;
+    return PHI_OK;
+}
+
 static enum phi_rc scope_in(struct phi_arena *a, const struct phi_request_ask *ask, struct core_draft *d,
                             struct phi_err *err)
 {
+    if (ask->extends.n && ask->n_scope_actions == 0)
+        return PHI_OK;
     size_t n = ask->n_scope_actions, m = ask->n_scope_resources;
     struct phi_view *actions = phi_arena_array(a, n + 1, sizeof *actions);
     struct phi_ref *resources = phi_arena_array(a, m + 1, sizeof *resources);
@@ -78,6 +105,20 @@ static enum phi_rc scope_in(struct phi_arena *a, const struct phi_request_ask *a
             return phi_fail(err, PHI_EINPUT, "a resource is not part of the target");
     d->body.has_scope = true;
     d->body.scope = (struct phi_scope){ actions, phi_names_sort(actions, n), resources, phi_refs_sort(resources, m) };
+    return PHI_OK;
+}
+
+/* "Until" alone: as long as it takes from the start. */
+static enum phi_rc until_check(struct phi_core *c, struct phi_body *b, const struct phi_request_ask *ask,
+                               struct phi_err *err)
+{
+    int64_t now = core_wall(c), start = ask->from_ms > now ? ask->from_ms : now;
+    if (ask->from_ms && ask->from_ms - now > PHI_MAX_GRANT_MS)
+        return phi_fail(err, PHI_EINPUT, "from_ms is more than %lld ms away", (long long)PHI_MAX_GRANT_MS);
+    if (ask->until_ms && ask->until_ms <= start)
+        return phi_fail(err, PHI_EINPUT, "until_ms has passed, or is before from_ms");
+    if (ask->until_ms && ask->for_ms == 0)
+        b->bounds.for_ms = ask->until_ms - start;
     return PHI_OK;
 }
 
@@ -96,7 +137,12 @@ static enum phi_rc body_frame(struct phi_core *c, struct phi_arena *a, const str
     b->version = 1;
     b->bounds.for_ms = ask->for_ms ? ask->for_ms : DEFAULT_FOR_MS;
     b->bounds.uses = ask->uses || b->has_scope ? ask->uses : 1;
-    return PHI_OK;
+    b->bounds.from_ms = ask->from_ms;
+    b->bounds.until_ms = ask->until_ms;
+    b->bounds.budget = ask->budget;
+    b->bounds.windows = ask->windows;
+    b->bounds.n_windows = ask->n_windows;
+    return until_check(c, b, ask, err);
 }
 
 static enum phi_rc case_of_body(struct phi_core *c, struct phi_arena *a, struct core_draft *d, struct phi_err *err)
@@ -121,15 +167,23 @@ enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const str
 {
     struct core_target_row target, key = { .name = ask->target };
     bool gateway = by->kind == PHI_ACTOR_GATEWAY;
-    *d = (struct core_draft){ .target = ask->target };
+    *d = (struct core_draft){ .target = ask->target, .age_ms = INT64_MAX };
     if (!gateway && by->kind != PHI_ACTOR_PERSON)
         return core_no(c, "right.missing", err, PHI_EDENIED, "persons and gateways make requests");
     if (core_get(c, CORE_TARGET, CORE_BY_KEY, &key, a, &target, NULL) != PHI_OK)
         return core_no(c, "target.unknown", err, PHI_ENOTFOUND, "there is no such target");
-    if (gateway != (ask->n_scope_actions == 0))
+    if (gateway ? ask->n_scope_actions > 0 || ask->extends.n : ask->n_scope_actions == 0 && ask->extends.n == 0)
         return phi_fail(err, PHI_EINPUT, "persons ask for a scope, gateways for an exact payload");
     PHI_TRY(gateway ? by_gateway(c, a, by, ask, d, err) : by_person(c, a, by, d, err));
     PHI_TRY(gateway ? payload_in(a, ask, d, err) : scope_in(a, ask, d, err));
+    if (!gateway) {
+        PHI_TRY(extends_in(c, a, ask, d, err));
+        d->glass = ask->break_glass;
+        d->watchers = ask->watchers;
+        d->n_watchers = ask->n_watchers;
+        d->suggested = ask->suggested;
+        d->n_suggested = ask->n_suggested;
+    }
     d->root = core_root(c, a, d->requester);
     PHI_TRY(body_frame(c, a, ask, d, err));
     PHI_TRY(phi_body_check(&d->body, err));
@@ -153,6 +207,8 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
                               .gateway = row->gateway,
                               .credential = row->credential,
                               .session = row->session,
+                              .glass = row->glass != 0,
+                              .age_ms = core_wall(c) > row->created_ms ? core_wall(c) - row->created_ms : 0,
                               .addr = core_text_get(c, a, row->id, "addr"),
                               .application = core_text_get(c, a, row->id, "application") };
     d->of.entities = core_text_get(c, a, row->id, "entities");
@@ -163,7 +219,7 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
 
 struct core_subject core_subject_of(const struct core_draft *d)
 {
-    return (struct core_subject){ phi_id_view(&d->body.id), d->requester, d->root, &d->of };
+    return (struct core_subject){ phi_id_view(&d->body.id), d->requester, d->root, &d->of, d->age_ms };
 }
 
 enum phi_rc core_met_at_once(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,

@@ -51,17 +51,24 @@ enum phi_rc core_context(struct phi_core *c, struct phi_arena *a, struct phi_uid
 struct core_subject { /* the request that is voted on */
     struct phi_view id, requester, root;
     const struct core_case *of;
+    int64_t age_ms; /* of the request: when the fallback begins; INT64_MAX: whoever may ever */
 };
+#define CORE_AUTO "auto" /* Service::"auto": votes by rule; counts as one person */
 struct core_approver {
     struct phi_view person, root;
     uint64_t sets; /* bit for each set of the requirement that this person is in */
+    struct phi_view via, giver; /* by this delegation, of this person; "" by themselves */
 };
-/* Persons in `from` whom the policy lets approve now, one for each root, never the requester's. */
+/* Persons in `from` whom the policy lets approve now, one for each root, never the requester's; behind them
+ * those to whom one of them delegated, where the requirement allows it. */
 enum phi_rc core_approvers(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
                            const struct phi_requirement *r, struct core_approver **ret, size_t *ret_n,
                            struct phi_err *err);
-/* Whether these persons fill every set of the requirement, each one place. False without sets. */
-bool core_filled(const struct phi_requirement *r, const struct core_approver *p, size_t n);
+/* Whether these persons fill every set of the requirement (of that stage; 0: of all), each one place; of a giver and
+ * those who vote for them one. False without sets. */
+bool core_filled(const struct phi_requirement *r, unsigned stage, const struct core_approver *p, size_t n);
+unsigned core_stages(const struct phi_requirement *r); /* the last stage */
+uint64_t core_stage_sets(const struct phi_requirement *r, unsigned stage); /* as core_approver.sets */
 int64_t core_places(const struct phi_requirement *r); /* sum of the counts */
 /* Whether the option's requirements can all be met by its approvers, one place each. */
 enum phi_rc core_feasible(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,

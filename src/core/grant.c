@@ -103,6 +103,17 @@ enum phi_rc core_grant_step(struct phi_core *c, struct phi_arena *a, struct core
     return PHI_OK;
 }
 
+enum phi_rc core_grant_put(struct phi_core *c, struct phi_arena *a, struct core_grant_row *row, struct phi_entry *e,
+                           struct phi_err *err)
+{
+    row->rev++;
+    phi_entry_str(e, PHI_F_GRANT, row->id);
+    PHI_TRY(core_leaf_of(c, a, e, CORE_GRANT, row, &row->leaf, &row->leaf_hash, err));
+    PHI_TRY(core_set(c, CORE_GRANT, row, err));
+    say(c, row);
+    return PHI_OK;
+}
+
 enum phi_rc core_grant_settle(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
 {
     struct core_grant_row *row = p;
@@ -123,6 +134,7 @@ struct making {
     struct phi_narrowing *narrow;
     size_t n;
     bool bind_session;
+    int64_t first_use_ms;
 };
 
 static bool is_met(struct phi_view name, const struct phi_view *met, size_t n)
@@ -131,6 +143,23 @@ static bool is_met(struct phi_view name, const struct phi_view *met, size_t n)
         if (phi_view_eq(met[i], name))
             return true;
     return false;
+}
+
+static enum phi_rc narrowing_of(struct phi_arena *a, const struct core_vote_row *row, struct phi_narrowing *ret,
+                                struct phi_err *err)
+{
+    const struct phi_json *doc;
+    struct phi_vote vote;
+    PHI_TRY(phi_json_read(a, row->vote, PHI_JSON_STRICT, "stored vote", &doc, err));
+    PHI_TRY(phi_vote_read(a, doc, &vote, err));
+    *ret = vote.narrowing;
+    return PHI_OK;
+}
+
+static int64_t glass_ms(const struct phi_requirement *r)
+{
+    int64_t ttl = r->ttl_ms > 0 ? r->ttl_ms : PHI_DEFAULT_GLASS_MS;
+    return ttl < PHI_MAX_GLASS_MS ? ttl : PHI_MAX_GLASS_MS;
 }
 
 static enum phi_rc narrowings(struct phi_core *c, struct phi_arena *a, const struct core_request_row *request,
@@ -144,13 +173,16 @@ static enum phi_rc narrowings(struct phi_core *c, struct phi_arena *a, const str
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     for (size_t i = 0; i < n; i++)
         if (votes[i].approve)
-            m->narrow[m->n++] =
-                (struct phi_narrowing){ .for_ms = votes[i].narrow_for_ms, .uses = votes[i].narrow_uses };
+            PHI_TRY(narrowing_of(a, &votes[i], &m->narrow[m->n++], err));
     for (size_t i = 0; i < n_met; i++) {
         const struct phi_requirement *r = phi_bundle_requirement(c->bundle, met[i]);
         if (!r || !is_met(r->name, met, n_met))
             continue;
-        m->narrow[m->n++] = (struct phi_narrowing){ .for_ms = r->ttl_ms, .uses = r->uses };
+        m->narrow[m->n++] = (struct phi_narrowing){ .for_ms = r->kind == PHI_REQUIRE_BREAK_GLASS ? glass_ms(r) : r->ttl_ms,
+                                                    .uses = r->uses,
+                                                    .budget = { r->statements, r->rows, r->bytes } };
+        if (r->first_use_ms && (m->first_use_ms == 0 || r->first_use_ms < m->first_use_ms))
+            m->first_use_ms = r->first_use_ms;
         m->bind_session |= r->bind_session;
     }
     return PHI_OK;
@@ -182,11 +214,11 @@ enum phi_rc core_grant_file(struct phi_core *c, struct phi_arena *a, const struc
     if (!phi_id_read(core_new_id(c, a), &id))
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     PHI_TRY(narrowings(c, a, request, met, n_met, &m, err));
-    PHI_TRY(phi_grant_make(a, id, &d->body, m.narrow, m.n, core_wall(c), 0, &bundle, &g, err));
+    PHI_TRY(phi_grant_make(a, id, &d->body, m.narrow, m.n, core_wall(c), m.first_use_ms, &bundle, &g, err));
     struct phi_action_rules rules = core_action_rules(c);
     PHI_TRY(phi_grant_check(&g, &d->body, m.narrow, m.n, &rules, err)); /* what any verifier would check */
     phi_grant_write(&terms, &g);
-    int64_t left = g.until_ms - core_wall(c);
+    int64_t left = g.until_ms - core_wall(c); /* a later start and the wait for the first use included */
     struct core_grant_row row = { .id = phi_arena_copy(a, phi_id_view(&g.id)),
                                   .request = request->id,
                                   .code = request->code,
@@ -203,7 +235,9 @@ enum phi_rc core_grant_file(struct phi_core *c, struct phi_arena *a, const struc
                                   .terms = phi_arena_copy(a, phi_buf_view(&terms)),
                                   .bundle = phi_arena_copy(a, c->bundle_hash),
                                   .met = core_names_json(a, met, n_met),
-                                  .due = core_due_in(c, left < g.for_ms ? left : g.for_ms) };
+                                  .due = core_due_in(c, left),
+                                  .from = core_grant_from(c, g.from_ms),
+                                  .review = request->glass ? CORE_REVIEW_OPEN : CORE_REVIEW_NONE };
     if (!phi_arena_ok(a) || !phi_buf_ok(&terms))
         return phi_fail(err, PHI_ELIMIT, "the grant is too large");
     PHI_TRY(grant_leaf(c, a, &row, &g, err));
@@ -259,12 +293,10 @@ enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct
 enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
                               const struct core_try *tries, size_t n, bool *ret, struct phi_err *err)
 {
-    const struct phi_json *terms;
     struct phi_grant grant;
     struct phi_action_rules rules = core_action_rules(c);
     *ret = false;
-    PHI_TRY(phi_json_read(a, g->terms, PHI_JSON_STRICT, "stored grant", &terms, err));
-    PHI_TRY(phi_grant_read(a, terms, &grant, err));
+    PHI_TRY(core_grant_terms(a, g, &grant, err));
     if (!grant.has_scope)
         return PHI_OK;
     for (size_t i = 0; i < n; i++)
@@ -280,6 +312,7 @@ static enum phi_rc fits(struct phi_core *c, struct phi_arena *a, const struct co
     struct core_names met;
     struct core_ruling r;
     struct core_case of = d->of;
+    struct core_serving serving;
     bool right = phi_view_eq(g->target, d->target) && core_left(c, &g->due) > 0 &&
                  (g->uses == 0 || g->used < g->uses) && (g->session.n == 0 || phi_view_eq(g->session, d->session));
     *ret = false;
@@ -292,6 +325,10 @@ static enum phi_rc fits(struct phi_core *c, struct phi_arena *a, const struct co
             return PHI_OK;
     }
     PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
+    enum phi_rc rc = core_grant_serves(c, a, g, 1, &serving, NULL);
+    if (rc == PHI_EDENIED || rc == PHI_ECONFLICT)
+        return PHI_OK;
+    PHI_TRY(rc);
     PHI_TRY(core_grant_met(c, a, g, &met, err));
     of.met = met.v;
     of.n_met = met.n;
@@ -333,6 +370,21 @@ static struct phi_view scope_text(struct phi_arena *a, struct phi_view terms)
     return phi_arena_copy(a, phi_buf_view(&b));
 }
 
+static enum phi_rc bounds_view(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *row,
+                               struct phi_grant_view *ret, struct phi_err *err)
+{
+    struct phi_grant t;
+    int64_t now = core_wall(c);
+    PHI_TRY(core_grant_terms(a, row, &t, err));
+    ret->begins_in_ms = row->live && row->from.wall > now ? row->from.wall - now : 0;
+    ret->budget = t.budget;
+    ret->spent = (struct phi_budget){ row->spent_statements, row->spent_rows, row->spent_bytes };
+    ret->windows = t.windows;
+    ret->n_windows = t.n_windows;
+    ret->first_use_ms = row->status == PHI_GRANT_READY ? t.first_use_ms : 0;
+    return PHI_OK;
+}
+
 enum phi_rc core_grant_view(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *row,
                             struct phi_grant_view *ret, struct phi_err *err)
 {
@@ -349,11 +401,17 @@ enum phi_rc core_grant_view(struct phi_core *c, struct phi_arena *a, const struc
                                     .uses = row->uses,
                                     .used = row->used,
                                     .remaining_ms = row->live ? core_left(c, &row->due) : 0,
-                                    .scope = scope_text(a, row->terms) };
+                                    .scope = scope_text(a, row->terms),
+                                    .review = row->review == CORE_REVIEW_OPEN     ? PHI_LIT("open")
+                                              : row->review == CORE_REVIEW_CLOSED ? PHI_LIT("closed")
+                                                                                  : (struct phi_view){ 0 } };
+    if (row->reviewer.n)
+        ret->reviewer = core_person_name(c, a, row->reviewer);
+    PHI_TRY(bounds_view(c, a, row, ret, err));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
 }
 
-static bool sees(struct phi_core *c, const struct phi_actor *by, const struct core_grant_row *row)
+bool core_grant_sees(struct phi_core *c, const struct phi_actor *by, const struct core_grant_row *row)
 {
     struct core_request_row request = { .id = row->request, .requester = row->principal, .target = row->target };
     return core_request_sees(c, by, &request);
@@ -365,7 +423,7 @@ enum phi_rc phi_grant_get(struct phi_core *c, struct phi_arena *a, const struct 
     struct core_grant_row row;
     PHI_TRY(core_batched(c, err));
     PHI_TRY(core_grant_which(c, a, which, &row, err));
-    if (!sees(c, by, &row))
+    if (!core_grant_sees(c, by, &row))
         return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "there is no such grant");
     return core_grant_view(c, a, &row, ret, err);
 }
@@ -387,7 +445,7 @@ enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     *ret_n = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!sees(c, by, &rows[i]))
+        if (!core_grant_sees(c, by, &rows[i]))
             continue;
         PHI_TRY(core_row_check(c, CORE_GRANT, &rows[i], rows[i].leaf, rows[i].leaf_hash, err));
         PHI_TRY(core_grant_view(c, a, &rows[i], &(*ret)[(*ret_n)++], err));
@@ -396,41 +454,6 @@ enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct
 }
 
 /* ---- ending it early */
-
-static bool may_revoke(struct phi_core *c, const struct phi_actor *by, const struct core_grant_row *row)
-{
-    return by->kind != PHI_ACTOR_GATEWAY && sees(c, by, row); /* approvers, requester, admins, phid */
-}
-
-static enum phi_rc revoke_now(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                              struct core_grant_row *row, struct phi_view why, struct phi_err *err)
-{
-    struct phi_entry e;
-    if (why.n > PHI_MAX_WHY)
-        return phi_fail(err, PHI_EINPUT, "a reason is at most %d bytes", PHI_MAX_WHY);
-    struct phi_view salt = core_random(c, a, 16);
-    struct phi_digest hash = core_salted(salt, why);
-    PHI_TRY(core_text_put(c, row->id, "revoked", salt, why, err));
-    core_entry(c, &e, PHI_EV_GRANT_REVOKED, by);
-    phi_entry_hash(&e, PHI_F_REASON_HASH, &hash);
-    return core_grant_step(c, a, row, CORE_GRANT_REVOKE, &e, err);
-}
-
-enum phi_rc phi_grant_revoke(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                             struct phi_view which, struct phi_view why, struct phi_revoked *ret,
-                             struct phi_err *err)
-{
-    struct core_grant_row row;
-    *ret = (struct phi_revoked){ 0 };
-    PHI_TRY(core_batched(c, err));
-    PHI_TRY(core_grant_which(c, a, which, &row, err));
-    if (!may_revoke(c, by, &row))
-        return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "there is no such grant");
-    if (row.status != PHI_GRANT_REVOKED)
-        PHI_TRY(revoke_now(c, a, by, &row, why, err));
-    PHI_TRY(core_acks(c, a, row.id, &ret->acknowledged, &ret->n_acknowledged, &ret->waiting, &ret->n_waiting, err));
-    return core_grant_view(c, a, &row, &ret->grant, err);
-}
 
 enum phi_rc phi_grant_return(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                              struct phi_view which, struct phi_grant_view *ret, struct phi_err *err)

@@ -103,6 +103,13 @@ enum phi_rc core_text_put(struct phi_core *c, struct phi_view owner, const char 
                           struct phi_view text, struct phi_err *err);
 struct phi_view core_text_get(struct phi_core *c, struct phi_arena *a, struct phi_view owner, const char *kind);
 
+/* Live delegations of this person (a root), rows held against their leaves. */
+enum phi_rc core_delegations_of(struct phi_core *c, struct phi_arena *a, struct phi_view giver,
+                                struct core_delegation_row **ret, size_t *ret_n, struct phi_err *err);
+enum phi_rc core_delegation_over(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                                 struct core_delegation_row *row, const char *cause, struct phi_err *err);
+enum phi_rc core_delegation_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
+
 /* ---- world and bundle */
 enum phi_rc core_bundle_load(struct phi_core *c, struct phi_err *err); /* c->bundle is live or PHI_ENOTFOUND */
 enum phi_rc core_world(struct phi_core *c, const struct phi_entities **ret, struct phi_err *err);

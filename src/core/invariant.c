@@ -9,6 +9,15 @@
 
 static const struct core_span all = { 0 }, one = { .prefix = 1 };
 
+static enum phi_rc glass_fits(const struct core_grant_row *g, struct phi_err *err)
+{
+    if (g->review == CORE_REVIEW_NONE)
+        return broken(10, err, "a broken glass has no review");
+    if (g->review == CORE_REVIEW_CLOSED && (g->reviewer.n == 0 || g->live || phi_view_eq(g->reviewer, g->root)))
+        return broken(10, err, "a broken glass was reviewed by its user, by nobody, or too early");
+    return PHI_OK;
+}
+
 /* 1 and 10: what was met was met by approving votes on this digest and version. */
 static enum phi_rc met_by_votes(struct phi_arena *a, const struct core_grant_row *g, const struct core_request_row *r,
                                 const struct core_vote_row *v, size_t n, struct phi_err *err)
@@ -27,6 +36,10 @@ static enum phi_rc met_by_votes(struct phi_arena *a, const struct core_grant_row
         for (size_t m = 0; m < met.n; m++)
             votes += phi_view_eq(met.v[m], v[i].requirement);
     }
+    if (r->glass) /* 10 for a broken glass: it is under review, or somebody else has closed it */
+        return glass_fits(g, err);
+    if (g->review != CORE_REVIEW_NONE)
+        return broken(10, err, "a grant is under review and no glass was broken");
     if (met.n == 0 || votes == 0)
         return broken(10, err, "a grant rests on no vote");
     return PHI_OK;
@@ -54,6 +67,33 @@ static enum phi_rc claims_fit(struct phi_core *c, struct phi_arena *a, const str
     return PHI_OK;
 }
 
+/* 1: grant ⊆ ask ∩ every narrowing; 4: inside its budget of statements. */
+static enum phi_rc inside_what_was_asked(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+                                         const struct core_vote_row *v, size_t n, const struct core_draft *d,
+                                         struct phi_err *err)
+{
+    struct phi_grant t;
+    struct phi_action_rules rules = core_action_rules(c);
+    struct phi_narrowing *narrow = phi_arena_array(a, n + 1, sizeof *narrow);
+    if (!narrow)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        const struct phi_json *doc;
+        struct phi_vote vote;
+        PHI_TRY(phi_json_read(a, v[i].vote, PHI_JSON_STRICT, "stored vote", &doc, err));
+        PHI_TRY(phi_vote_read(a, doc, &vote, err));
+        narrow[i] = vote.narrowing;
+    }
+    PHI_TRY(core_grant_terms(a, g, &t, err));
+    if (phi_grant_check(&t, &d->body, narrow, n, &rules, NULL) != PHI_OK || t.uses != g->uses)
+        return broken(1, err, "a grant is wider than what was asked and narrowed");
+    if (t.budget.statements && g->spent_statements > t.budget.statements)
+        return broken(4, err, "a grant spent more statements than it has");
+    if (g->due.wall > t.until_ms)
+        return broken(9, err, "a grant ends later than its terms say");
+    return PHI_OK;
+}
+
 static enum phi_rc grant_fits(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
                               struct phi_err *err)
 {
@@ -74,6 +114,7 @@ static enum phi_rc grant_fits(struct phi_core *c, struct phi_arena *a, const str
     PHI_TRY(core_votes(c, a, &r, &votes, &n, err));
     PHI_TRY(met_by_votes(a, g, &r, votes, n, err));
     PHI_TRY(core_draft_of_row(c, a, &r, &d, err)); /* 3: the body is what was digested */
+    PHI_TRY(inside_what_was_asked(c, a, g, votes, n, &d, err));
     return claims_fit(c, a, g, err);
 }
 

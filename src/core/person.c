@@ -43,7 +43,7 @@ struct phi_view core_person_name(struct phi_core *c, struct phi_arena *a, struct
 {
     struct core_person_row row, key = { .id = person };
     if (core_get(c, CORE_PERSON, CORE_BY_KEY, &key, a, &row, NULL) != PHI_OK)
-        return PHI_LIT("somebody");
+        return phi_view_is(person, "auto") ? PHI_LIT("auto") : PHI_LIT("somebody");
     return row.name;
 }
 

@@ -88,6 +88,8 @@ enum phi_event_kind {
     PHI_EVENT_VOTES,   /* progress of a pending request */
     PHI_EVENT_GRANT,   /* a grant was made or changed */
     PHI_EVENT_END,     /* a right ended: gateways of `target` cut its work and ack `seq` */
+    PHI_EVENT_TOLD,    /* something about a request that changes nothing: `reason` is reminder, escalated, comment, question,
+                          watcher, suggested, break-glass or reviewed; for persons */
     PHI_EVENT_SNAPSHOT /* fetch the snapshot again; target "" means every gateway */
 };
 
@@ -96,7 +98,7 @@ struct phi_event { /* views are valid during the call only */
     int64_t seq; /* rises; unique in this phid's life and after */
     struct phi_view request, code, grant; /* ids; "" when it does not apply */
     struct phi_view status;               /* of the request or grant */
-    struct phi_view reason;               /* END: revoked, expired, returned, used; REQUEST denied: why (personal) */
+    struct phi_view reason;               /* END: revoked, expired, returned, used; REQUEST denied: why (personal); TOLD: what */
     struct phi_view principal;            /* person id */
     struct phi_view target;               /* name */
     struct phi_view gateway;              /* the gateway that made the request, "" for a person's */

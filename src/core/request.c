@@ -127,7 +127,8 @@ bool core_request_sees(struct phi_core *c, const struct phi_actor *by, const str
         return phi_view_eq(row->gateway, by->id) || core_gateway_serves(c, by->id, row->target);
     case PHI_ACTOR_PERSON:
         key.person = core_root(c, &a, by->id);
-        if (phi_view_eq(key.person, core_root(c, &a, row->requester)) || core_is_admin(c, by))
+        if (phi_view_eq(key.person, core_root(c, &a, row->requester)) || core_is_admin(c, by) ||
+            core_is_party(c, row->id, by->id))
             return true;
         return core_list(c, CORE_ELIGIBLE, CORE_ELIGIBLE_BY_PERSON, &key,
                          (struct core_span){ .prefix = 2, .limit = 1 }, &a, &e, &n, NULL) == PHI_OK &&
@@ -265,6 +266,8 @@ static enum phi_rc row_fill(struct phi_core *c, struct phi_arena *a, struct core
     row->bundle = phi_arena_copy(a, c->bundle_hash);
     row->needs = needs_json(a, ruling);
     row->policies = policies_json(a, ruling);
+    row->extends = d->body.extends;
+    row->glass = d->glass;
     row->due = core_due_in(c, pending_ttl(ruling));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the request is too large");
 }
@@ -318,6 +321,10 @@ static void created_entry(struct phi_core *c, struct phi_entry *e, const struct 
     phi_entry_str(e, PHI_F_CODE, row->code);
     phi_entry_int(e, PHI_F_UNTIL_MS, row->due.wall);
     phi_entry_hash(e, PHI_F_FACTS_HASH, facts);
+    if (row->extends.n)
+        phi_entry_str(e, PHI_F_EXTENDS, row->extends);
+    if (row->glass)
+        phi_entry_str(e, PHI_F_KIND, PHI_LIT("break-glass"));
     if (!d->body.has_scope)
         phi_entry_hash(e, PHI_F_ACT, &d->act);
     if (row->gateway.n) {
@@ -354,6 +361,9 @@ enum phi_rc core_request_file(struct phi_core *c, struct phi_arena *a, const str
     struct core_waiter_row waiter = { row->id, d->session, d->gateway };
     if (d->session.n)
         PHI_TRY(core_add(c, CORE_WAITER, &waiter, err));
+    PHI_TRY(core_timers_put(c, row, ruling, err));
+    PHI_TRY(core_parties_put(c, a, by, row, "watcher", d->watchers, d->n_watchers, err));
+    PHI_TRY(core_parties_put(c, a, by, row, "suggested", d->suggested, d->n_suggested, err));
     say(c, row, PHI_EVENT_REQUEST);
     return PHI_OK;
 }

@@ -6,6 +6,7 @@
 #include "core/decide.h"
 #include "core/grant.h"
 #include "core/types.h"
+#include "proof/vote.h"
 
 enum phi_request_status {
     PHI_REQUEST_PENDING = 1,
@@ -37,6 +38,21 @@ struct phi_request_ask {
     /* both; 0 or "" where not said */
     int64_t for_ms, uses;
     struct phi_view why, ticket;
+    int64_t from_ms, until_ms; /* wall clock; 0: at once, and for_ms long */
+    struct phi_budget budget;
+    /* persons only */
+    const struct phi_window *windows; /* a schedule: serves inside these only */
+    size_t n_windows;
+    struct phi_view extends;          /* grant id, request id or code of one's own live grant: goes on from it; without a scope: its */
+    bool break_glass;                 /* at once, without approval, where a policy has it; reviewed afterwards */
+    const struct phi_view *watchers, *suggested; /* names or ids */
+    size_t n_watchers, n_suggested;
+    struct phi_view key;              /* Idempotency-Key; "" none */
+};
+
+struct phi_remark {
+    struct phi_view id, name, kind, text; /* kind: comment, question; text: "" once erased */
+    int64_t at_ms;
 };
 
 struct phi_request_vote {
@@ -64,6 +80,13 @@ struct phi_request {
     size_t n_votes;
     const struct phi_grant_view *grant; /* NULL: none */
     struct phi_view denied_by, reason; /* name; the deny's reason */
+    struct phi_view extends;           /* grant id */
+    bool break_glass;
+    struct phi_bounds bounds;          /* as asked */
+    const struct phi_view *watchers, *suggested; /* names */
+    size_t n_watchers, n_suggested;
+    const struct phi_remark *remarks;
+    size_t n_remarks;
     bool can_vote, can_cancel;         /* what the asking actor may do now */
     struct phi_view why_not;           /* why it may not vote */
 };
@@ -78,7 +101,9 @@ struct phi_request_answer {
     bool joined;
 };
 
-/* Decides, and files a request where the answer is "needs". A policy's deny is an answer (PHI_OK,
+/* Decides, and files a request where the answer is "needs". A rule may approve it at once: then the answer is GRANT.
+ * Why-codes besides those of api.md: idempotency.mismatch, extend.none, extend.wider, glass.reason, glass.none,
+ * glass.unreviewed. A policy's deny is an answer (PHI_OK,
  * PHI_ANSWER_DENY), not an error. */
 enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                              const struct phi_request_ask *ask, struct phi_request_answer *ret, struct phi_err *err);
@@ -96,7 +121,7 @@ struct phi_ballot {
     int64_t version;
     struct phi_view requirement; /* "": the first that this person can still help with */
     struct phi_view reason;
-    int64_t narrow_for_ms, narrow_uses; /* 0: not narrowed */
+    struct phi_narrowing narrowing; /* all zero: approves as asked */
 };
 /* Errors by phi_core_why: request.changed (ECONFLICT), request.ended (ECONFLICT), request.not-approver,
  * request.self (EDENIED), vote.twice (ECONFLICT), vote.wider (EINPUT). */
@@ -109,6 +134,14 @@ enum phi_rc phi_request_edit(struct phi_core *c, struct phi_arena *a, const stru
                              struct phi_err *err);
 enum phi_rc phi_request_cancel(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                struct phi_view which, struct phi_request *ret, struct phi_err *err);
+/* A comment or a question of somebody who sees the request; no vote. */
+enum phi_rc phi_request_remark(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                               struct phi_view which, bool question, struct phi_view text, struct phi_request *ret,
+                               struct phi_err *err);
+/* Names watchers or suggests approvers: they see the request and are told; it gives no right to vote. */
+enum phi_rc phi_request_watch(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              struct phi_view which, bool suggested, const struct phi_view *names, size_t n,
+                              struct phi_request *ret, struct phi_err *err);
 /* The waiter (a gateway's session) left during the hold: cancels unless another waits. */
 enum phi_rc phi_request_leave(struct phi_core *c, const struct phi_actor *gateway, struct phi_view id,
                               struct phi_view waiter, struct phi_err *err);

@@ -13,6 +13,10 @@ struct core_draft {
     struct phi_view addr, application;
     struct phi_body body;
     struct phi_digest digest, act; /* act: zero for a scope */
+    int64_t age_ms;                /* of the request; INT64_MAX: not filed yet */
+    bool glass;                    /* break-glass */
+    const struct phi_view *watchers, *suggested; /* names */
+    size_t n_watchers, n_suggested;
     struct core_case of;
 };
 
@@ -59,7 +63,14 @@ enum phi_rc core_needs_read(struct phi_arena *a, struct phi_view json, struct co
 enum phi_rc core_names_read(struct phi_arena *a, struct phi_view json, struct core_names *ret, struct phi_err *err);
 struct phi_view core_names_json(struct phi_arena *a, const struct phi_view *v, size_t n);
 
+/* ---- vote.c */
+/* Service::"auto" votes where its policy lets it; what that leads to. */
+enum phi_rc core_vote_auto(struct phi_core *c, struct phi_arena *a, struct core_request_row *row, struct phi_err *err);
+
 /* ---- votes.c */
+/* The stage of this requirement that takes votes; the last one where all are filled. */
+enum phi_rc core_stage(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                       const struct core_draft *d, const struct phi_requirement *r, unsigned *ret, struct phi_err *err);
 bool core_was_eligible(struct phi_core *c, const struct core_request_row *row, struct phi_view requirement,
                        struct phi_view root);
 enum phi_rc core_votes(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
@@ -68,7 +79,57 @@ enum phi_rc core_votes(struct phi_core *c, struct phi_arena *a, const struct cor
 enum phi_rc core_met(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
                      const struct core_draft *d, const struct phi_view **ret, size_t *ret_n, struct phi_err *err);
 
+/* ---- terms.c */
+struct core_serving {
+    int64_t left_ms;               /* by both clocks and the open window */
+    int64_t rows_left, bytes_left; /* -1: not bounded */
+};
+enum phi_rc core_grant_terms(struct phi_arena *a, const struct core_grant_row *g, struct phi_grant *ret,
+                             struct phi_err *err);
+/* Begun, inside its windows, and its budget has room: else PHI_EDENIED (grant.early, .window, .budget) or
+ * PHI_ECONFLICT (grant.busy). Does not look at uses or the end. */
+enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+                              int64_t statements, struct core_serving *ret, struct phi_err *err);
+struct core_due core_grant_from(struct phi_core *c, int64_t from_ms);
+void core_grant_first_use(struct phi_core *c, struct core_grant_row *g, const struct phi_grant *t);
+
+/* ---- glass.c */
+/* Break-glass: files the request, approves it by itself and opens its review. */
+enum phi_rc core_glass_break(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct core_draft *d,
+                             struct core_ruling *r, struct core_request_row *ret, struct phi_err *err);
+
+/* ---- talk.c */
+enum phi_rc core_parties_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                             const struct core_request_row *row, const char *kind, const struct phi_view *names,
+                             size_t n, struct phi_err *err);
+bool core_is_party(struct phi_core *c, struct phi_view request, struct phi_view person);
+bool core_only_watches(struct phi_core *c, struct phi_view request, struct phi_view person); /* party, and not eligible */
+void core_tell(struct phi_core *c, const struct core_request_row *row, const char *what);
+enum phi_rc core_talk_view(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                           struct phi_request *ret, struct phi_err *err);
+
+/* ---- timer.c */
+enum phi_rc core_timers_put(struct phi_core *c, const struct core_request_row *row, const struct core_ruling *ruling,
+                            struct phi_err *err);
+enum phi_rc core_timer_run(struct phi_core *c, struct phi_arena *a, void *row, bool *ret_done, struct phi_err *err);
+
+/* ---- idem.c: Idempotency-Key of requests */
+/* The request that this key made before; PHI_ENOTFOUND; PHI_ECONFLICT idempotency.mismatch. */
+enum phi_rc core_idem_find(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_view key,
+                           struct core_request_row *ret, struct phi_err *err);
+enum phi_rc core_idem_put(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_view key,
+                          struct phi_view request, struct phi_err *err);
+
+/* ---- revoke.c */
+enum phi_rc core_grant_revoke(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              struct core_grant_row *row, struct phi_view why, const char *cause, struct phi_err *err);
+/* After a policy change: grants that the live bundle does not allow end. */
+enum phi_rc core_grants_redecide(struct phi_core *c, struct phi_err *err);
+
 /* ---- grant.c */
+/* Stores what changed beside the status, with its leaf. */
+enum phi_rc core_grant_put(struct phi_core *c, struct phi_arena *a, struct core_grant_row *row, struct phi_entry *e,
+                           struct phi_err *err);
 enum core_grant_ev {
     CORE_GRANT_CLAIM,
     CORE_GRANT_GIVE_BACK,
@@ -85,6 +146,7 @@ enum phi_rc core_grant_file(struct phi_core *c, struct phi_arena *a, const struc
                             const struct core_draft *d, const struct phi_view *met, size_t n_met, struct phi_err *err);
 enum phi_rc core_grant_view(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *row,
                             struct phi_grant_view *ret, struct phi_err *err);
+bool core_grant_sees(struct phi_core *c, const struct phi_actor *by, const struct core_grant_row *row);
 enum phi_rc core_grant_load(struct phi_core *c, struct phi_arena *a, struct phi_view id, struct core_grant_row *ret,
                             struct phi_err *err);
 /* By grant id, request id or code. */

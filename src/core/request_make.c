@@ -41,6 +41,11 @@ static enum phi_rc lack(struct phi_core *c, struct phi_arena *a, const struct co
     phi_body_summary(&sum, &d->body);
     struct phi_view what = phi_view_upto(phi_buf_view(&sum), 300);
     struct phi_view policy = r->n_policies ? r->policies[0].id : PHI_LIT("?");
+    if (req->kind == PHI_REQUIRE_BREAK_GLASS) {
+        r->reason = phi_arena_printf(a, PHI_FMT " needs somebody who breaks the glass: ask for it as a scope, with "
+                                        "--break-glass and a reason; policy \"" PHI_FMT "\"", PHI_ARG(what), PHI_ARG(policy));
+        return PHI_OK;
+    }
     if (!core_met_by_votes(req)) {
         r->reason = phi_arena_printf(a, PHI_FMT " needs \"" PHI_FMT "\" (%s), which cannot be met here; policy \"" PHI_FMT
                                         "\"", PHI_ARG(what), PHI_ARG(req->name), phi_requirement_kind_name(req->kind), PHI_ARG(policy));
@@ -162,6 +167,22 @@ static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const
     return core_request_view(c, a, by, &row, &ret->request, err);
 }
 
+/* Pending, or approved by a rule at once. */
+static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                                const struct core_request_row *row, struct phi_request_answer *ret, struct phi_err *err)
+{
+    PHI_TRY(core_request_view(c, a, by, row, &ret->request, err));
+    ret->kind = PHI_ANSWER_PENDING;
+    if (row->status == PHI_REQUEST_DENIED) {
+        ret->kind = PHI_ANSWER_DENY;
+        ret->reason = ret->request.reason;
+    } else if (ret->request.grant) {
+        ret->kind = PHI_ANSWER_GRANT;
+        ret->grant = *ret->request.grant;
+    }
+    return PHI_OK;
+}
+
 enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                              const struct phi_request_ask *ask, struct phi_request_answer *ret, struct phi_err *err)
 {
@@ -172,6 +193,9 @@ enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const stru
     *ret = (struct phi_request_answer){ .kind = PHI_ANSWER_DENY };
     PHI_TRY(core_batched(c, err));
     PHI_TRY(core_draft_of_ask(c, a, by, ask, &d, err));
+    enum phi_rc rc = core_idem_find(c, a, &d, ask->key, &row, err);
+    if (rc != PHI_ENOTFOUND)
+        return rc == PHI_OK ? filed_answer(c, a, by, &row, ret, err) : rc;
     PHI_TRY(core_met_at_once(c, a, &d, &d.of.met, &d.of.n_met, err));
     PHI_TRY(core_rule(c, a, &d.of, &r, err));
     ret->policies = r.policies;
@@ -182,16 +206,18 @@ enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const stru
     }
     if (r.verdict != PHI_NEEDS)
         return denied(c, by, &d, &r, "policy", ret, err);
-    enum phi_rc rc = without_filing(c, a, by, &d, ret, err);
+    rc = without_filing(c, a, by, &d, ret, err);
     if (rc != PHI_ENOTFOUND)
         return rc;
     PHI_TRY(quota(c, a, &d, err));
-    PHI_TRY(keep_feasible(c, a, &d, &r, &feasible, err));
-    if (!feasible)
+    if (!d.glass)
+        PHI_TRY(keep_feasible(c, a, &d, &r, &feasible, err));
+    if (!d.glass && !feasible)
         return denied(c, by, &d, &r, "no-approver", ret, err);
-    PHI_TRY(core_request_file(c, a, by, &d, &r, &row, err));
-    ret->kind = PHI_ANSWER_PENDING;
-    return core_request_view(c, a, by, &row, &ret->request, err);
+    PHI_TRY(d.glass ? core_glass_break(c, a, by, &d, &r, &row, err) : core_request_file(c, a, by, &d, &r, &row, err));
+    PHI_TRY(core_idem_put(c, a, &d, ask->key, row.id, err));
+    PHI_TRY(core_vote_auto(c, a, &row, err));
+    return filed_answer(c, a, by, &row, ret, err);
 }
 
 /* ---- the requester's own changes */
@@ -231,6 +257,7 @@ enum phi_rc phi_request_edit(struct phi_core *c, struct phi_arena *a, const stru
         return core_no(c, "policy.denied", err, PHI_EDENIED, PHI_FMT,
                        PHI_ARG(r.verdict == PHI_ALLOW ? PHI_LIT("this needs no approval; just do it") : r.reason));
     PHI_TRY(core_request_refile(c, a, by, &row, &d, &r, err));
+    PHI_TRY(core_vote_auto(c, a, &row, err));
     return core_request_view(c, a, by, &row, ret, err);
 }
 

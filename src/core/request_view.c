@@ -61,14 +61,17 @@ static enum phi_rc who_may(struct phi_core *c, struct phi_arena *a, struct needi
 {
     struct core_subject s = core_subject_of(n->d);
     struct core_approver *p;
+    unsigned stage;
     size_t k;
     PHI_TRY(core_approvers(c, a, &s, req, &p, &k, err));
+    PHI_TRY(core_stage(c, a, n->row, n->d, req, &stage, err));
     struct phi_view *who = phi_arena_array(a, k + 1, sizeof *who);
     struct phi_view *from = phi_arena_array(a, req->n_sets + 1, sizeof *from);
+    out->stage = stage;
     if (!who || !from)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     for (size_t i = 0; i < k; i++) {
-        if (voted(n, p[i].root) || !core_was_eligible(c, n->row, req->name, p[i].root))
+        if (!(p[i].sets & core_stage_sets(req, stage)) || voted(n, p[i].root) || !core_was_eligible(c, n->row, req->name, p[i].root))
             continue;
         who[out->n_who++] = core_person_name(c, a, p[i].root);
         n->asker_may |= phi_view_eq(p[i].root, n->root);
@@ -186,6 +189,9 @@ static void frame(struct phi_core *c, struct phi_arena *a, const struct core_req
                                .created_ms = row->created_ms,
                                .expires_in_ms = row->live ? core_left(c, &row->due) : 0,
                                .body = core_text_get(c, a, row->id, "body"),
+                               .extends = row->extends,
+                               .break_glass = row->glass != 0,
+                               .bounds = d->body.bounds,
                                .actions = d->body.actions,
                                .n_actions = d->body.n_actions,
                                .why = d->body.why,
@@ -212,6 +218,7 @@ enum phi_rc core_request_view(struct phi_core *c, struct phi_arena *a, const str
         n.root = core_root(c, a, by->id);
     PHI_TRY(needs_out(c, a, &n, ret, err));
     PHI_TRY(grant_out(c, a, ret, err));
+    PHI_TRY(core_talk_view(c, a, row, ret, err));
     denial_out(c, a, row, ret);
     rights_out(row, by, &n, ret);
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");

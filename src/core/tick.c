@@ -62,6 +62,13 @@ static enum phi_rc end_session(struct phi_core *c, struct phi_arena *a, void *p,
     return core_leaf(c, &e, NULL, NULL, err);
 }
 
+static enum phi_rc end_delegation(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    struct core_delegation_row *row = p;
+    *ret_done = core_left(c, &row->due) <= 0;
+    return *ret_done ? core_delegation_over(c, a, &phid, row, "expired", err) : PHI_OK;
+}
+
 static enum phi_rc end_link(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
 {
     (void)a;
@@ -99,10 +106,35 @@ static enum phi_rc end_sign_ins(struct phi_core *c, bool *more, struct phi_err *
     struct core_session_row s = { .due = now };
     struct core_link_row l = { .due = now };
     struct core_credential_row k = { .due = now };
-    struct core_span past = { .at_most = true };
+    struct core_span past = { .at_most = true }, live = { .prefix = 1, .at_most = true };
+    struct core_delegation_row d = { .live = 1, .due = now };
+    PHI_TRY(end_rows(c, CORE_DELEGATION, CORE_DELEGATION_BY_WALL, &d, live, end_delegation, more, err));
     PHI_TRY(end_rows(c, CORE_SESSION, CORE_SESSION_BY_DUE, &s, past, end_session, more, err));
     PHI_TRY(end_rows(c, CORE_LINK, CORE_LINK_BY_DUE, &l, past, end_link, more, err));
     return end_rows(c, CORE_CREDENTIAL, CORE_CREDENTIAL_BY_DUE, &k, past, end_credential, more, err);
+}
+
+static enum phi_rc forget_key(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    (void)a;
+    *ret_done = true;
+    return core_del(c, CORE_IDEM, p, err);
+}
+
+/* Reminders and fallbacks that are due; `next` is when the next one is. */
+static enum phi_rc run_timers(struct phi_core *c, bool *more, int64_t *next, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)1 << 20);
+    struct core_timer_row *first, key = { .at_ms = core_wall(c) };
+    struct core_idem_row old = { .at_ms = core_wall(c) - PHI_IDEMPOTENCY_MS };
+    struct core_span past = { .at_most = true };
+    size_t n;
+    PHI_TRY(end_rows(c, CORE_TIMER, CORE_TIMER_BY_TIME, &key, past, core_timer_run, more, err));
+    PHI_TRY(end_rows(c, CORE_IDEM, CORE_IDEM_BY_TIME, &old, past, forget_key, more, err));
+    PHI_TRY(core_list(c, CORE_TIMER, CORE_TIMER_BY_TIME, NULL, (struct core_span){ .limit = 1 }, &a, &first, &n, err));
+    if (n && first[0].at_ms - core_wall(c) < *next)
+        *next = first[0].at_ms > core_wall(c) ? first[0].at_ms - core_wall(c) : 0;
+    return PHI_OK;
 }
 
 static enum phi_rc soonest(struct phi_core *c, enum core_table t, int ix, const void *key, size_t prefix,
@@ -123,13 +155,17 @@ static enum phi_rc soonest(struct phi_core *c, enum core_table t, int ix, const 
 enum phi_rc phi_core_tick(struct phi_core *c, int64_t *ret_next_ms, struct phi_err *err)
 {
     bool more = false;
+    int64_t next_timer = CORE_TICK_MS;
     struct core_request_row r = { .live = 1, .due = { .boot = c->st.boot } };
     struct core_grant_row g = { .live = 1, .due = { .boot = c->st.boot } };
     size_t rd = offsetof(struct core_request_row, due), gd = offsetof(struct core_grant_row, due);
     PHI_TRY(core_batched(c, err));
     PHI_TRY(end_rights(c, &more, err));
     PHI_TRY(end_sign_ins(c, &more, err));
+    PHI_TRY(run_timers(c, &more, &next_timer, err));
     *ret_next_ms = more ? 0 : CORE_TICK_MS;
+    if (next_timer < *ret_next_ms)
+        *ret_next_ms = next_timer;
     PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_WALL, &r, 1, rd, ret_next_ms, err));
     PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, 2, rd, ret_next_ms, err));
     PHI_TRY(soonest(c, CORE_GRANT, CORE_GRANT_BY_WALL, &g, 1, gd, ret_next_ms, err));

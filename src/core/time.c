@@ -94,6 +94,8 @@ static enum phi_rc settle_rights(struct phi_core *c, struct phi_err *err)
     PHI_TRY(settle_table(c, CORE_GATEWAY, CORE_BY_KEY, NULL, 0, settle_gateway, err));
     PHI_TRY(settle_table(c, CORE_REQUEST, CORE_REQUEST_BY_LIVE, &(struct core_request_row){ .live = 1 }, 1,
                          core_request_settle, err));
+    PHI_TRY(settle_table(c, CORE_DELEGATION, CORE_DELEGATION_BY_WALL, &(struct core_delegation_row){ .live = 1 }, 1,
+                         core_delegation_settle, err));
     return settle_table(c, CORE_GRANT, CORE_GRANT_BY_LIVE, &(struct core_grant_row){ .live = 1 }, 1,
                         core_grant_settle, err);
 }

@@ -9,7 +9,10 @@ struct voting {
     const struct phi_actor *by;
     const struct phi_ballot *in;
     struct phi_view root;
+    bool rule; /* Service::"auto" votes */
     struct phi_view requirement;
+    unsigned stage;
+    struct core_approver as;
 };
 
 /* ---- may they */
@@ -22,7 +25,7 @@ static enum phi_rc still_open(struct phi_core *c, const struct voting *v, struct
                        row->status == PHI_REQUEST_PENDING
                            ? "expired"
                            : phi_request_status_name((enum phi_request_status)row->status));
-    if (core_same_person(c, v->by->id, row->requester)) /* as linked now, not as linked then */
+    if (!v->rule && core_same_person(c, v->by->id, row->requester)) /* as linked now, not as linked then */
         return core_no(c, "request.self", err, PHI_EDENIED, "you are the requester; somebody else must decide");
     if (v->in->version != row->version || !phi_view_eq(v->in->digest, row->digest))
         return core_no(c, "request.changed", err, PHI_ECONFLICT,
@@ -39,17 +42,29 @@ static enum phi_rc not_twice(struct phi_core *c, const struct voting *v, struct 
     return core_no(c, "vote.twice", err, PHI_ECONFLICT, "you have voted on this request already");
 }
 
-static bool in_list(const struct core_approver *p, size_t n, struct phi_view root)
+/* Whoever delegated, and who votes for them, have one vote together. */
+static enum phi_rc not_for_them_both(struct phi_core *c, struct phi_arena *a, const struct voting *v,
+                                     struct phi_err *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (phi_view_eq(p[i].root, root))
-            return true;
-    return false;
+    struct core_vote_row *rows;
+    struct phi_view mine = v->as.via.n ? v->as.giver : v->root;
+    size_t n;
+    PHI_TRY(core_votes(c, a, &v->row, &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        struct core_delegation_row d, key = { .id = rows[i].via };
+        struct phi_view theirs = rows[i].root;
+        if (rows[i].via.n && core_get(c, CORE_DELEGATION, CORE_BY_KEY, &key, a, &d, NULL) == PHI_OK)
+            theirs = core_root(c, a, d.giver);
+        if (phi_view_eq(mine, theirs))
+            return core_no(c, "vote.twice", err, PHI_ECONFLICT,
+                           "this vote was cast already, by you or by whom the right was delegated to");
+    }
+    return PHI_OK;
 }
 
-/* Eligible for this requirement when it was made and now. */
-static enum phi_rc can_for(struct phi_core *c, struct phi_arena *a, const struct voting *v, struct phi_view name,
-                           bool *ret, struct phi_err *err)
+/* Eligible for this requirement when it was made and now, in the stage that is open. */
+static enum phi_rc can_for(struct phi_core *c, struct phi_arena *a, struct voting *v, struct phi_view name, bool *ret,
+                           struct phi_err *err)
 {
     struct core_subject s = core_subject_of(&v->d);
     const struct phi_requirement *r = phi_bundle_requirement(c->bundle, name);
@@ -59,7 +74,12 @@ static enum phi_rc can_for(struct phi_core *c, struct phi_arena *a, const struct
     if (!r || !core_was_eligible(c, &v->row, name, v->root))
         return PHI_OK;
     PHI_TRY(core_approvers(c, a, &s, r, &p, &n, err));
-    *ret = in_list(p, n, v->root);
+    PHI_TRY(core_stage(c, a, &v->row, &v->d, r, &v->stage, err));
+    for (size_t i = 0; i < n && !*ret; i++)
+        if (phi_view_eq(p[i].root, v->root) && (p[i].sets & core_stage_sets(r, v->stage))) {
+            v->as = p[i];
+            *ret = true;
+        }
     return PHI_OK;
 }
 
@@ -67,10 +87,10 @@ static enum phi_rc pick(struct phi_core *c, struct phi_arena *a, struct voting *
 {
     struct core_names *needs;
     const struct phi_view *met;
+    struct voting second = { 0 };
     size_t n, n_met;
     PHI_TRY(core_needs_read(a, v->row.needs, &needs, &n, err));
     PHI_TRY(core_met(c, a, &v->row, &v->d, &met, &n_met, err));
-    struct phi_view second = { 0 };
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < needs[i].n; k++) {
             struct phi_view name = needs[i].v[k];
@@ -80,16 +100,18 @@ static enum phi_rc pick(struct phi_core *c, struct phi_arena *a, struct voting *
             PHI_TRY(can_for(c, a, v, name, &can, err));
             for (size_t m = 0; m < n_met; m++)
                 full |= phi_view_eq(met[m], name);
-            if (can && !full)
-                return v->requirement = name, PHI_OK;
-            if (can)
-                second = name;
+            if (!can)
+                continue;
+            v->requirement = name;
+            if (!full)
+                return PHI_OK;
+            second = *v;
         }
-    v->requirement = second;
-    if (second.n)
-        return PHI_OK;
-    return core_no(c, "request.not-approver", err, PHI_EDENIED, "you may not vote on this request%s",
-                   v->in->requirement.n ? " for that requirement" : "");
+    if (!second.requirement.n)
+        return core_no(c, "request.not-approver", err, PHI_EDENIED, "you may not vote on this request%s",
+                       v->in->requirement.n ? " for that requirement, or not yet" : ", or not yet");
+    *v = second;
+    return PHI_OK;
 }
 
 /* ---- the vote itself */
@@ -100,7 +122,7 @@ static enum phi_rc document(struct phi_core *c, struct phi_arena *a, const struc
     struct phi_vote doc = { .version = v->row.version,
                             .requirement = v->requirement,
                             .decision = v->in->approve ? PHI_APPROVE : PHI_REJECT,
-                            .narrowing = { .for_ms = v->in->narrow_for_ms, .uses = v->in->narrow_uses },
+                            .narrowing = v->in->narrowing,
                             .digest = core_unhex(v->row.digest),
                             .bundle = core_unhex(c->bundle_hash) };
     struct phi_view salt = core_random(c, a, 16);
@@ -122,20 +144,26 @@ static enum phi_rc cast(struct phi_core *c, struct phi_arena *a, const struct vo
     struct phi_entry e;
     *row = (struct core_vote_row){ .request = v->row.id,
                                    .root = v->root,
-                                   .person = v->by->id,
+                                   .person = v->rule ? v->root : v->by->id,
                                    .id = core_new_id(c, a),
                                    .requirement = v->requirement,
                                    .bundle = phi_arena_copy(a, c->bundle_hash),
                                    .version = v->row.version,
                                    .approve = v->in->approve,
-                                   .narrow_for_ms = v->in->narrow_for_ms,
-                                   .narrow_uses = v->in->narrow_uses,
+                                   .narrow_for_ms = v->in->narrowing.for_ms,
+                                   .narrow_uses = v->in->narrowing.uses,
+                                   .stage = v->stage,
+                                   .via = v->as.via,
                                    .at_ms = core_wall(c) };
     PHI_TRY(document(c, a, v, row, err));
     struct phi_digest bundle = core_unhex(row->bundle);
     core_entry(c, &e, PHI_EV_REQUEST_VOTED, v->by);
     phi_entry_str(&e, PHI_F_REQ, row->request);
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->root));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of(v->rule ? "Service" : "Person", row->root));
+    if (v->rule)
+        phi_entry_ref(&e, PHI_F_BY, phi_ref_of("Service", row->root));
+    if (row->via.n)
+        phi_entry_str(&e, PHI_F_DELEGATION, row->via);
     phi_entry_json(&e, PHI_F_VOTE, row->vote);
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     PHI_TRY(core_leaf_of(c, a, &e, CORE_VOTE, row, &row->leaf, &row->leaf_hash, err));
@@ -235,7 +263,7 @@ static enum phi_rc narrowed(struct phi_core *c, struct phi_arena *a, const struc
     struct phi_entry e;
     struct phi_jw w;
     PHI_BUF(b, 4096);
-    struct phi_narrowing n = { .for_ms = v->in->narrow_for_ms, .uses = v->in->narrow_uses };
+    struct phi_narrowing n = v->in->narrowing;
     if (phi_narrowing_none(&n))
         return PHI_OK;
     phi_jw_init(&w, &b);
@@ -245,6 +273,29 @@ static enum phi_rc narrowed(struct phi_core *c, struct phi_arena *a, const struc
     phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", v->root));
     phi_entry_json(&e, PHI_F_NARROWING, phi_arena_copy(a, phi_buf_view(&b)));
     return core_leaf(c, &e, NULL, NULL, err);
+}
+
+/* Service::"auto" votes where its own policy lets it, for each requirement that still waits. */
+enum phi_rc core_vote_auto(struct phi_core *c, struct phi_arena *a, struct core_request_row *row, struct phi_err *err)
+{
+    static const struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
+    const struct phi_ballot ballot = { .approve = true,
+                                       .digest = row->digest,
+                                       .version = row->version,
+                                       .reason = PHI_LIT("approved by a rule") };
+    struct voting v = { .row = *row, .by = &phid, .in = &ballot, .root = PHI_LIT(CORE_AUTO), .rule = true };
+    struct core_vote_row cast_row;
+    if (still_open(c, &v, NULL) != PHI_OK || not_twice(c, &v, NULL) != PHI_OK)
+        return PHI_OK;
+    PHI_TRY(core_draft_of_row(c, a, &v.row, &v.d, err));
+    enum phi_rc rc = pick(c, a, &v, NULL);
+    if (rc == PHI_EDENIED)
+        return c->why = "", PHI_OK;
+    PHI_TRY(rc);
+    PHI_TRY(cast(c, a, &v, &cast_row, err));
+    PHI_TRY(advance(c, a, &v, err));
+    *row = v.row;
+    return PHI_OK;
 }
 
 enum phi_rc phi_request_vote(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
@@ -262,8 +313,10 @@ enum phi_rc phi_request_vote(struct phi_core *c, struct phi_arena *a, const stru
     PHI_TRY(core_bundle_load(c, err));
     PHI_TRY(core_draft_of_row(c, a, &v.row, &v.d, err));
     PHI_TRY(pick(c, a, &v, err));
+    PHI_TRY(not_for_them_both(c, a, &v, err));
     PHI_TRY(cast(c, a, &v, &row, err));
     PHI_TRY(vote->approve ? narrowed(c, a, &v, err) : PHI_OK);
     PHI_TRY(vote->approve ? advance(c, a, &v, err) : denied_by(c, a, &v, &row, err));
+    PHI_TRY(core_vote_auto(c, a, &v.row, err)); /* a stage that waits for the rule may be open now */
     return core_request_view(c, a, by, &v.row, ret, err);
 }

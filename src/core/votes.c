@@ -21,19 +21,40 @@ enum phi_rc core_votes(struct phi_core *c, struct phi_arena *a, const struct cor
     return PHI_OK;
 }
 
-static bool met_by(struct phi_core *c, const struct core_request_row *row, const struct phi_requirement *r,
-                   const struct core_vote_row *votes, size_t n_votes, struct core_approver *now, size_t n_now)
+/* Of those who may approve now, those who did and could then, each with the sets of the stage they voted in. */
+static size_t voters(struct phi_core *c, const struct core_request_row *row, const struct phi_requirement *r,
+                     const struct core_vote_row *votes, size_t n_votes, struct core_approver *now, size_t n_now)
 {
     size_t k = 0;
-    for (size_t i = 0; i < n_now; i++) /* of those who may approve now, those who did and could then */
+    for (size_t i = 0; i < n_now; i++)
         for (size_t v = 0; v < n_votes; v++)
             if (votes[v].approve && votes[v].version == row->version &&
                 phi_view_eq(votes[v].requirement, r->name) && phi_view_eq(votes[v].root, now[i].root) &&
                 core_was_eligible(c, row, r->name, now[i].root)) {
-                now[k++] = now[i];
+                now[k] = now[i];
+                now[k++].sets &= core_stage_sets(r, votes[v].stage > 0 ? (unsigned)votes[v].stage : 1);
                 break;
             }
-    return core_filled(r, now, k);
+    return k;
+}
+
+enum phi_rc core_stage(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                       const struct core_draft *d, const struct phi_requirement *r, unsigned *ret, struct phi_err *err)
+{
+    struct core_subject s = core_subject_of(d);
+    struct core_vote_row *votes;
+    struct core_approver *now;
+    size_t n_votes, n;
+    unsigned last = core_stages(r);
+    *ret = 1;
+    if (last == 1)
+        return PHI_OK;
+    PHI_TRY(core_votes(c, a, row, &votes, &n_votes, err));
+    PHI_TRY(core_approvers(c, a, &s, r, &now, &n, err));
+    n = voters(c, row, r, votes, n_votes, now, n);
+    while (*ret < last && (core_stage_sets(r, *ret) == 0 || core_filled(r, *ret, now, n)))
+        ++*ret;
+    return PHI_OK;
 }
 
 enum phi_rc core_met(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
@@ -55,12 +76,13 @@ enum phi_rc core_met(struct phi_core *c, struct phi_arena *a, const struct core_
         bool voted = false;
         for (size_t v = 0; v < n_votes; v++)
             voted |= phi_view_eq(votes[v].requirement, r->name);
-        if (core_met_alone(r, d->body.why, d->body.ticket))
+        if (core_met_alone(r, d->body.why, d->body.ticket) || (row->glass && r->kind == PHI_REQUIRE_BREAK_GLASS))
             met[n++] = phi_arena_copy(a, r->name);
         if (!voted)
             continue;
         PHI_TRY(core_approvers(c, a, &s, r, &now, &n_now, err));
-        if (met_by(c, row, r, votes, n_votes, now, n_now))
+        n_now = voters(c, row, r, votes, n_votes, now, n_now);
+        if (core_filled(r, 0, now, n_now))
             met[n++] = phi_arena_copy(a, r->name);
     }
     *ret = met;

@@ -147,6 +147,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "One use was spent, before any byte was sent.")                                               \
     X(GRANT_OUTCOME, "grant.outcome", PHI_FB(GRANT) | PHI_FB(CLAIM) | PHI_FB(OUTCOME),              \
       PHI_FB(REQ) | PHI_FB(TAG) | PHI_FB(ROWS) | PHI_FB(BYTES) | PHI_FB(GATEWAY) | PHI_FB(STATE), "How the claimed use ended.")     \
+    X(GRANT_METERED, "grant.metered", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(ROWS) | PHI_FB(BYTES) | PHI_FB(STATE), \
+      "What a use took of the grant's budget.")                                                     \
     X(GRANT_GIVEN_BACK, "grant.given-back", PHI_FB(GRANT) | PHI_FB(USED), PHI_FB(REQ) | PHI_FB(CLAIM) | PHI_FB(STATE), \
       "A claimed use was given back: no byte was sent.")                                            \
     X(GRANT_USED, "grant.used", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(USED) | PHI_FB(STATE), "Its last use is spent.") \

@@ -50,6 +50,8 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
     for (size_t i = 0; i < n; i++)
         if (events[i].kind == PHI_EVENT_END)
             k->last_end = events[i].seq;
+        else if (events[i].kind == PHI_EVENT_TOLD)
+            snprintf(k->told, sizeof k->told, PHI_FMT, PHI_ARG(events[i].reason));
 }
 
 /* ---- calls: one command, one batch */
@@ -60,7 +62,7 @@ struct call {
     const struct phi_request_ask *ask;
     const struct phi_claim_ask *claim;
     const struct phi_ballot *ballot;
-    struct phi_view id, text;
+    struct phi_view id, text, more;
     int64_t num;
     int box;
     bool flag;
@@ -86,6 +88,8 @@ static enum phi_rc go(struct kit *k, run_fn run, struct call *call)
         return expr;                                                                               \
     }
 #define A (&q->k->a)
+RUN(bundle, phi_bundle_put(c, A, &q->by, q->id, q->text, q->more, q->ret, err))
+RUN(entries, phi_log_entries(c, A, 0, 1000, q->ret, q->ret_n, err))
 RUN(make, phi_request_make(c, A, &q->by, q->ask, q->ret, err))
 RUN(edit, phi_request_edit(c, A, &q->by, q->id, q->ask, q->ret, err))
 RUN(vote, phi_request_vote(c, A, &q->by, q->id, q->ballot, q->ret, err))
@@ -94,7 +98,7 @@ RUN(list, phi_request_list(c, A, &q->by, (enum phi_box)q->box, true, 100, q->ret
 RUN(cancel, phi_request_cancel(c, A, &q->by, q->id, q->ret, err))
 RUN(leave, phi_request_leave(c, &q->by, q->id, q->text, err))
 RUN(claim, phi_grant_claim(c, A, &q->by, q->claim, q->ret, err))
-RUN(outcome, phi_claim_outcome(c, &q->by, q->id, (enum phi_outcome)q->num, PHI_LIT("DELETE"), 1, err))
+RUN(outcome, phi_claim_outcome(c, &q->by, q->id, (enum phi_outcome)q->num, PHI_LIT("DELETE"), q->k->rows, 0, err))
 RUN(grant, phi_grant_get(c, A, &q->by, q->id, q->ret, err))
 RUN(revoke, phi_grant_revoke(c, A, &q->by, q->id, PHI_LIT("over"), q->ret, err))
 RUN(give_back, phi_grant_return(c, A, &q->by, q->id, q->ret, err))
@@ -185,6 +189,14 @@ enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_
     return go(k, run_edit, &q);
 }
 
+enum phi_rc kit_narrow(struct kit *k, enum kit_who who, const struct phi_request *seen, const struct phi_narrowing *n,
+                       struct phi_request *ret)
+{
+    struct phi_ballot b = { .approve = true, .digest = seen->digest, .version = seen->version, .narrowing = *n };
+    struct call q = { .by = kit_actor(k, who), .ballot = &b, .id = seen->id, .ret = ret };
+    return go(k, run_vote, &q);
+}
+
 enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms,
                      struct phi_request *ret)
 {
@@ -192,7 +204,7 @@ enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *
                             .digest = seen->digest,
                             .version = seen->version,
                             .reason = PHI_LIT("because"),
-                            .narrow_for_ms = for_ms };
+                            .narrowing = { .for_ms = for_ms } };
     struct call q = { .by = kit_actor(k, who), .ballot = &b, .id = seen->id, .ret = ret };
     return go(k, run_vote, &q);
 }
@@ -345,6 +357,30 @@ static enum phi_rc read_text(struct kit *k, const char *name, struct phi_view *r
     *ret = phi_arena_copy(&k->keep, phi_buf_view(&b));
     phi_buf_done(&b);
     return rc;
+}
+
+enum phi_rc kit_bundle(struct kit *k, const char *policies, const char *requirements)
+{
+    struct phi_view schema, base;
+    struct phi_bundle_view live;
+    PHI_TRY(read_text(k, "schema.cedarschema", &schema, &k->err));
+    PHI_TRY(read_text(k, "policies.cedar", &base, &k->err));
+    struct call q = { .by = { .kind = PHI_ACTOR_SYSTEM }, .id = schema, .more = phi_view_of(requirements), .ret = &live };
+    q.text = phi_arena_printf(&k->keep, PHI_FMT "\n%s", PHI_ARG(base), policies);
+    return go(k, run_bundle, &q);
+}
+
+bool kit_log_has(struct kit *k, const char *text)
+{
+    struct phi_view *v;
+    size_t n = 0;
+    struct call q = { .ret = &v, .ret_n = &n };
+    bool found = false;
+    if (go(k, run_entries, &q) != PHI_OK)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        found |= memmem(v[i].p, v[i].n, text, strlen(text)) != NULL;
+    return found;
 }
 
 static enum phi_rc set_up(struct phi_core *c, void *arg, struct phi_err *err)

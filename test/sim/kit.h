@@ -31,6 +31,8 @@ struct kit {
     const char *why;
     size_t events;
     int64_t last_end;
+    int64_t rows; /* that the next outcomes report */
+    char told[32]; /* what the last told event was about, "" none yet */
     struct phi_arena keep;
 };
 
@@ -54,6 +56,11 @@ enum phi_rc kit_scope(struct kit *k, enum kit_who who, const char *action, const
 enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_t for_ms, struct phi_request *ret);
 enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms,
                      struct phi_request *ret);
+enum phi_rc kit_narrow(struct kit *k, enum kit_who who, const struct phi_request *seen, const struct phi_narrowing *n,
+                       struct phi_request *ret);
+/* The starter's schema and policies with more policies behind them, and these requirements, go live. */
+enum phi_rc kit_bundle(struct kit *k, const char *policies, const char *requirements);
+bool kit_log_has(struct kit *k, const char *text); /* some entry holds this text */
 enum phi_rc kit_get(struct kit *k, enum kit_who who, struct phi_view which, struct phi_request *ret);
 enum phi_rc kit_list(struct kit *k, enum kit_who who, enum phi_box box, struct phi_request **ret, size_t *n);
 enum phi_rc kit_cancel(struct kit *k, enum kit_who who, struct phi_view id);
