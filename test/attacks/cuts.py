@@ -50,8 +50,8 @@ with phiflow.Flow() as f:
     @f.test("attack_62_a_trapped_cancel_does_not_let_the_statement_commit")
     def _():
         p = direct_psql()
-        p.say(TRAP % (1, 0.2, 81))
-        time.sleep(0.4)
+        p.say(TRAP % (20, 0.2, 81))
+        f.until(lambda: f.direct("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1")
         p.interrupt()
         p.expect("^DO$", 5)  # lab: one cancel is trapped and the rest commits
         f.equal(status(81), "returned")
@@ -59,7 +59,7 @@ with phiflow.Flow() as f:
         r = granted(["pg:admin"])
         p = Psql(f.house, "alice")
         p.say(TRAP % (30, 0.2, 82))
-        f.until(lambda: f.direct("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO %returned%'") == "1", 5)
+        f.until(lambda: f.direct("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1")
         revoke(r)
         gone("DO %returned%", 0.6)
         p.expect("FATAL|ERROR", 3)
