@@ -1,0 +1,55 @@
+#!/usr/bin/python3
+# timeout: 120
+"""Death at the k-th write or sync of the store, on SQLite and on PostgreSQL: nothing acknowledged is lost or without its entry.
+
+store_crash.py [--points N] [--seconds S] [sqlite|pgsql]    without arguments: a bounded part of both, for each test run"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+
+import scratch_pg  # noqa: E402
+
+CRASH = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release"), "test/crash/crash")
+LEAST = 20  # points in a bounded run, or the machine was too slow to show anything
+
+
+def points(kind, place, args):
+    done = subprocess.run([CRASH, kind, place, str(args.start), str(args.points), str(args.seconds)], text=True, capture_output=True, check=False)
+    m = re.search(r"(\d+) points .* 0 lost", done.stdout)
+    good = done.returncode == 0 and m and int(m.group(1)) >= min(LEAST, args.points)
+    print(f"{'ok' if good else 'not ok'} - {(done.stdout + done.stderr).strip()[-1500:]}", flush=True)
+    return good
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--points", type=int, default=1000000)
+    p.add_argument("--seconds", type=int, default=-1)
+    p.add_argument("--from", dest="start", type=int, default=int(time.time()) // 60 % 100000)
+    p.add_argument("kinds", nargs="*", choices=["sqlite", "pgsql", []])
+    args = p.parse_args()
+    if args.seconds < 0:
+        args.seconds = 12 if args.points == 1000000 else 0
+    kinds, good = args.kinds or ["sqlite", "pgsql"], True
+    if "sqlite" in kinds:  # in memory where there is room for it: what would be lost with the power is undone by hand
+        folder = tempfile.mkdtemp(prefix="phi-crash-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
+        try:
+            good = points("sqlite", os.path.join(folder, "db"), args)
+        finally:
+            shutil.rmtree(folder)
+    if "pgsql" in kinds:
+        with scratch_pg.Scratch() as pg:
+            good = points("pgsql", pg.conninfo, args) and good
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
