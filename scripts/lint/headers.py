@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ctext import TOP, files
 
-MODULES = ["libllhttp", "yyjson", "libpg_query", "libuv", "openssl", "sqlite3", "libfyaml", "libseccomp"]
+MODULES = ["libllhttp", "yyjson", "libpg_query", "libuv", "openssl", "sqlite3", "libfyaml", "libseccomp", "libpq"]
 
 
 def flags():
