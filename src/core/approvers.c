@@ -178,7 +178,9 @@ static enum phi_rc delegates(struct phi_core *c, struct phi_arena *a, const stru
         PHI_TRY(core_delegations_of(c, a, g->p[i].root, &d, &n, err));
         for (size_t k = 0; k < n; k++) {
             struct core_approver as = { d[k].taker, core_root(c, a, d[k].taker), g->p[i].sets, d[k].id, g->p[i].root };
-            bool known = phi_view_eq(as.root, s->root);
+            /* made after the request: it serves for later ones */
+            bool known = phi_view_eq(as.root, s->root) ||
+                         (s->age_ms != INT64_MAX && core_wall(c) - d[k].at_ms < s->age_ms);
             for (size_t j = 0; j < g->n; j++)
                 known |= phi_view_eq(g->p[j].root, as.root);
             struct core_approver *more = known ? NULL : phi_arena_array(a, g->n + 1, sizeof *more);

@@ -62,6 +62,7 @@ struct call {
     const struct phi_request_ask *ask;
     const struct phi_claim_ask *claim;
     const struct phi_ballot *ballot;
+    const struct phi_revoke_filter *filter;
     struct phi_view id, text, more;
     int64_t num;
     int box;
@@ -89,6 +90,12 @@ static enum phi_rc go(struct kit *k, run_fn run, struct call *call)
     }
 #define A (&q->k->a)
 RUN(bundle, phi_bundle_put(c, A, &q->by, q->id, q->text, q->more, q->ret, err))
+RUN(review, phi_glass_review(c, A, &q->by, q->id, PHI_LIT("it was right"), q->ret, err))
+RUN(revoke_many, phi_grant_revoke_many(c, A, &q->by, q->filter, PHI_LIT("clearing up"), q->ret, err))
+RUN(delegate, phi_delegation_make(c, A, &q->by, q->id, q->num, PHI_LIT("on holiday"), q->ret, err))
+RUN(delegate_end, phi_delegation_end(c, A, &q->by, q->id, err))
+RUN(remark, phi_request_remark(c, A, &q->by, q->id, q->flag, PHI_LIT("why at night?"), q->ret, err))
+RUN(watch, phi_request_watch(c, A, &q->by, q->id, false, &q->text, 1, q->ret, err))
 RUN(entries, phi_log_entries(c, A, 0, 1000, q->ret, q->ret_n, err))
 RUN(make, phi_request_make(c, A, &q->by, q->ask, q->ret, err))
 RUN(edit, phi_request_edit(c, A, &q->by, q->id, q->ask, q->ret, err))
@@ -166,6 +173,58 @@ static void scope_ask(struct kit *k, const char *resource, const struct phi_view
                                      .for_ms = for_ms,
                                      .uses = uses,
                                      .why = PHI_LIT("clean up") };
+}
+
+struct phi_request_ask kit_scope_of(struct kit *k, const char *resource)
+{
+    struct phi_request_ask ask;
+    struct phi_ref *ref = phi_arena_new(&k->a, struct phi_ref);
+    struct phi_view *act = phi_arena_new(&k->a, struct phi_view);
+    *act = PHI_LIT("pg:write");
+    scope_ask(k, resource, act, ref, 600000, 0, &ask);
+    return ask;
+}
+
+enum phi_rc kit_make(struct kit *k, enum kit_who who, const struct phi_request_ask *ask, struct phi_request_answer *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .ask = ask, .ret = ret };
+    return go(k, run_make, &q);
+}
+
+enum phi_rc kit_review(struct kit *k, enum kit_who who, struct phi_view which, struct phi_grant_view *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .id = which, .ret = ret };
+    return go(k, run_review, &q);
+}
+
+enum phi_rc kit_revoke_many(struct kit *k, enum kit_who who, const struct phi_revoke_filter *f, struct phi_revoked_many *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .filter = f, .ret = ret };
+    return go(k, run_revoke_many, &q);
+}
+
+enum phi_rc kit_delegate(struct kit *k, enum kit_who who, enum kit_who taker, int64_t for_ms, struct phi_delegation *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .id = k->person[taker], .num = for_ms, .ret = ret };
+    return go(k, run_delegate, &q);
+}
+
+enum phi_rc kit_delegate_end(struct kit *k, enum kit_who who, struct phi_view id)
+{
+    struct call q = { .by = kit_actor(k, who), .id = id };
+    return go(k, run_delegate_end, &q);
+}
+
+enum phi_rc kit_remark(struct kit *k, enum kit_who who, struct phi_view which, bool question, struct phi_request *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .id = which, .flag = question, .ret = ret };
+    return go(k, run_remark, &q);
+}
+
+enum phi_rc kit_watch(struct kit *k, enum kit_who who, struct phi_view which, enum kit_who watcher, struct phi_request *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .id = which, .text = k->person[watcher], .ret = ret };
+    return go(k, run_watch, &q);
 }
 
 enum phi_rc kit_scope(struct kit *k, enum kit_who who, const char *action, const char *resource, int64_t for_ms,
@@ -423,6 +482,11 @@ enum phi_rc kit_reopen(struct kit *k)
     phi_core_close(k->core);
     k->core = NULL;
     return phi_core_open(&config, &k->core, &k->err);
+}
+
+enum phi_rc kit_credentials(struct kit *k)
+{
+    return phi_core_do(k->core, set_credentials, k, &k->err);
 }
 
 static void must(struct kit *k, enum phi_rc rc, const char *what)

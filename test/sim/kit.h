@@ -6,6 +6,7 @@
 
 #include "core/core.h"
 #include "core/decide.h"
+#include "core/delegation.h"
 #include "core/gateway.h"
 #include "core/grant.h"
 #include "core/log.h"
@@ -56,6 +57,16 @@ enum phi_rc kit_scope(struct kit *k, enum kit_who who, const char *action, const
 enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_t for_ms, struct phi_request *ret);
 enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms,
                      struct phi_request *ret);
+/* An ask for pg:write on this, for ten minutes, to be changed and made. */
+struct phi_request_ask kit_scope_of(struct kit *k, const char *resource);
+enum phi_rc kit_make(struct kit *k, enum kit_who who, const struct phi_request_ask *ask, struct phi_request_answer *ret);
+enum phi_rc kit_credentials(struct kit *k); /* new ones for everybody, after the old ones ended */
+enum phi_rc kit_review(struct kit *k, enum kit_who who, struct phi_view which, struct phi_grant_view *ret);
+enum phi_rc kit_revoke_many(struct kit *k, enum kit_who who, const struct phi_revoke_filter *f, struct phi_revoked_many *ret);
+enum phi_rc kit_delegate(struct kit *k, enum kit_who who, enum kit_who taker, int64_t for_ms, struct phi_delegation *ret);
+enum phi_rc kit_delegate_end(struct kit *k, enum kit_who who, struct phi_view id);
+enum phi_rc kit_remark(struct kit *k, enum kit_who who, struct phi_view which, bool question, struct phi_request *ret);
+enum phi_rc kit_watch(struct kit *k, enum kit_who who, struct phi_view which, enum kit_who watcher, struct phi_request *ret);
 enum phi_rc kit_narrow(struct kit *k, enum kit_who who, const struct phi_request *seen, const struct phi_narrowing *n,
                        struct phi_request *ret);
 /* The starter's schema and policies with more policies behind them, and these requirements, go live. */
