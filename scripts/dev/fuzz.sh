@@ -1,4 +1,4 @@
-# help: fuzz [TARGET] [SECONDS]  fuzz one target, or each in turn (60 s); crashes become seeds in test/fuzz/corpus
+# help: fuzz [TARGET] [SECONDS]  fuzz one target, or each in turn (60 s); crashes become seeds in test/fuzz/corpus; policy-diff: against cedar-wasm
 # shellcheck shell=bash
 set -euo pipefail
 . scripts/lib/common.sh
@@ -8,6 +8,10 @@ target=${1:-} seconds=${2:-60}
 if [[ $target =~ ^[0-9]+$ ]]; then seconds=$target target=''; fi
 bash scripts/dev/setup.sh build test
 step "build with clang, ASan and UBSan" build_asan
+if [[ $target == policy-diff ]]; then # against another engine, so no libFuzzer target; a new seed each time
+    step "client drivers for node" npm_packages test/node
+    exec node test/fuzz/policy_diff.mjs --program "$BUILD/asan/test/fuzz/policy-diff" --seconds "$seconds" --seed "${PHI_SEED:-$(date +%s)}"
+fi
 mapfile -t programs < <(find "$BUILD/asan" -type f -name "fuzz-${target:-*}" ! -name '*.*' -executable | sort)
 ((${#programs[@]})) || die "no fuzz target${target:+ named $target}"
 rc=0

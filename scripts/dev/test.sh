@@ -29,6 +29,7 @@ if [[ -f web/package.json ]]; then
     step "build the console" web_build
     parts+=("check:console's own tests:cd web && npm run --silent --if-present test")
 fi
+parts+=("check:policies against cedar-wasm:node test/fuzz/policy_diff.mjs --program $BUILD/gcc/test/fuzz/policy-diff --cases 20000")
 parts+=(flow:gcc attacks:gcc)
 [[ $fast == yes ]] || parts+=(flow:asan "check:spin model:test/spin/run.sh")
 parts+=("check:lint:bash scripts/dev/lint.sh")

@@ -1,7 +1,11 @@
 // One workload of bench policy in another engine of npm's: node policy_peers.mjs NODE_MODULES ENGINE DIR SECONDS. One line of JSON.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 import { join } from 'node:path'
+
+// Node 20 aborts ("unreachable code" in V8's deoptimizer) where a call into WebAssembly was inlined.
+setFlagsFromString('--no-turbo-inline-js-wasm-calls')
 
 const [modules, engine, dir, seconds] = process.argv.slice(2)
 const load = createRequire(join(modules, 'package.json'))
