@@ -103,8 +103,8 @@ _phi() {
             esac ;;
         policy)
             case $cur in
-            -*) words=" --json --help --part" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply" ;;
+            -*) words=" --json --help --part --check --entities --context --met --policies --schema --action --resource --requests" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply fmt check test explain reach diff authorize conformance" ;;
             esac ;;
         completion)
             case $cur in

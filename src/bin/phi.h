@@ -38,12 +38,21 @@ enum cli_opt {
     OPT_DIR,
     OPT_KEY,
     OPT_PART,
+    OPT_CHECK,
+    OPT_ENTITIES,
+    OPT_CONTEXT,
+    OPT_MET,
+    OPT_POLICIES,
+    OPT_SCHEMA,
+    OPT_ACTION,
+    OPT_RESOURCE,
+    OPT_REQUESTS,
     OPT_FORMAT,
     OPT_OUT,
     OPT_WITNESS,
     OPT_N
 };
-#define OB(o) (1u << OPT_##o)
+#define OB(o) (UINT64_C(1) << OPT_##o)
 
 struct cli_opt_row {
     const char *name; /* without "--" */
@@ -77,7 +86,7 @@ struct cli_cmd {
     const char *noun, *verb; /* verb NULL: a flat command, or the noun's default */
     const char *args;        /* "CODE", "NAME…", as help shows them */
     int min, max;            /* operands */
-    unsigned opts;           /* OB(…); --json and --help are everybody's */
+    uint64_t opts;           /* OB(…); --json and --help are everybody's */
     const char *text;        /* one sentence for help, completions and man page */
     int (*run)(struct cli *c); /* enum cli_exit */
     bool rest;               /* takes what follows "--" */
@@ -141,6 +150,9 @@ int cli_do_group_add(struct cli *c), cli_do_group_remove(struct cli *c), cli_do_
 int cli_do_target_add(struct cli *c), cli_do_target_list(struct cli *c);
 int cli_do_gateway_add(struct cli *c), cli_do_gateway_list(struct cli *c);
 int cli_do_policy_show(struct cli *c), cli_do_policy_apply(struct cli *c), cli_do_policy_init(struct cli *c);
+int cli_do_policy_fmt(struct cli *c), cli_do_policy_check(struct cli *c), cli_do_policy_test(struct cli *c);
+int cli_do_policy_explain(struct cli *c), cli_do_policy_authorize(struct cli *c), cli_do_policy_reach(struct cli *c);
+int cli_do_policy_diff(struct cli *c), cli_do_policy_conformance(struct cli *c);
 int cli_do_completion(struct cli *c), cli_do_version(struct cli *c);
 
 #endif

@@ -85,7 +85,7 @@ static enum cli_opt by_letter(char letter)
 
 static int take(struct cli *c, enum cli_opt o, const char *word, const char *value, int *i, int argc, char **argv)
 {
-    if (o == OPT_N || !((c->cmd->opts | EVERYBODY) & (1u << o)))
+    if (o == OPT_N || !((c->cmd->opts | EVERYBODY) & (UINT64_C(1) << o)))
         return cli_usage(c, "there is no option ", word);
     if (cli_opts[o].value && !value) {
         if (*i + 1 >= argc)
@@ -174,7 +174,7 @@ void cli_help(struct phi_buf *b, const struct cli_cmd *m)
     phi_buf_printf(b, "\n  %s.\n\n", m->text);
     for (int o = 0; o < OPT_N; o++) {
         const struct cli_opt_row *r = &cli_opts[o];
-        if (!((m->opts | EVERYBODY) & (1u << o)))
+        if (!((m->opts | EVERYBODY) & (UINT64_C(1) << o)))
             continue;
         PHI_BUF(left, 128);
         if (r->letter)

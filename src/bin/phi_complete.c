@@ -13,17 +13,17 @@ static bool first_of_noun(size_t i)
     return true;
 }
 
-static void options(struct phi_buf *b, unsigned bits)
+static void options(struct phi_buf *b, uint64_t bits)
 {
     for (int o = 0; o < OPT_N; o++)
-        if (bits & (1u << o))
+        if (bits & (UINT64_C(1) << o))
             phi_buf_printf(b, " --%s", cli_opts[o].name);
 }
 
 /* All options of a noun's commands: which verb it is does not matter to a completion. */
-static unsigned noun_options(const char *noun)
+static uint64_t noun_options(const char *noun)
 {
-    unsigned bits = EVERYBODY;
+    uint64_t bits = EVERYBODY;
     for (size_t i = 0; i < cli_cmds_n; i++)
         if (!strcmp(cli_cmds[i].noun, noun))
             bits |= cli_cmds[i].opts;
@@ -78,7 +78,7 @@ static void zsh_options(struct phi_buf *b, const char *noun)
 {
     for (int o = 0; o < OPT_N; o++) {
         const struct cli_opt_row *r = &cli_opts[o];
-        if (!(noun_options(noun) & (1u << o)))
+        if (!(noun_options(noun) & (UINT64_C(1) << o)))
             continue;
         phi_buf_printf(b, " \\\n            '--%s[", r->name);
         zsh_text(b, r->text);
@@ -136,7 +136,7 @@ static void man_command(struct phi_buf *b, const struct cli_cmd *m)
     man_text(b, m->text);
     phi_buf_adds(b, ".");
     for (int o = 0; o < OPT_N; o++)
-        if (m->opts & (1u << o)) {
+        if (m->opts & (UINT64_C(1) << o)) {
             phi_buf_printf(b, " *--%s*", cli_opts[o].name);
             if (cli_opts[o].value)
                 phi_buf_printf(b, " _%s_", cli_opts[o].value);

@@ -19,7 +19,7 @@ static bool reach(struct cedar_typing *t, const struct cedar_expr *e, unsigned l
 
 static bool truth_is(const struct cedar_expr *e, enum cedar_truth truth)
 {
-    return e->type && e->type->kind == TYPE_BOOL && e->type->truth == truth;
+    return e->type == 1 + TYPE_BOOL && e->truth == truth;
 }
 
 static bool walk_items(struct cedar_typing *t, const struct cedar_expr *e, unsigned max)
@@ -50,7 +50,7 @@ static bool reach(struct cedar_typing *t, const struct cedar_expr *e, unsigned l
     if (e->op == OP_IF)
         return walk(t, e->a, max) && (truth_is(e->a, TRUTH_FALSE) || reach(t, e->b, left, max, path)) &&
                (truth_is(e->a, TRUTH_TRUE) || reach(t, e->c, left, max, path));
-    if (e->op == OP_GET && e->a->type && e->a->type->kind != TYPE_ENTITY)
+    if (e->op == OP_GET && e->a->type != 1 + TYPE_ENTITY)
         return reach(t, e->a, left, max, &step);
     if (e->op == OP_GET)
         return left > 0 ? reach(t, e->a, left - 1, max, NULL) : too_far(t, e);
@@ -64,7 +64,7 @@ static bool reach(struct cedar_typing *t, const struct cedar_expr *e, unsigned l
 static bool walk(struct cedar_typing *t, const struct cedar_expr *e, unsigned max)
 {
     bool of_entity = e->op == OP_IN || e->op == OP_GET_TAG || e->op == OP_HAS_TAG ||
-                     ((e->op == OP_HAS || e->op == OP_GET) && e->a->type && e->a->type->kind == TYPE_ENTITY);
+                     ((e->op == OP_HAS || e->op == OP_GET) && e->a->type == 1 + TYPE_ENTITY);
     if (of_entity)
         return max > 0 ? reach(t, e->a, max - 1, max, NULL) && (!e->b || walk(t, e->b, max)) : too_far(t, e);
     if (e->op == OP_IF)

@@ -69,7 +69,8 @@ struct cedar_expr {
     size_t n;
     enum cedar_fn fn;                    /* CALL */
     uint32_t code;                       /* 1 + its node in the compiled form (comp.h); 0: none */
-    const struct cedar_type *type;       /* in the environment last validated (typecheck.c) */
+    uint8_t type;                        /* 1 + enum cedar_type_kind where it was last validated; 0: never */
+    uint8_t truth;                       /* enum cedar_truth of that type */
 };
 
 enum cedar_scope_kind { SCOPE_ANY, SCOPE_EQ, SCOPE_IN, SCOPE_IS, SCOPE_IS_IN };

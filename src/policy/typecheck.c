@@ -583,7 +583,8 @@ static struct typed check_op(struct cedar_typing *t, struct cedar_expr *e, const
 static struct typed check(struct cedar_typing *t, struct cedar_expr *e, const struct cedar_caps *prior)
 {
     struct typed r = check_op(t, e, prior);
-    e->type = r.type;
+    e->type = r.type ? (uint8_t)(1 + r.type->kind) : 0;
+    e->truth = r.type ? (uint8_t)r.type->truth : TRUTH_ANY;
     return r;
 }
 

@@ -19,8 +19,8 @@ struct cedar_typing {
     struct phi_view why;
 };
 
-/* NULL: `at` and `why` say what is wrong. Leaves each part's type in its `type`; of parts that can
- * never be evaluated it stays NULL. */
+/* NULL: `at` and `why` say what is wrong. Leaves each part's kind of type in its `type` and `truth`; parts that can
+ * never be evaluated keep what they had. */
 const struct cedar_type *cedar_typecheck(struct cedar_typing *t, struct cedar_expr *e);
 
 /* Level validation (Cedar RFC 76): no entity is asked for its data over more than `max` steps away

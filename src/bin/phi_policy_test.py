@@ -1,0 +1,153 @@
+"""`phi policy` without a server: every command on the starter bundle and on what is wrong with it."""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+PHI, ROOT = sys.argv[1], pathlib.Path(sys.argv[2])
+STARTER = ROOT / "src/policy/starter"
+ORDERS = 'Table::"[\\"shop\\",\\"public\\",\\"orders\\"]"'
+ENTITIES = [
+    {"uid": {"type": "Person", "id": "alice"}, "attrs": {}, "parents": [{"type": "Group", "id": "dev"}]},
+    {"uid": {"type": "Person", "id": "bob"}, "attrs": {}, "parents": [{"type": "Group", "id": "dba"}]},
+    {"uid": {"type": "Person", "id": "mallory"}, "attrs": {}, "parents": []},
+    {"uid": {"type": "Schema", "id": '["shop","public"]'}, "attrs": {}, "parents": [{"type": "Target", "id": '["shop"]'}]},
+    {"uid": {"type": "Table", "id": '["shop","public","orders"]'}, "attrs": {},
+     "parents": [{"type": "Schema", "id": '["shop","public"]'}]},
+]
+
+
+def phi(*args, rc=0):
+    run = subprocess.run([PHI, "policy", *map(str, args)], capture_output=True, text=True, timeout=60)
+    assert run.returncode == rc, f"phi policy {args}: {run.returncode}, wanted {rc}\n{run.stdout}{run.stderr}"
+    return run.stdout, run.stderr
+
+
+def has(text, *parts):
+    for part in parts:
+        assert part in text, f"{part!r} is not in:\n{text}"
+
+
+def bundle(where, extra="", tests=None):
+    shutil.copytree(STARTER, where)
+    (where / "policies.cedar").write_text((STARTER / "policies.cedar").read_text() + extra)
+    if tests:
+        shutil.copytree(tests, where / "tests")
+    return where
+
+
+def checks(tmp, entities):
+    good = bundle(tmp / "good")
+    has(phi("check", good)[0], "10 policies, 2 requirements: valid, 0 warnings")
+    has(phi("check", good, "--entities", entities)[1], 'requirement "two-dbas" cannot be met: it needs 2 of Group::"dba", and 1 is there')
+    bad = bundle(tmp / "bad", 'permit (principal, action in Action::"pg:write", resource)\nwhen { context.risk < 5 };\n')
+    err = phi("check", bad, rc=1)[1]
+    has(err, "policies.cedar:42:16:", "`risk` may be absent; write `context has risk && …`", "    42 | when { context.risk < 5 };\n       |                ^\n")
+    found = json.loads(phi("check", bad, "--json", rc=1)[0])
+    assert [f["kind"] for f in found] == ["error"] and found[0]["line"] == 42, found
+    odd = bundle(tmp / "odd", '@id("all") permit (principal in Group::"dev", action in Action::"pg:write", resource);\n'
+                 '@id("odd") forbid (principal, action == Action::"pg:delete", resource) when { context has risk && context.risk * 2 > 100 };\n'
+                 '@id("never") permit (principal is Group, action, resource);\n')
+    err = phi("check", odd)[1]
+    has(err, 'policy "write-orders": nobody is ever asked: policy "all" permits the same', "arithmetic can overflow", 'policy "never": this policy never applies')
+    (tmp / "undefined").mkdir()
+    undefined = bundle(tmp / "undefined/b", 'permit (principal, action in Action::"pg:write", resource) when { context.met.contains("ceo") };\n')
+    has(phi("check", undefined, rc=1)[1], 'requirement "ceo" is not defined; add it to requirements.yaml')
+
+
+def tests(tmp):
+    good = bundle(tmp / "tested", tests=ROOT / "test/golden/policy/starter")
+    has(phi("test", good)[0], "8 passed, 0 failed")
+    wrong = (ROOT / "test/golden/policy/starter/orders.yaml").read_text().replace("answer: needs dba\n", "answer: allow\n")
+    (good / "tests/orders.yaml").write_text(wrong)
+    has(phi("test", good, rc=1)[0], "writing needs a DBA: answers needs dba, wanted allow", "7 passed, 1 failed")
+    (good / "tests/orders.yaml").write_text("entities:\n  - Robot::\"r\"\ntests: []\n")
+    has(phi("test", good, rc=1)[1], "tests/orders.yaml:2:", "Robot")
+
+
+def asks(tmp, entities):
+    good = bundle(tmp / "asked")
+    out = phi("explain", good, 'Person::"alice"', 'Action::"pg:delete"', ORDERS, "--entities", entities, rc=5)[0]
+    has(out, "needs dba\n", "decided: write-orders: Writes to production need a DBA",
+        'permit "write-orders" (policies.cedar:12): asks for what is not met at 13:8: context.met.contains("dba")',
+        'permit "dba-write" (policies.cedar:27): is for another principal')
+    x = json.loads(phi("explain", good, 'Person::"alice"', 'Action::"pg:delete"', ORDERS, "--entities", entities, "--met", "dba", "--json")[0])
+    assert x["answer"] == "allow" and x["policies"][0]["outcome"] == "holds", x
+    phi("explain", good, 'Person::"mallory"', 'Action::"pg:delete"', ORDERS, "--entities", entities, rc=3)
+    out = phi("reach", good, "--action", 'Action::"pg:delete"', "--resource", ORDERS, "--entities", entities)[0]
+    has(out, 'Person::"alice"  needs dba  by write-orders', "0 without approval, 2 with approval")
+    assert "mallory" not in out, out
+    changed = bundle(tmp / "changed", 'permit (principal in Group::"dev", action == Action::"pg:delete", resource);\n')
+    requests = tmp / "requests.jsonl"
+    one = {"principal": 'Person::"alice"', "action": 'Action::"pg:delete"', "resource": ORDERS, "context": {"risk": 3}}
+    requests.write_text(json.dumps(one) + "\n" + json.dumps({**one, "action": 'Action::"pg:select"'}) + "\n")
+    out = phi("diff", good, changed, "--requests", requests, "--entities", entities)[0]
+    has(out, "needs dba -> allow", "1 of 2 requests would be answered otherwise")
+
+
+def cedar(tmp):
+    (tmp / "p.cedar").write_text('permit (principal == P::"a", action, resource);\nforbid (principal, action, resource) when { context.n + 1 > 2 };\n')
+    (tmp / "s.cedarschema").write_text("entity P; action a appliesTo { principal: P, resource: P, context: { n: Long } };")
+    (tmp / "s.json").write_text(json.dumps({"": {"entityTypes": {"P": {}}, "actions": {"a": {"appliesTo": {
+        "principalTypes": ["P"], "resourceTypes": ["P"], "context": {"type": "Record", "attributes": {"n": {"type": "Long"}}}}}}}}))
+    (tmp / "p.json").write_text(json.dumps({"staticPolicies": {}, "templates": {"t": {
+        "effect": "permit", "principal": {"op": "==", "slot": "?principal"}, "action": {"op": "All"}, "resource": {"op": "All"},
+        "conditions": []}}, "templateLinks": [{"templateId": "t", "newId": "l", "values": {"?principal": {"type": "P", "id": "a"}}}]}))
+    def request(who, n):
+        (tmp / "r.json").write_text(json.dumps({"principal": {"type": "P", "id": who}, "action": 'Action::"a"', "resource": 'P::"x"', "context": {"n": n}}))
+        return tmp / "r.json"
+    for schema in "s.cedarschema", "s.json":
+        out = json.loads(phi("authorize", request("a", 1), "--policies", tmp / "p.cedar", "--schema", tmp / schema)[0])
+        assert out == {"decision": "allow", "reason": ["policy0"], "errors": [], "phi": "allow"}, out
+    out = json.loads(phi("authorize", request("a", 2**63 - 1), "--policies", tmp / "p.cedar", "--schema", tmp / "s.json")[0])
+    assert out == {"decision": "allow", "reason": ["policy0"], "errors": ["policy1"], "phi": "deny"}, out
+    out = json.loads(phi("authorize", request("a", 5), "--policies", tmp / "p.cedar", rc=3)[0])
+    assert out["reason"] == ["policy1"], out
+    out = json.loads(phi("authorize", request("a", 1), "--policies", tmp / "p.json")[0])
+    assert out["reason"] == ["l"], out
+    has(phi("authorize", request("a", "x"), "--policies", tmp / "p.cedar", "--schema", tmp / "s.json", rc=1)[1], "context: `n` must be Long, not a String")
+
+
+def conformance(tmp):
+    d = tmp / "corpus"
+    d.mkdir()
+    (d / "a.cedar").write_text('permit (principal, action, resource);')
+    (d / "a.cedarschema").write_text("entity P; action a appliesTo { principal: P, resource: P };")
+    (d / "a.entities.json").write_text("[]")
+    uid = {"type": "P", "id": "a"}
+    test = {"policies": "a.cedar", "entities": "a.entities.json", "schema": "a.cedarschema", "shouldValidate": True, "requests": [
+        {"description": "r", "principal": uid, "action": {"type": "Action", "id": "a"}, "resource": uid, "context": {}, "validateRequest": True,
+         "decision": "allow", "reason": ["policy0"], "errors": []}]}
+    (d / "a.json").write_text(json.dumps(test))
+    has(phi("conformance", d)[0], "1 tests, 1 decisions: 0 differ, 0 not run")
+    test["requests"][0]["decision"] = "deny"
+    test["shouldValidate"] = False
+    (d / "a.json").write_text(json.dumps(test))
+    has(phi("conformance", d, rc=1)[0], "a.json: should not validate", "a.json: another answer: r", "2 differ")
+
+
+def formats(tmp):
+    f = tmp / "f.cedar"
+    f.write_text("// c\npermit(principal,action,resource)when{1<2};")
+    phi("fmt", f, "--check", rc=1)
+    phi("fmt", f)
+    assert f.read_text() == "// c\npermit (principal, action, resource)\nwhen { 1 < 2 };\n", f.read_text()
+    phi("fmt", f, "--check")
+    phi("fmt", STARTER / "policies.cedar", "--check")
+    f.write_text("permit(")
+    has(phi("fmt", f, rc=1)[1], "f.cedar:1:8:")
+
+
+with tempfile.TemporaryDirectory() as name:
+    tmp = pathlib.Path(name)
+    entities = tmp / "entities.json"
+    entities.write_text(json.dumps(ENTITIES))
+    checks(tmp, entities)
+    tests(tmp)
+    asks(tmp, entities)
+    cedar(tmp)
+    conformance(tmp)
+    formats(tmp)
+    print("phi policy: all commands answer as they should")

@@ -1,0 +1,180 @@
+#include "policy/advise.h"
+
+#include "policy/entities.h"
+#include "policy/est.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define MAX_PAIRS 4000 /* policies that are held against each other */
+
+struct advising {
+    const struct phi_bundle *b;
+    const struct phi_entities *es;
+    struct phi_arena *arena;
+    struct cedar_list found; /* cedar_finding */
+};
+
+static void advise(struct advising *r, const struct cedar_policy *p, struct cedar_place at, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void advise(struct advising *r, const struct cedar_policy *p, struct cedar_place at, const char *fmt, ...)
+{
+    char text[400];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct cedar_finding *f = r->found.n < CEDAR_MAX_FINDINGS ? phi_arena_new(r->arena, struct cedar_finding) : NULL;
+    if (f && cedar_list_add(r->arena, &r->found, f))
+        *f = (struct cedar_finding){ .warning = true, .policy = p, .at = at,
+                                     .text = phi_arena_copy(r->arena, phi_view_of(text)) };
+}
+
+/* ---- plain permits beside those that ask --------------------------------------------------------------- */
+
+static bool asks(const struct cedar_policy *p)
+{
+    for (size_t i = 0; i < p->n_conds; i++)
+        if (p->conds[i].e->has_met)
+            return true;
+    return false;
+}
+
+static bool scope_covers(const struct cedar_scope *x, const struct cedar_scope *y)
+{
+    bool one = x->n == 1 && y->n == 1 && phi_uid_eq(x->uids[0], y->uids[0]);
+    switch (x->kind) {
+    case SCOPE_ANY: return true;
+    case SCOPE_EQ: return y->kind == SCOPE_EQ && one;
+    case SCOPE_IN: return (y->kind == SCOPE_EQ || y->kind == SCOPE_IN || y->kind == SCOPE_IS_IN) && one;
+    case SCOPE_IS: return ((y->kind == SCOPE_IS || y->kind == SCOPE_IS_IN) && phi_view_eq(x->type, y->type)) ||
+                          (y->kind == SCOPE_EQ && phi_view_eq(x->type, y->uids[0].type));
+    case SCOPE_IS_IN: return y->kind == SCOPE_IS_IN && one && phi_view_eq(x->type, y->type);
+    }
+    return false;
+}
+
+static bool actions_cover(const struct phi_bundle *b, const struct cedar_policy *x, const struct cedar_policy *y)
+{
+    bool some = false;
+    for (size_t i = 0; i < b->schema.n_actions; i++) {
+        if (!b->schema.actions[i]->applies || !cedar_policy_reaches(y, b->schema.actions[i]))
+            continue;
+        if (!cedar_policy_reaches(x, b->schema.actions[i]))
+            return false;
+        some = true;
+    }
+    return some;
+}
+
+/* Each condition of x stands in y too. */
+static bool conditions_cover(const struct cedar_policy *x, const struct cedar_policy *y)
+{
+    for (size_t i = 0; i < x->n_conds; i++) {
+        bool there = false;
+        for (size_t k = 0; k < y->n_conds && !there; k++)
+            there = x->conds[i].unless == y->conds[k].unless && cedar_expr_same(x->conds[i].e, y->conds[k].e);
+        if (!there)
+            return false;
+    }
+    return true;
+}
+
+static void look_for_shadow(struct advising *r, const struct cedar_policy *p)
+{
+    for (size_t i = 0; i < r->b->policies.n; i++) {
+        const struct cedar_policy *x = r->b->policies.p[i];
+        if (x->forbid || asks(x) || !scope_covers(&x->principal, &p->principal) || !scope_covers(&x->resource, &p->resource) ||
+            !conditions_cover(x, p) || !actions_cover(r->b, x, p))
+            continue;
+        advise(r, p, p->at, "nobody is ever asked: policy \"" PHI_FMT "\" permits the same without a requirement",
+               PHI_ARG(phi_view_upto(x->id, 80)));
+        return;
+    }
+}
+
+/* ---- forbids that can err -------------------------------------------------------------------------------- */
+
+/* An attribute that every entity of the type must have: entities are held against the schema. */
+static bool is_sure(const struct cedar_expr *e)
+{
+    return e->op == OP_GET && e->a->type == 1 + TYPE_ENTITY;
+}
+
+static void look_for_errors(struct advising *r, const struct cedar_policy *p)
+{
+    struct cedar_action **reached = phi_arena_array(r->arena, r->b->schema.n_actions + 1, sizeof *reached);
+    struct cedar_check c = { .arena = r->arena, .schema = &r->b->schema, .actions = reached };
+    for (size_t i = 0; reached && i < r->b->schema.n_actions; i++)
+        if (r->b->schema.actions[i]->applies && cedar_policy_reaches(p, r->b->schema.actions[i]))
+            reached[c.n_actions++] = r->b->schema.actions[i];
+    for (size_t i = 0; reached && i < p->n_conds; i++) {
+        const struct cedar_expr *at = p->conds[i].e;
+        const char *why = "";
+        if (p->conds[i].e->has_met || cedar_safe(&c, p->conds[i].e, NULL, &at, &why) || is_sure(at))
+            continue;
+        advise(r, p, at->at, "this forbid can err, and then it forbids: %s", why);
+    }
+}
+
+/* ---- requirements ------------------------------------------------------------------------------------------ */
+
+static size_t people_in(const struct advising *r, const struct phi_requirement_set *sets, size_t n)
+{
+    size_t people = 0;
+    for (const struct phi_entities *es = r->es; es; es = cedar_entities_base(es)) {
+        struct cedar_entities_walk at = { 0 };
+        for (const struct cedar_entity *e; (e = cedar_entities_next(es, &at));) {
+            bool in = false;
+            for (size_t i = 0; i < n && !in && phi_view_is(e->uid.type, "Person"); i++)
+                in = cedar_entity_in(r->es, e->uid, sets[i].from) == CEDAR_IN_YES;
+            people += in;
+        }
+    }
+    return people;
+}
+
+static void look_for_people(struct advising *r, const struct phi_requirement *q)
+{
+    size_t wanted = 0;
+    for (size_t i = 0; i < q->n_sets; i++) {
+        size_t there = people_in(r, &q->sets[i], 1);
+        wanted += q->sets[i].count;
+        if (there < q->sets[i].count) {
+            advise(r, NULL, (struct cedar_place){ 0 },
+                   "requirement \"" PHI_FMT "\" cannot be met: it needs %u of " PHI_FMT "::\"" PHI_FMT "\", and %zu %s there",
+                   PHI_ARG(phi_view_upto(q->name, 60)), q->sets[i].count, PHI_ARG(phi_view_upto(q->sets[i].from.type, 60)),
+                   PHI_ARG(phi_view_upto(q->sets[i].from.id, 60)), there, there == 1 ? "is" : "are");
+            return;
+        }
+    }
+    size_t all = q->n_sets > 1 ? people_in(r, q->sets, q->n_sets) : wanted;
+    if (all < wanted)
+        advise(r, NULL, (struct cedar_place){ 0 }, "requirement \"" PHI_FMT "\" cannot be met: it needs %zu different people, and %zu are there",
+               PHI_ARG(phi_view_upto(q->name, 60)), wanted, all);
+}
+
+enum phi_rc cedar_advise(const struct phi_bundle *b, const struct phi_entities *es, struct phi_arena *a,
+                         struct cedar_findings *ret, struct phi_err *err)
+{
+    struct advising r = { .b = b, .es = es, .arena = a };
+    struct cedar_findings types;
+    PHI_TRY(cedar_validate(a, &b->schema, &b->policies, CEDAR_NO_LEVEL, &types, err));
+    for (size_t i = 0; i < types.n; i++)
+        if (!cedar_list_add(a, &r.found, &types.p[i]))
+            break;
+    for (size_t i = 0; i < b->policies.n && b->policies.n <= MAX_PAIRS; i++)
+        if (!b->policies.p[i]->forbid && asks(b->policies.p[i]))
+            look_for_shadow(&r, b->policies.p[i]);
+    for (size_t i = 0; i < b->policies.n; i++)
+        if (b->policies.p[i]->forbid)
+            look_for_errors(&r, b->policies.p[i]);
+    for (size_t i = 0; es && i < b->n_requirements; i++)
+        look_for_people(&r, &b->requirements[i]);
+    struct cedar_finding *list = phi_arena_array(a, r.found.n + 1, sizeof *list);
+    for (size_t i = 0; list && i < r.found.n; i++)
+        list[i] = *(struct cedar_finding *)r.found.p[i];
+    *ret = (struct cedar_findings){ list, r.found.n, types.errors };
+    return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the bundle is too large to be looked at");
+}
