@@ -147,6 +147,23 @@ with phiflow.Flow() as f:
             text = '{"target":"shop","scope":{"actions":["pg:write"],"resources":["shop/public.orders"]},"why":"x","for_ms":%s}' % number
             f.equal(alice.post("/v1/requests", text).status, 400)
 
+    @f.test("attack_55_headers_about_oneself_are_not_believed")
+    def _():
+        forged = {"X-Forwarded-For": "6.6.6.6", "Forwarded": "for=6.6.6.6;host=evil.example", "X-Real-IP": "6.6.6.6", "X-Forwarded-Host": "evil.example",
+                  "X-Forwarded-Proto": "https", "Date": "Fri, 01 Jan 2100 00:00:00 GMT", "X-Phi-Person": "bob", "X-Remote-User": "bob",
+                  "X-Client-Cert": "demo", "X-Device": "managed"}
+        mallory = kit.person(f, "mallory")
+        f.equal(mallory.get("/v1/whoami", headers=forged).json["person"]["name"], "mallory")
+        f.equal(nobody.get("/v1/whoami", headers=forged).status, 401)
+        f.equal(mallory.get("/v1/gateway/snapshot", headers=forged).status, 404)
+        r = kit.ask_scope(alice, "without them").json
+        made = alice.post("/v1/requests", {"target": "shop", "scope": {"actions": ["pg:write"], "resources": ["shop/public.orders"]}, "for_ms": 240000,
+                                           "why": "forged"}, headers=forged)
+        for part in ("6.6.6.6", "evil.example", "2100", "managed"):
+            f.true(part not in made.body.decode(), f"{part} came through: {made}")
+        for x in (r, made.json):
+            f.equal(kit.vote(bob, x, "deny").status, 200)
+
     @f.test("attack_49_no_secret_is_left_in_a_log_a_store_or_an_argument")
     def _():
         secrets = {"alice's token": alice.headers["Authorization"].split()[1], "the admin's": admin.headers["Authorization"].split()[1],
