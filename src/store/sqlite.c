@@ -178,7 +178,8 @@ static enum phi_rc run(struct lite *l, sqlite3_stmt *st, struct phi_err *err)
 static enum phi_rc fixed(struct lite *l, sqlite3_stmt **slot, const char *text, struct phi_err *err)
 {
     PHI_BUF(sql, 64);
-    phi_buf_adds(&sql, text);
+    if (!*slot)
+        phi_buf_adds(&sql, text);
     sqlite3_stmt *st = prepared(l, slot, &sql, err);
     return st ? run(l, st, err) : PHI_EIO;
 }
@@ -461,7 +462,9 @@ static enum phi_rc set_up(struct lite *l, struct phi_err *err)
     sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(l->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     PHI_TRY(exec(l, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                    "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -4096;",
+                    "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;"
+                    /* Savepoints keep the pages they would restore; in memory, not in a file. */
+                    "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;",
                  err));
     PHI_TRY(number(l, "PRAGMA synchronous", &full, err));
     if (full != 2)
