@@ -50,7 +50,7 @@ struct gw_sql_env gw_env_of(const struct gw_session *s)
 }
 
 /* True when the statement names what the catalogue lacks, and that is news. */
-static bool lacks(struct gw_session *s, struct gw_stmt *st, int64_t now)
+static bool lacks(struct gw_session *s, struct gw_stmt *st)
 {
     struct gw_sql_env env = gw_env_of(s);
     const struct gw_sql_facts *f = NULL;
@@ -60,7 +60,10 @@ static bool lacks(struct gw_session *s, struct gw_stmt *st, int64_t now)
     f = gw_sql_known(st->raw, &env, &id);
     if (f == NULL && !gw_sql_resolve(st->raw, st->sql, &env, &s->unit.mem, &f))
         return false;
-    if (!(f->flags & GW_SQL_MISSING) || gw_sql_still_missing(st->raw, now - MISSING_MS))
+    if (!(f->flags & GW_SQL_MISSING))
+        return false;
+    int64_t now = phi_now_boot_ms();
+    if (gw_sql_still_missing(st->raw, now - MISSING_MS))
         return false;
     gw_sql_missed(st->raw, now);
     return true;
@@ -73,11 +76,10 @@ static bool look_again(struct gw_session *s)
     bool any = false;
     if (u->looked || u->broken || s->txn_ddl || s->target->catalog == NULL)
         return false;
-    int64_t now = phi_now_boot_ms();
     u->looked = true;
     for (size_t i = 0; i < u->n; i++)
         if (u->ops[i].type == 'P' || u->ops[i].type == 'Q' || u->ops[i].type == 'B')
-            any = lacks(s, u->ops[i].stmt, now) || any;
+            any = lacks(s, u->ops[i].stmt) || any;
     if (any)
         s->wants_load = gw_target_missed(s->target);
     return any;

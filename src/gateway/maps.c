@@ -13,7 +13,7 @@ static void *keep(struct gw_session *s, size_t head, const struct phi_view *text
         total += texts[i].n;
     if (s->kept + total > GW_MAX_KEPT)
         return NULL;
-    uint8_t *mem = calloc(1, total);
+    uint8_t *mem = malloc(total); /* every byte is written below or by the caller */
     uint8_t *at = mem == NULL ? NULL : mem + head;
     for (size_t i = 0; i < n && mem != NULL; i++) {
         if (texts[i].n > 0)

@@ -52,7 +52,9 @@ struct gw_named { /* a statement of SQL's own that changes what a name means */
 struct gw_unit {
     struct phi_buf bytes;
     struct gw_op *ops;
-    size_t n, cap;
+    size_t cap;
+    struct phi_arena mem; /* actions, payload, settings of this unit */
+    size_t n;             /* from here on zero in an empty unit */
     size_t defs;    /* Parse and Close among them */
     bool simple;    /* a Query */
     bool flush;     /* ends with Flush */
@@ -63,7 +65,6 @@ struct gw_unit {
     uint32_t flags;       /* of all its statements, or-ed; HARMLESS only when all are */
     bool only_begins;     /* BEGIN and SET TRANSACTION only */
     bool runs;            /* holds a Bind, an Execute or a Query */
-    struct phi_arena mem; /* actions, payload, settings of this unit */
     const struct phi_pair *actions;
     size_t n_actions;
     struct phi_payload payload;

@@ -20,8 +20,7 @@ void gw_unit_clear(struct gw_unit *u)
         gw_portal_drop(u->ops[i].portal);
     }
     phi_arena_done(&u->mem);
-    struct gw_unit empty = {.bytes = u->bytes, .ops = u->ops, .cap = u->cap, .mem = u->mem};
-    *u = empty;
+    memset(&u->n, 0, sizeof *u - offsetof(struct gw_unit, n));
     phi_buf_clear(&u->bytes);
 }
 

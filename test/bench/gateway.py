@@ -64,7 +64,8 @@ class Peers:
     def start(self, cmd, port, env=None):
         log = open(os.path.join(self.folder, os.path.basename(cmd[0]) + ".log"), "w", encoding="utf-8")
         who = {"user": "nobody"} if os.geteuid() == 0 and "pgbouncer" in cmd[0] else {}
-        child = subprocess.Popen(cmd, stdout=log, stderr=log, env={**os.environ, **(env or {})}, **who)
+        # A session of its own, as phi's daemons have: the kernel schedules by session (autogroup), and one shared with pgbench wins.
+        child = subprocess.Popen(cmd, stdout=log, stderr=log, env={**os.environ, **(env or {})}, start_new_session=True, **who)
         self.running.append(child)
         self.flow.until(lambda: child.poll() is not None or not port_free(port), 10, f"{cmd[0]} does not listen")
         if child.poll() is not None:
