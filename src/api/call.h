@@ -35,6 +35,7 @@ struct api_call {
     const struct phi_json *body; /* checked against the row; NULL: the row has none */
     struct phi_view token;       /* session secret, "" when none came */
     struct phi_view csrf;        /* X-Phi-CSRF */
+    struct phi_view idempotency; /* Idempotency-Key */
     bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
     bool has_key;   /* a client certificate was verified: its key is `key` */
     struct phi_digest key;

@@ -82,22 +82,90 @@ static enum phi_rc made_answer(struct api_call *c, const struct phi_request_answ
     return api_refuse(c, err, API_INTERNAL, "no answer");
 }
 
+static enum phi_rc num_read(struct api_call *c, const char *key, int64_t max, int64_t *ret, struct phi_err *err)
+{
+    return phi_json_get(c->body, key) ? phi_json_need_int(c->body, key, 0, max, ret, err) : PHI_OK;
+}
+
+static enum phi_rc bounds_read(struct api_call *c, struct phi_request_ask *ask, struct phi_err *err)
+{
+    static const char *const keys[] = {"statements", "rows", "bytes", NULL};
+    const struct phi_json *budget = phi_json_get(c->body, "budget"), *windows = phi_json_get(c->body, "windows");
+    PHI_TRY(num_read(c, "for_ms", PHI_MAX_GRANT_MS, &ask->for_ms, err));
+    PHI_TRY(num_read(c, "uses", PHI_MAX_USES, &ask->uses, err));
+    PHI_TRY(num_read(c, "from_ms", INT64_MAX, &ask->from_ms, err));
+    PHI_TRY(num_read(c, "until_ms", INT64_MAX, &ask->until_ms, err));
+    if (ask->for_ms == 0 && ask->until_ms == 0)
+        return phi_fail(err, PHI_EINPUT, "say \"for_ms\", 1 to %lld, or \"until_ms\"", (long long)PHI_MAX_GRANT_MS);
+    if (budget)
+        PHI_TRY(phi_json_only(budget, keys, err));
+    ask->budget = (struct phi_budget){phi_json_num(budget, "statements", 0), phi_json_num(budget, "rows", 0),
+                                      phi_json_num(budget, "bytes", 0)};
+    return windows ? phi_windows_read(&c->arena, windows, &ask->windows, &ask->n_windows, err) : PHI_OK;
+}
+
+static enum phi_rc ask_read(struct api_call *c, struct phi_request_ask *ask, struct phi_err *err)
+{
+    const struct phi_json *glass = phi_json_get(c->body, "break_glass");
+    *ask = (struct phi_request_ask){
+        .target = phi_json_text(c->body, "target"),
+        .why = phi_json_text(c->body, "why"),
+        .ticket = phi_json_text(c->body, "ticket"),
+        .extends = phi_json_text(c->body, "extends"),
+        .key = c->idempotency,
+    };
+    if (glass)
+        phi_json_bool(glass, &ask->break_glass);
+    PHI_TRY(bounds_read(c, ask, err));
+    PHI_TRY(api_body_strs(c, "watchers", &ask->watchers, &ask->n_watchers, err));
+    PHI_TRY(api_body_strs(c, "suggested", &ask->suggested, &ask->n_suggested, err));
+    if (!phi_json_get(c->body, "scope"))
+        return ask->extends.n ? PHI_OK : phi_fail(err, PHI_EINPUT, "\"scope\" is needed, or \"extends\"");
+    return scope_read(c, ask, err);
+}
+
 enum phi_rc api_request_make(struct api_call *c, struct phi_err *err)
 {
     struct phi_request_answer r;
-    struct phi_request_ask ask = {
-        .target = phi_json_text(c->body, "target"),
-        .for_ms = phi_json_num(c->body, "for_ms", 0),
-        .uses = phi_json_num(c->body, "uses", 0),
-        .why = phi_json_text(c->body, "why"),
-        .ticket = phi_json_text(c->body, "ticket"),
-    };
-    if (ask.for_ms < 1 || ask.for_ms > PHI_MAX_GRANT_MS || ask.uses < 0 || ask.uses > PHI_MAX_USES)
-        return phi_fail(err, PHI_EINPUT, "\"for_ms\" is 1 to %lld, \"uses\" 0 to %d",
-                        (long long)PHI_MAX_GRANT_MS, PHI_MAX_USES);
-    PHI_TRY(scope_read(c, &ask, err));
+    struct phi_request_ask ask;
+    PHI_TRY(ask_read(c, &ask, err));
     PHI_TRY(phi_request_make(c->core, &c->arena, &c->actor, &ask, &r, err));
     return made_answer(c, &r, err);
+}
+
+enum phi_rc api_request_edit(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    struct phi_request_ask ask;
+    PHI_TRY(ask_read(c, &ask, err));
+    PHI_TRY(phi_request_edit(c->core, &c->arena, &c->actor, c->params[0], &ask, &r, err));
+    return request_answer(c, 200, &r);
+}
+
+enum phi_rc api_request_remark(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    struct phi_view kind = phi_json_text(c->body, "kind");
+    bool question = phi_view_is(kind, "question");
+    if (!question && kind.n && !phi_view_is(kind, "comment"))
+        return phi_fail(err, PHI_EINPUT, "\"kind\" is comment or question");
+    PHI_TRY(phi_request_remark(c->core, &c->arena, &c->actor, c->params[0], question,
+                               phi_json_text(c->body, "text"), &r, err));
+    return request_answer(c, 201, &r);
+}
+
+enum phi_rc api_request_watch(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    const struct phi_view *people;
+    size_t n;
+    bool suggested = false;
+    const struct phi_json *flag = phi_json_get(c->body, "suggested");
+    if (flag)
+        phi_json_bool(flag, &suggested);
+    PHI_TRY(api_body_strs(c, "people", &people, &n, err));
+    PHI_TRY(phi_request_watch(c->core, &c->arena, &c->actor, c->params[0], suggested, people, n, &r, err));
+    return request_answer(c, 200, &r);
 }
 
 enum phi_rc api_request_get(struct api_call *c, struct phi_err *err)

@@ -52,6 +52,72 @@
     X(GRANT_MISMATCH, 403, "grant.mismatch", "The grant is for something else",                    \
       "What runs must be what was approved; make a request for this.")                             \
     X(GRANT_USED, 409, "grant.used", "The grant's uses are spent", "Make a new request.")          \
+    X(GRANT_UNKNOWN, 404, "grant.unknown", "There is no such grant, or you may not see it",        \
+      "Check the id or code; `phi grant` lists yours.")                                            \
+    X(GRANT_EARLY, 403, "grant.early", "The grant begins later", "Wait until it begins.")          \
+    X(GRANT_WINDOW, 403, "grant.window", "The grant serves at other hours only",                   \
+      "Wait for its next window, or make a request for now.")                                      \
+    X(GRANT_BUDGET, 403, "grant.budget", "The grant's budget is spent",                            \
+      "Make a new request with the budget that the work needs.")                                   \
+    X(GRANT_BUSY, 409, "grant.busy", "Another use of the grant still runs on the same budget",     \
+      "Wait until it has ended.")                                                                  \
+    X(CLAIM_UNKNOWN, 404, "claim.unknown", "This gateway has no such claim",                       \
+      "Report the outcome of a claim that this gateway made.")                                     \
+    X(CLAIM_OVER, 409, "claim.over", "The claim has another outcome already",                      \
+      "Nothing to do: the first outcome stands.")                                                  \
+    X(LEASE_OVER, 403, "lease.over", "The gateway's lease is over",                                \
+      "The gateway renews it by itself; if it cannot, look at its connection to phid.")            \
+    X(CREDENTIAL_OVER, 403, "credential.over", "The credential is over or another's",              \
+      "Connect again with `phi connect`, which makes a new one.")                                  \
+    X(RECORDS_GAP, 400, "records.gap", "A batch of records was skipped",                           \
+      "Send the batches in their order; the snapshot names the last.")                             \
+    X(RIGHT_MISSING, 403, "right.missing", "You lack the right to do this",                        \
+      "`detail` names who may; ask one of them.")                                                  \
+    X(TARGET_UNKNOWN, 404, "target.unknown", "There is no such target", "`phi target` lists them.") \
+    X(PERSON_UNKNOWN, 404, "person.unknown", "There is no such person",                            \
+      "Check the name; an administrator can list people.")                                         \
+    X(POLICY_NONE, 403, "policy.none", "No policy is live, so everything is denied",               \
+      "An administrator makes one live with `phi policy`.")                                        \
+    X(POLICY_UNKNOWN, 404, "policy.unknown", "There is no policy of that version", "Check the version.") \
+    X(REQUEST_UNKNOWN, 404, "request.unknown", "There is no such request, or you may not see it",  \
+      "Check the id or code.")                                                                     \
+    X(REQUEST_QUOTA, 429, "request.quota", "Too many of your requests are pending",                \
+      "Cancel some, or wait until they are answered.")                                             \
+    X(REQUEST_NOT_YOURS, 403, "request.not-yours", "Only the requester may do this",               \
+      "Ask the requester.")                                                                        \
+    X(REQUEST_EXACT, 400, "request.exact", "A request for exact bytes cannot be edited",           \
+      "Send other bytes: that is another request.")                                                \
+    X(REQUEST_SCOPE, 400, "request.scope", "None of these actions fits these resources",           \
+      "Name actions that the policy's schema has for these resources.")                            \
+    X(REQUEST_ERASED, 410, "request.erased", "The body of this request was erased",                \
+      "Its hashes are still in the log; make a new request.")                                      \
+    X(EXTEND_NONE, 404, "extend.none", "You hold no such live grant to go on from",                \
+      "Make a new request.")                                                                       \
+    X(EXTEND_WIDER, 400, "extend.wider", "An extension asks for more than the grant gives",        \
+      "Make a new request for the rest.")                                                          \
+    X(IDEMPOTENCY_MISMATCH, 409, "idempotency.mismatch", "The Idempotency-Key was used for another request", \
+      "Take a new key for a new request.")                                                         \
+    X(REMARK_QUOTA, 429, "remark.quota", "The request takes no more remarks", "Talk elsewhere.")   \
+    X(GLASS_NONE, 403, "glass.none", "No policy lets you break the glass for this",                \
+      "Make a request without it, or ask a policy author.")                                        \
+    X(GLASS_REASON, 400, "glass.reason", "Breaking the glass needs a reason", "Say why with `-m`.") \
+    X(GLASS_UNREVIEWED, 403, "glass.unreviewed", "Your last break-glass was not reviewed yet",     \
+      "Ask an approver or administrator to review it; until then make a request.")                 \
+    X(GLASS_SELF, 403, "glass.self", "Nobody reviews their own break-glass", "Ask somebody else.") \
+    X(GLASS_REVIEWED, 409, "glass.reviewed", "There is no open review of this grant", "Nothing to do.") \
+    X(GLASS_LIVE, 409, "glass.live", "The grant still lives", "Revoke it first, or wait for its end.") \
+    X(DELEGATION_UNKNOWN, 404, "delegation.unknown", "There is no such delegation",                \
+      "Check the id; `GET /v1/delegations` lists yours.")                                          \
+    X(DELEGATION_SELF, 400, "delegation.self", "One delegates to somebody else", "Name another person.") \
+    X(DELEGATION_QUOTA, 429, "delegation.quota", "Too many of your delegations are live", "End some first.") \
+    X(CREDENTIAL_UNKNOWN, 404, "credential.unknown", "There is no such credential of yours", "Check the id.") \
+    X(GATEWAY_UNKNOWN, 404, "gateway.unknown", "There is no such gateway", "`phi gateway` lists them.") \
+    X(GROUP_NOT_MEMBER, 404, "group.not-member", "They are not in that group", "Nothing to do.")   \
+    X(PERSON_NAME_TAKEN, 409, "person.name-taken", "That name is taken", "Choose another name.")   \
+    X(PERSON_NOT_FIRST, 409, "person.not-first", "There is a first person already",                \
+      "Ask an administrator for a link.")                                                          \
+    X(LOG_CORRUPT, 503, "log.corrupt", "What is stored is not what the log says",                  \
+      "Nothing was done with it; an operator must run `phi log verify`.")                          \
     X(LIMIT, 429, "limit", "A limit was reached", "`detail` names it; wait, or ask for less.")     \
     X(BUNDLE_INVALID, 422, "bundle.invalid", "The policy bundle does not load",                    \
       "`detail` names the place and the reason.")                                                  \

@@ -40,14 +40,25 @@ const struct api_route api_routes[] = {
 
     /* ---- requests, votes, grants ---- */
     { "POST", "/v1/requests", PERSON, P, api_request_make, "Asks for a scope on a target for some time",
-      "target:str! scope:obj! for_ms:int! uses:int why:str! ticket:str", NULL, 0 },
+      "target:str! scope:obj for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr "
+      "extends:str break_glass:bool watchers:strs suggested:strs", NULL, 0 },
     { "GET", "/v1/requests", PERSON, P, api_request_list, "Lists requests", NULL, "box status limit", 0 },
     { "GET", "/v1/requests/{id}", PERSON, P, api_request_get, "One request, by id or code", NULL, NULL, 0 },
     { "POST", "/v1/requests/{id}/votes", PERSON, P, api_vote, "Approves or denies what was shown",
       "decision:str! digest:str! version:int! requirement:str reason:str narrowing:obj", NULL, 0 },
+    { "PUT", "/v1/requests/{id}", PERSON, P, api_request_edit, "Changes one's own pending request; its votes are void",
+      "target:str! scope:obj! for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr", NULL, 0 },
+    { "POST", "/v1/requests/{id}/remarks", PERSON, P, api_request_remark, "Comments or asks; no vote", "kind:str text:str!", NULL, 0 },
+    { "POST", "/v1/requests/{id}/watchers", PERSON, P, api_request_watch, "Names watchers or suggests approvers", "people:strs! suggested:bool", NULL, 0 },
     { "POST", "/v1/requests/{id}/cancel", PERSON, P, api_request_cancel, "Cancels one's own request", NULL, NULL, 0 },
     { "GET", "/v1/grants", PERSON, P, api_grant_list, "Lists grants", NULL, "box status limit", 0 },
     { "POST", "/v1/grants/{id}/revoke", PERSON, P, api_grant_revoke, "Ends a grant and cuts what runs on it", "why:str!", NULL, 0 },
+    { "POST", "/v1/grants/revoke", ADMIN, P, api_grant_revoke_many, "Ends all grants of a person, a resource, a policy version, or all",
+      "why:str! person:str resource:str target:str bundle_version:int everything:bool", NULL, 0 },
+    { "POST", "/v1/grants/{id}/review", PERSON, P, api_grant_review, "Closes the review of somebody's break-glass", "note:str!", NULL, 0 },
+    { "POST", "/v1/delegations", PERSON, P, api_delegation_make, "Lets somebody else vote for oneself for a while", "to:str! for_ms:int! why:str!", NULL, 0 },
+    { "GET", "/v1/delegations", PERSON, P, api_delegation_list, "Lists live delegations", NULL, NULL, 0 },
+    { "DELETE", "/v1/delegations/{id}", PERSON, P, api_delegation_end, "Ends a delegation", NULL, NULL, 0 },
     { "POST", "/v1/grants/{id}/return", PERSON, P, api_grant_return, "Gives one's own grant back", NULL, NULL, 0 },
 
     /* ---- the log ---- */
@@ -76,8 +87,8 @@ const struct api_route api_routes[] = {
     { "GET", "/v1/gateway/requests/{id}", GATEWAY, G, api_gw_request_get, "What became of a request of the gateway's", NULL, NULL, 0 },
     { "POST", "/v1/gateway/requests/{id}/leave", GATEWAY, G, api_gw_leave, "The waiter has left", "waiter:str!", NULL, 0 },
     { "POST", "/v1/grants/{id}/claims", GATEWAY, G, api_gw_claim, "Spends one use of a grant",
-      "key:str! principal:obj! credential:str session:str! target:str! digest:str act:str actions:arr! entities:arr! context:obj!", NULL, 0 },
-    { "POST", "/v1/claims/{id}/outcome", GATEWAY, G, api_gw_outcome, "Says what became of a claim", "outcome:str! tag:str rows:int", NULL, 0 },
+      "key:str! principal:obj! credential:str session:str! target:str! digest:str act:str actions:arr! entities:arr! context:obj! statements:int", NULL, 0 },
+    { "POST", "/v1/claims/{id}/outcome", GATEWAY, G, api_gw_outcome, "Says what became of a claim", "outcome:str! tag:str rows:int bytes:int", NULL, 0 },
     { "POST", "/v1/gateway/records", GATEWAY, G, api_gw_records, "Records plain allows", "batch:int! records:arr!", NULL, 0 },
     { "POST", "/v1/gateway/acks", GATEWAY, G, api_gw_ack, "Confirms that work was cut", "seq:int!", NULL, 0 },
 

@@ -219,6 +219,8 @@ static void token_take(struct exchange *x)
     }
     if (net_http_header(x->req, "x-phi-csrf", &v))
         c->csrf = kept(c, v);
+    if (net_http_header(x->req, "idempotency-key", &v))
+        c->idempotency = kept(c, v);
 }
 
 /* What a browser sends with a cookie, or from the form, must come from our own pages. */
