@@ -2,6 +2,8 @@
  * compiled evaluator, in all modes. They must agree. */
 #include "policy/comp_twice.h"
 
+#include "policy/comp.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -68,4 +70,37 @@ void comp_twice(const struct phi_bundle *b, const struct phi_entities *es, const
         in_all_modes(w, q, ask, answer);
     phi_query_close(q);
     phi_world_close(w);
+}
+
+static enum phi_rc plain(struct phi_world *w, struct phi_query **q, const struct cedar_env *env,
+                         struct cedar_plain_answer *ret, struct phi_err *err)
+{
+    const struct phi_value *const *vars = env->vars;
+    PHI_TRY(phi_world_add_all(w, env->entities, err));
+    PHI_TRY(phi_world_ready(w, err));
+    PHI_TRY(comp_query_open(w, vars[VAR_PRINCIPAL]->u.uid, vars[VAR_ACTION]->u.uid, vars[VAR_RESOURCE]->u.uid,
+                            vars[VAR_CONTEXT], q, err));
+    return comp_plain(w, *q, env->arena, ret, err);
+}
+
+void comp_twice_plain(const struct cedar_env *env, const struct cedar_policies *policies,
+                      const struct cedar_plain_answer *answer)
+{
+    struct comp *c = NULL;
+    struct phi_world *w = NULL;
+    struct phi_query *q = NULL;
+    struct cedar_plain_answer again;
+    struct phi_err err = { 0 };
+    bool same = comp_open(policies, env->schema, &c, &err) == PHI_OK && (w = comp_world_open(c, MAX_TWICE)) &&
+                plain(w, &q, env, &again, &err) == PHI_OK && again.allow == answer->allow &&
+                again.allow_strict == answer->allow_strict;
+    for (size_t i = 0; same && i < policies->n; i++)
+        same = again.each[i] == answer->each[i];
+    phi_query_close(q);
+    phi_world_close(w);
+    comp_close(c);
+    if (same)
+        return;
+    fprintf(stderr, "the evaluators disagree on a plain answer %s\n", err.msg);
+    abort();
 }

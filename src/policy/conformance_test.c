@@ -1,5 +1,6 @@
 /* Cedar's own conformance data, read in place beside the source tree: decisions, reasons and errors
  * of the plain evaluator must be Cedar's. Where the data is absent the run says so. */
+#include "policy/comp_twice.h"
 #include "policy/conform.h"
 #include "policy/est.h"
 #include "policy/kit_test.h"
@@ -89,6 +90,7 @@ static enum phi_rc run_request(struct test *t, const struct phi_json *r, struct 
         tally.misfits++;
     }
     PHI_TRY(cedar_plain_decide(&env, &t->policies, &got, err));
+    comp_twice_plain(&env, &t->policies, &got);
     tally.requests++;
     if (same(&t->policies, &got, r))
         return PHI_OK;

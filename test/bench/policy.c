@@ -237,7 +237,7 @@ static int load_many(size_t n)
 
 int main(int argc, char **argv)
 {
-    struct bench b = { .seconds = argc > 2 ? atof(argv[2]) : 1 };
+    struct bench b = { .seconds = argc > 2 ? strtod(argv[2], NULL) : 1 };
     if (argc == 3 && strcmp(argv[1], "load") == 0)
         return load_many(strtoul(argv[2], NULL, 10));
     if (argc < 2)
