@@ -1,0 +1,119 @@
+/* The public face of the policy engine: texts in, texts out. */
+#include "phi/policy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/conform.h"
+#include "policy/request.h"
+
+#define MAX_QUESTION (64UL << 20) /* bytes that one question may take */
+
+_Static_assert((int)PHI_DECISION_ALLOW == (int)PHI_ALLOW && (int)PHI_DECISION_DENY == (int)PHI_DENY &&
+                   (int)PHI_DECISION_NEEDS == (int)PHI_NEEDS, "the public verdicts are those inside");
+
+struct phi_policies {
+    struct phi_bundle *bundle;
+};
+
+struct phi_entity_set {
+    struct phi_entities *entities;
+};
+
+static void tell(char *to, size_t size, struct phi_view text)
+{
+    if (size == 0)
+        return;
+    size_t n = text.n < size - 1 ? text.n : size - 1;
+    if (n > 0)
+        memcpy(to, text.p, n);
+    to[n] = '\0';
+}
+
+struct phi_policies *phi_policies_open(const char *schema, const char *policies, const char *requirements, char *err,
+                                       size_t err_size)
+{
+    struct phi_bundle_text text = { phi_view_of(schema), phi_view_of(policies), phi_view_of(requirements), 0 };
+    struct phi_policies *p = calloc(1, sizeof *p);
+    struct phi_err why = { .msg = "out of memory" };
+    if (p && cedar_bundle_load(&text, CEDAR_LOAD_STRICT, &p->bundle, &why) == PHI_OK)
+        return p;
+    tell(err, err_size, phi_view_of(why.msg));
+    free(p);
+    return NULL;
+}
+
+void phi_policies_close(struct phi_policies *p)
+{
+    if (!p)
+        return;
+    phi_bundle_close(p->bundle);
+    free(p);
+}
+
+static enum phi_rc fill(const struct phi_policies *p, const char *json, size_t limit, struct phi_entities *es, struct phi_err *err)
+{
+    PHI_ARENA(a, limit > SIZE_MAX / 4 ? SIZE_MAX : 4 * limit);
+    const struct phi_json *v = NULL;
+    const struct cedar_schema *s = &p->bundle->schema;
+    PHI_TRY(phi_json_read(&a, phi_view_of(json), PHI_JSON_INT64 | PHI_JSON_NUL_OK, "entities", &v, err));
+    PHI_TRY(cedar_entities_add_json(es, s, v, err));
+    return cedar_conform_entities(s, es, err);
+}
+
+struct phi_entity_set *phi_entity_set_open(const struct phi_policies *p, const char *entities, size_t limit, char *err,
+                                 size_t err_size)
+{
+    struct phi_entity_set *w = calloc(1, sizeof *w);
+    struct phi_err why = { .msg = "out of memory" };
+    if (w)
+        w->entities = phi_entities_open(NULL, limit);
+    if (w && w->entities && fill(p, entities, limit, w->entities, &why) == PHI_OK)
+        return w;
+    tell(err, err_size, phi_view_of(why.msg));
+    phi_entity_set_close(w);
+    return NULL;
+}
+
+void phi_entity_set_close(struct phi_entity_set *w)
+{
+    if (!w)
+        return;
+    phi_entities_close(w->entities);
+    free(w);
+}
+
+static enum phi_rc read_question(const struct phi_policies *p, const struct phi_question *q, struct phi_arena *a,
+                                 struct phi_ask *ask, struct phi_err *err)
+{
+    const struct phi_json *v = NULL;
+    struct phi_view *met = phi_arena_array(a, q->n_met + 1, sizeof *met);
+    PHI_TRY(phi_uid_read(a, phi_view_of(q->principal), &ask->principal, err));
+    PHI_TRY(phi_uid_read(a, phi_view_of(q->action), &ask->action, err));
+    PHI_TRY(phi_uid_read(a, phi_view_of(q->resource), &ask->resource, err));
+    for (size_t i = 0; met && i < q->n_met; i++)
+        met[i] = phi_view_of(q->met[i]);
+    ask->met = met;
+    ask->n_met = met ? q->n_met : 0;
+    if (!q->context)
+        return PHI_OK;
+    const struct cedar_action *act = cedar_schema_action(&p->bundle->schema, ask->action);
+    PHI_TRY(phi_json_read(a, phi_view_of(q->context), PHI_JSON_INT64 | PHI_JSON_NUL_OK, "context", &v, err));
+    return cedar_value_from_json(a, v, act ? act->context : NULL, &ask->context, err);
+}
+
+enum phi_decision phi_policies_decide(const struct phi_policies *p, const struct phi_entity_set *w,
+                                      const struct phi_question *q, char *reason, size_t size)
+{
+    PHI_ARENA(a, MAX_QUESTION);
+    struct phi_ask ask = { 0 };
+    struct phi_answer answer = { .verdict = PHI_DENY };
+    struct phi_err err = { 0 };
+    if (read_question(p, q, &a, &ask, &err) != PHI_OK ||
+        phi_decide(p->bundle, w->entities, &ask, &a, &answer, &err) != PHI_OK) {
+        tell(reason, size, phi_view_of(err.msg));
+        return PHI_DECISION_DENY;
+    }
+    tell(reason, size, answer.reason);
+    return (enum phi_decision)answer.verdict;
+}
