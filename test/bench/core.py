@@ -1,0 +1,31 @@
+#!/usr/bin/python3
+"""The core over its stores: durable requests, claims and log entries a second, latency, and whether history makes them dearer."""
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../lib"))
+
+import scratch_pg  # noqa: E402
+
+BUILD = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release"))
+SECONDS = os.environ.get("PHI_BENCH_SECONDS", "3")
+
+
+def main():
+    if not os.environ.get("PHI_BENCH_BUILT"):
+        subprocess.run(["ninja", "-C", BUILD, "test/crash/core-bench"], check=True, stdout=subprocess.DEVNULL)
+    program = os.path.join(BUILD, "test/crash/core-bench")
+    with open("/proc/loadavg", encoding="ascii") as f:
+        print(f"load before: {f.read().split()[0]} on {os.cpu_count()} processors", flush=True)
+    with tempfile.TemporaryDirectory(prefix="phi-bench-", dir="/var/tmp") as folder:
+        good = subprocess.run([program, "sqlite", os.path.join(folder, "db"), SECONDS], check=False).returncode == 0
+    with scratch_pg.Scratch() as pg:
+        good = subprocess.run([program, "pgsql", pg.conninfo, SECONDS], check=False).returncode == 0 and good
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

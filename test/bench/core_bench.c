@@ -1,0 +1,240 @@
+/* What the core does a second over a store: core-bench sqlite FILE | pgsql CONNINFO  SECONDS
+ * Everything goes through batches as phid's core thread makes them; a batch is done when it is durable. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../sim/kit.h"
+#include "core/inner.h"
+#include "store/pgsql.h"
+#include "store/sqlite.h"
+
+#define IN_FLIGHT 64
+#define SAMPLES   2000000
+
+static struct kit k;
+static double *took;
+static size_t n_took, serial;
+static struct phi_view grant;
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void must(enum phi_rc rc, const char *what)
+{
+    if (rc == PHI_OK)
+        return;
+    fprintf(stderr, "%s: %s\n", what, k.err.msg);
+    exit(1);
+}
+
+static int by_size(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+static double percentile(double p)
+{
+    qsort(took, n_took, sizeof *took, by_size);
+    return n_took ? took[(size_t)(p * (double)(n_took - 1))] * 1000 : 0;
+}
+
+static void sample(double s)
+{
+    if (n_took < SAMPLES)
+        took[n_took++] = s;
+}
+
+/* ---- the commands */
+
+struct one {
+    size_t n;
+    struct phi_arena a;
+};
+
+static enum phi_rc claim_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    char key[24];
+    snprintf(key, sizeof key, "k%zu", o->n);
+    struct phi_actor gw = kit_gateway(1);
+    struct phi_pair pair = { PHI_LIT("pg:delete"), phi_ref_make(&o->a, "Table", "shop", "public", "orders", NULL) };
+    struct phi_claim_ask ask = { .grant = grant,
+                                 .key = phi_view_of(key),
+                                 .principal = k.person[KIT_ALICE],
+                                 .credential = k.credential[KIT_ALICE],
+                                 .session = PHI_LIT("s1"),
+                                 .target = PHI_LIT("shop"),
+                                 .actions = &pair,
+                                 .n_actions = 1 };
+    struct phi_claim claim;
+    return phi_grant_claim(c, &o->a, &gw, &ask, &claim, err);
+}
+
+static enum phi_rc request_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    char resource[64];
+    snprintf(resource, sizeof resource, "shop/public.t%zu", o->n);
+    struct phi_view text = phi_view_of(resource), action = PHI_LIT("pg:write");
+    struct phi_actor by = kit_actor(&k, KIT_ALICE);
+    struct phi_ref ref = phi_ref_make(&o->a, "Table", "shop", "public", strchr(resource, '.') + 1, NULL);
+    struct phi_request_ask ask = { .target = PHI_LIT("shop"),
+                                   .scope_actions = &action,
+                                   .n_scope_actions = 1,
+                                   .scope_resources = &ref,
+                                   .n_scope_resources = 1,
+                                   .for_ms = 600000,
+                                   .why = text };
+    struct phi_request_answer ans;
+    PHI_TRY(phi_request_make(c, &o->a, &by, &ask, &ans, err));
+    struct phi_request r;
+    return phi_request_cancel(c, &o->a, &by, ans.request.id, &r, err); /* nobody may have more than 100 pending */
+}
+
+static enum phi_rc append_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    (void)arg;
+    struct phi_entry e;
+    struct phi_digest hash = { { 1 } };
+    core_entry(c, &e, PHI_EV_RECORDS_BATCH, &(struct phi_actor){ PHI_ACTOR_GATEWAY, PHI_LIT("gw1") });
+    phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", PHI_LIT("gw1")));
+    phi_entry_int(&e, PHI_F_BATCH, 1);
+    phi_entry_int(&e, PHI_F_COUNT, 1);
+    phi_entry_hash(&e, PHI_F_RECORDS_HASH, &hash);
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+typedef enum phi_rc (*command)(struct phi_core *c, void *arg, struct phi_err *err);
+
+static void batch(command run, size_t n)
+{
+    static struct one ones[1024];
+    static struct phi_core_cmd cmds[1024];
+    for (size_t i = 0; i < n; i++) {
+        ones[i].n = serial++;
+        ones[i].a.limit = (size_t)16 << 20;
+        cmds[i] = (struct phi_core_cmd){ .run = run, .arg = &ones[i] };
+    }
+    must(phi_core_batch(k.core, cmds, n, &k.err), "batch");
+    for (size_t i = 0; i < n; i++) {
+        k.err = cmds[i].err;
+        must(cmds[i].rc, "command");
+        phi_arena_reset(&ones[i].a);
+    }
+}
+
+/* ---- the measurements */
+
+/* `n` callers, each of whom asks again when answered. */
+static double closed(const char *what, command run, size_t n, double seconds)
+{
+    double t0 = now_s(), t = t0;
+    size_t done = 0;
+    n_took = 0;
+    while (t - t0 < seconds) {
+        double was = t;
+        batch(run, n);
+        t = now_s();
+        for (size_t i = 0; i < n; i++)
+            sample(t - was);
+        done += n;
+    }
+    double rate = (double)done / (t - t0);
+    printf("  %-34s %4zu in flight  %9.0f/s   p50 %7.2f ms   p99 %7.2f ms\n", what, n, rate, percentile(0.5), percentile(0.99));
+    fflush(stdout);
+    return rate;
+}
+
+/* `rate` a second arrive whatever happens; at most 64 are in flight, and who waits for that is counted from arrival. */
+static void arriving(const char *what, command run, double rate, double seconds)
+{
+    double t0 = now_s(), first = 0;
+    size_t done = 0, due;
+    n_took = 0;
+    while ((first = now_s() - t0) < seconds) {
+        due = (size_t)(first * rate) - done;
+        if (due == 0) {
+            usleep(50);
+            continue;
+        }
+        due = due > IN_FLIGHT ? IN_FLIGHT : due;
+        batch(run, due);
+        double t = now_s() - t0;
+        for (size_t i = 0; i < due; i++)
+            sample(t - (double)(done + i + 1) / rate);
+        done += due;
+    }
+    printf("  %-34s %4.0f a second  %9.0f/s   p50 %7.2f ms   p99 %7.2f ms\n", what, rate, (double)done / first, percentile(0.5), percentile(0.99));
+    fflush(stdout);
+}
+
+static struct phi_store *store_open(bool pgsql, const char *place)
+{
+    struct phi_store *s = NULL;
+    struct phi_store_pgsql_opts o = { place, "", "core-bench", &k.clock };
+    must(pgsql ? phi_store_pgsql_open(&o, &s, &k.err) : phi_store_sqlite_open(place, &s, &k.err), "open");
+    return s;
+}
+
+static int64_t still_wall(void *self)
+{
+    (void)self;
+    return 1790000000000;
+}
+
+static int64_t still_boot(void *self)
+{
+    (void)self;
+    return 1000000;
+}
+
+static const char *still_id(void *self)
+{
+    (void)self;
+    return "boot-1";
+}
+
+static void grant_make(void)
+{
+    struct phi_request_answer ans;
+    struct phi_request r;
+    must(kit_scope(&k, KIT_ALICE, "pg:write", "shop/public.orders", 600000, 0, &ans), "scope");
+    must(kit_vote(&k, KIT_BOB, &ans.request, true, 0, &r), "vote");
+    if (!r.grant)
+        must(PHI_EINPUT, "no grant");
+    grant = phi_arena_copy(&k.keep, r.grant->id);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4)
+        return fprintf(stderr, "core-bench sqlite FILE | pgsql CONNINFO  SECONDS\n"), 2;
+    double s = strtod(argv[3], NULL);
+    took = calloc(SAMPLES, sizeof *took);
+    k.clock = (struct phi_clock){ NULL, still_wall, still_boot, still_id };
+    struct phi_store *store = store_open(strcmp(argv[1], "pgsql") == 0, argv[2]);
+    if (!took)
+        return 1;
+    kit_open(&k, store, 1);
+    grant_make();
+    printf("%s\n", argv[1]);
+    closed("claims", claim_one, 1, s);
+    double before = closed("claims", claim_one, IN_FLIGHT, s);
+    arriving("claims that arrive", claim_one, 5000, s);
+    closed("requests, made and cancelled", request_one, 1, s);
+    closed("requests, made and cancelled", request_one, IN_FLIGHT, s);
+    closed("log entries", append_one, 1024, 3 * s);
+    double after = closed("claims after all that", claim_one, IN_FLIGHT, s);
+    printf("  the log has %lld entries; claims cost %.2f of what they did at first\n", (long long)k.core->st.size, before / after);
+    kit_close(&k);
+    phi_store_close(store);
+    return 0;
+}
