@@ -5,14 +5,21 @@
 static enum phi_rc none_unreviewed(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
                                    struct phi_err *err)
 {
-    struct core_grant_row *rows, key = { .root = d->root, .review = CORE_REVIEW_OPEN };
-    size_t n;
-    PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_REVIEW, &key, (struct core_span){ .prefix = 2, .limit = 1 }, a, &rows,
-                      &n, err));
-    if (n == 0)
-        return PHI_OK;
-    return core_no(c, "glass.unreviewed", err, PHI_EDENIED,
-                   "your last break-glass, " PHI_FMT ", has not been reviewed by somebody else yet", PHI_ARG(rows[0].code));
+    struct core_person_row *people;
+    size_t n, m;
+    PHI_TRY(core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &people, &m, err));
+    for (size_t i = 0; i < m; i++) { /* under every account that is theirs by now */
+        struct core_grant_row *rows, key = { .root = people[i].id, .review = CORE_REVIEW_OPEN };
+        if (!phi_view_eq(people[i].id, d->root) && !phi_view_eq(people[i].same_as, d->root))
+            continue;
+        PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_REVIEW, &key, (struct core_span){ .prefix = 2, .limit = 1 }, a,
+                          &rows, &n, err));
+        if (n)
+            return core_no(c, "glass.unreviewed", err, PHI_EDENIED,
+                           "your last break-glass, " PHI_FMT ", has not been reviewed by somebody else yet",
+                           PHI_ARG(rows[0].code));
+    }
+    return PHI_OK;
 }
 
 /* Everything that can be met at once, and the glass. */

@@ -33,7 +33,7 @@ struct seen_grant {
     char id[40], act[72];
     enum kit_who who;
     int64_t made_tt, bound_ms, uses, effects;
-    bool exact, revoked;
+    bool exact, revoked, glass, reviewed;
 };
 struct seen_claim {
     char id[40], key[16];
@@ -48,7 +48,8 @@ struct sim {
     struct seen_claim c[MAX_SEEN];
     size_t n_r, n_g, n_c;
     enum kit_who is[KIT_PEOPLE]; /* who this account truly is, after links */
-    bool tell, crashing, let_in; /* let_in: mallory was a DBA for a while */
+    bool tell, crashing, let_in; /* let_in: mallory was a DBA for a while, or voted for one */
+    bool frozen; /* the live policy forbids writes */
     char wrong[300];
 };
 
@@ -121,6 +122,8 @@ static void effect(struct sim *s, struct seen_grant *g, enum kit_who who)
         wrong(s, "%lld effects of %lld", (long long)g->effects, (long long)g->uses);
     if (g->revoked)
         wrong(s, "an effect after the revocation");
+    if (s->frozen)
+        wrong(s, "an effect that the live policy forbids");
     if (who != g->who)
         wrong(s, "an effect by somebody else");
 }
@@ -280,6 +283,67 @@ static void step_people(struct sim *s)
             s->is[i] = to;
 }
 
+/* ---- rights without approval, and votes for others */
+
+#define GLASS                                                                                      \
+    "@id(\"glass\") permit (principal in Group::\"dev\", action in Action::\"pg:write\", resource in Target::\"[\\\"shop\\\"]\")\n" \
+    "when { context.met.contains(\"glass\") };\n"
+#define NEEDS                                                                                      \
+    "dba: {approve: [{from: 'Group::\"dba\"'}], ttl: 15m, delegation: true, remind: 3m}\n"         \
+    "two-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}], ttl: 5m, uses: 1, delegation: true}\n" \
+    "glass: {kind: break-glass, ttl: 10m}\n"
+
+static void step_glass(struct sim *s)
+{
+    struct phi_request_answer ans;
+    struct phi_request_ask ask = kit_scope_of(&s->k, "shop/public.orders");
+    enum kit_who who = pick(s, 3) ? KIT_ALICE : KIT_BOB;
+    ask.break_glass = true;
+    if (kit_make(&s->k, who, &ask, &ans) != PHI_OK || ans.kind != PHI_ANSWER_GRANT)
+        return;
+    for (size_t i = 0; i < s->n_g; i++)
+        if (s->g[i].glass && !s->g[i].reviewed && s->is[s->g[i].who] == s->is[who])
+            wrong(s, "the glass was broken again before a review");
+    if (s->n_g == MAX_SEEN)
+        return;
+    struct seen_grant *g = &s->g[s->n_g++];
+    *g = (struct seen_grant){ .who = who, .made_tt = s->tt, .uses = ans.grant.uses, .glass = true };
+    g->bound_ms = ans.grant.remaining_ms;
+    if (g->bound_ms > 600000)
+        wrong(s, "a broken glass lasts too long");
+    text(g->id, sizeof g->id, ans.grant.id);
+}
+
+static void step_review(struct sim *s)
+{
+    struct phi_grant_view v;
+    if (s->n_g == 0)
+        return;
+    struct seen_grant *g = &s->g[pick(s, s->n_g)];
+    enum kit_who who = (enum kit_who)pick(s, KIT_PEOPLE);
+    if (kit_review(&s->k, who, phi_view_of(g->id), &v) != PHI_OK)
+        return;
+    if (!g->glass || g->reviewed || s->is[who] == s->is[g->who])
+        wrong(s, "a review by its user, or of nothing");
+    g->reviewed = true;
+}
+
+static void step_delegate(struct sim *s)
+{
+    struct phi_delegation d;
+    enum kit_who giver = (enum kit_who)(KIT_BOB + pick(s, 3)), taker = (enum kit_who)(KIT_ALICE + pick(s, 5));
+    if (kit_delegate(&s->k, giver, taker, (int64_t)(1 + pick(s, 900)) * 1000, &d) == PHI_OK)
+        s->let_in |= taker == KIT_MALLORY;
+}
+
+static void step_policy(struct sim *s)
+{
+    bool freeze = pick(s, 2);
+    if (kit_bundle(&s->k, freeze ? GLASS "@id(\"freeze\") forbid (principal, action in Action::\"pg:write\", resource);\n" : GLASS,
+                   NEEDS) == PHI_OK)
+        s->frozen = freeze;
+}
+
 static void step_time(struct sim *s)
 {
     static const int64_t ms[] = { 1, 1000, 60000, 600000, 899999, 900000 };
@@ -332,6 +396,8 @@ static const struct {
     { "revoke", step_revoke, 4 },    { "withdraw", step_withdraw, 4 }, { "gateway", step_gateway, 4 },
     { "people", step_people, 4 },    { "time", step_time, 12 },      { "wall", step_wall, 3 },
     { "reboot", step_reboot, 3 },    { "crash", step_crash, 4 },
+    { "glass", step_glass, 5 },      { "review", step_review, 6 },   { "delegate", step_delegate, 3 },
+    { "policy", step_policy, 1 },
 };
 #define N_STEPS (sizeof steps / sizeof *steps)
 
@@ -394,6 +460,7 @@ static void every_seed_keeps_the_invariants(void **state)
     const char *one = getenv("PHI_SIM_SEED"), *count = getenv("PHI_SIM_SEEDS");
     struct phi_store *store = phi_store_mem_open();
     kit_open(&from, store, 42);
+    assert_int_equal(kit_bundle(&from, GLASS, NEEDS), PHI_OK);
     uint64_t first = one ? strtoull(one, NULL, 10) : 1, n = one ? 1 : count ? strtoull(count, NULL, 10) : SEEDS;
     for (uint64_t seed = first; seed < first + n; seed++)
         if (!one_seed(&from, seed, one != NULL, &grants, &effects)) {
