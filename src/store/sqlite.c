@@ -17,7 +17,7 @@
 struct lite {
     struct phi_store store;
     sqlite3 *db;
-    sqlite3_stmt *add[CORE_TABLES], *set[CORE_TABLES], *del[CORE_TABLES], *spend;
+    sqlite3_stmt *add[CORE_TABLES], *set[CORE_TABLES], *set_light[CORE_TABLES], *del[CORE_TABLES], *spend, *spend_light;
     sqlite3_stmt *get[CORE_TABLES][MAX_INDEX];
     sqlite3_stmt *list[CORE_TABLES][MAX_INDEX][SHAPES];
     sqlite3_stmt *begin, *commit, *mark, *unmark, *back;
@@ -78,16 +78,30 @@ static void sql_add(struct phi_buf *b, const struct core_table_def *d)
     phi_buf_addc(b, ')');
 }
 
-static void sql_set(struct phi_buf *b, const struct core_table_def *d)
+static bool in_index(const struct core_table_def *d, int col)
+{
+    for (int ix = 1; ix < d->n_index; ix++)
+        for (int i = 0; i < d->index[ix].n; i++)
+            if (d->index[ix].cols[i] == col)
+                return true;
+    return false;
+}
+
+/* The light form is for a row whose indexed columns stay as they are, and meets no other: SQLite writes every index anew
+ * of which a column stands after SET, whether it changes or not. */
+static void sql_set(struct phi_buf *b, const struct core_table_def *d, bool light)
 {
     int n = 0;
     phi_buf_printf(b, "UPDATE %s SET ", d->name);
     for (int i = 0; i < d->n_cols; i++)
-        if (!in_key(d, i))
+        if (!in_key(d, i) && !(light && in_index(d, i)))
             phi_buf_printf(b, "%s%s = ?%d", n++ ? ", " : "", d->cols[i].name, i + 1);
     if (n == 0) /* all of it is key: nothing can change, but the row must be there */
         phi_buf_printf(b, "%s = %s", d->cols[0].name, d->cols[0].name);
     sql_where(b, d, 0, CORE_INDEX_COLS);
+    for (int i = 0; light && i < d->n_cols; i++)
+        if (!in_key(d, i) && in_index(d, i))
+            phi_buf_printf(b, " AND +%s = ?%d", d->cols[i].name, i + 1); /* + : not to be looked up by */
     if (d->rev >= 0)
         phi_buf_printf(b, " AND rev = ?%d - 1", d->rev + 1);
 }
@@ -241,14 +255,14 @@ static enum phi_rc no_row(struct lite *l, enum core_table t, const void *row, st
     return phi_fail(err, PHI_ENOTFOUND, "%s: there is no such row", d->name);
 }
 
-static enum phi_rc lite_set(void *self, enum core_table t, const void *row, struct phi_err *err)
+static enum phi_rc set_once(struct lite *l, enum core_table t, const void *row, bool light, bool *ret_done, struct phi_err *err)
 {
-    struct lite *l = self;
     const struct core_table_def *d = core_table_of(t);
-    PHI_BUF(sql, 4096);
-    if (!l->set[t])
-        sql_set(&sql, d);
-    sqlite3_stmt *st = prepared(l, &l->set[t], &sql, err);
+    sqlite3_stmt **slot = light ? &l->set_light[t] : &l->set[t];
+    PHI_BUF(sql, 8192);
+    if (!*slot)
+        sql_set(&sql, d, light);
+    sqlite3_stmt *st = prepared(l, slot, &sql, err);
     int n = sqlite3_bind_parameter_count(st);
     for (int i = 0; st && i < d->n_cols && i < n; i++)
         if (bind_column(st, &d->cols[i], i + 1, row) != SQLITE_OK)
@@ -256,7 +270,19 @@ static enum phi_rc lite_set(void *self, enum core_table t, const void *row, stru
     if (!st)
         return failed(l, err);
     PHI_TRY(run(l, st, err));
-    return sqlite3_changes(l->db) == 1 ? PHI_OK : no_row(l, t, row, err);
+    *ret_done = sqlite3_changes(l->db) == 1;
+    return PHI_OK;
+}
+
+static enum phi_rc lite_set(void *self, enum core_table t, const void *row, struct phi_err *err)
+{
+    struct lite *l = self;
+    bool done = false;
+    if (core_table_of(t)->n_index > 1)
+        PHI_TRY(set_once(l, t, row, true, &done, err));
+    if (!done)
+        PHI_TRY(set_once(l, t, row, false, &done, err));
+    return done ? PHI_OK : no_row(l, t, row, err);
 }
 
 static enum phi_rc lite_del(void *self, enum core_table t, const void *key, struct phi_err *err)
@@ -362,30 +388,37 @@ static enum phi_rc lite_list(void *self, enum core_table t, int ix, const void *
     return ok;
 }
 
-static enum phi_rc lite_spend(void *self, const void *next, struct phi_err *err)
+static enum phi_rc spend_once(struct lite *l, const void *next, bool light, bool *ret_done, struct phi_err *err)
 {
-    struct lite *l = self;
     const struct core_table_def *d = core_table_of(CORE_GRANT);
-    PHI_BUF(sql, 4096);
-    if (!l->spend) {
+    sqlite3_stmt **slot = light ? &l->spend_light : &l->spend;
+    PHI_BUF(sql, 8192);
+    if (!*slot) {
         int used = 0;
         while (d->cols[used].at != offsetof(struct core_grant_row, used))
             used++;
-        sql_set(&sql, d);
+        sql_set(&sql, d, light);
         phi_buf_printf(&sql, " AND live = 1 AND used = ?%d - 1 AND (uses = 0 OR used < uses) RETURNING used", used + 1);
     }
-    sqlite3_stmt *st = prepared(l, &l->spend, &sql, err);
+    sqlite3_stmt *st = prepared(l, slot, &sql, err);
     if (!st || !bind_row(st, d, next))
         return failed(l, err);
     int rc = sqlite3_step(st);
-    bool mine = rc == SQLITE_ROW && sqlite3_column_int64(st, 0) == ((const struct core_grant_row *)next)->used;
+    *ret_done = rc == SQLITE_ROW && sqlite3_column_int64(st, 0) == ((const struct core_grant_row *)next)->used;
     if (rc == SQLITE_ROW)
         rc = sqlite3_step(st);
-    enum phi_rc ok = rc != SQLITE_DONE ? failed(l, err)
-                     : mine            ? PHI_OK
-                                       : phi_fail(err, PHI_ECONFLICT, "grants: no use is left, or the row has changed meanwhile");
+    enum phi_rc ok = rc == SQLITE_DONE ? PHI_OK : failed(l, err);
     sqlite3_reset(st);
     return ok;
+}
+
+static enum phi_rc lite_spend(void *self, const void *next, struct phi_err *err)
+{
+    bool done;
+    PHI_TRY(spend_once(self, next, true, &done, err));
+    if (!done)
+        PHI_TRY(spend_once(self, next, false, &done, err));
+    return done ? PHI_OK : phi_fail(err, PHI_ECONFLICT, "grants: no use is left, or the row has changed meanwhile");
 }
 
 /* ---- life */
