@@ -103,9 +103,10 @@ struct comp_val comp_make(const struct comp_maker *m, const struct phi_value *v)
 struct comp_ent {
     uint32_t type; /* COMP_NONE: of no type that policies or entities name */
     uint32_t reach, n_reach; /* into `reach` of the world: all ancestors, sorted. While it is filled: the parents */
-    uint32_t keys;           /* into `keys`: what of itself and its ancestors a scope names */
+    uint32_t keys;           /* into `keys`: which of its ancestors a scope names */
     uint16_t n_keys, n_attrs;
     bool present;
+    uint8_t mark; /* how scopes name itself */
     const struct comp_str *id;
     const struct comp_val *attrs; /* by slot of its type */
     const struct comp_rec *tags;  /* or NULL */
@@ -156,6 +157,7 @@ struct comp_policy {
     uint32_t conds, n_conds; /* into `kids`: all must be true */
     bool forbid, has_met;
     const struct cedar_policy *src;
+    struct phi_decider named; /* its id and @why, as an explanation gives them */
 };
 
 struct comp_list { /* policies by number, forbids first, each part in the text's order */
@@ -165,6 +167,7 @@ struct comp_list { /* policies by number, forbids first, each part in the text's
 
 struct comp_bucket { /* those whose scope names these; COMP_NONE: names nothing */
     uint32_t action, principal, resource; /* action: its place in the schema */
+    uint32_t only; /* a list of one stands here: most are, and it saves a look elsewhere */
     struct comp_list list;
 };
 

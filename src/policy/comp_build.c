@@ -179,6 +179,7 @@ static bool policy(struct comp *c, const struct cedar_policy *src, struct comp_p
 {
     p->src = src;
     p->forbid = src->forbid;
+    p->named = (struct phi_decider){ src->id, src->why };
     return scope(c, &src->principal, &p->principal) && scope(c, &src->action, &p->action) &&
            scope(c, &src->resource, &p->resource) && conditions(c, src, p);
 }

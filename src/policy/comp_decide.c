@@ -82,35 +82,48 @@ static bool add_bucket(const struct comp_env *x, struct phi_scratch *s, uint32_t
     return add_list(s, list);
 }
 
-struct keys {
+struct keys { /* an entity and those of its ancestors that scopes name */
     const uint32_t *p;
-    uint32_t n;
+    uint32_t n, self;
+    uint8_t mark;
 };
 
 static struct keys keys_of(const struct comp_env *x, uint32_t id)
 {
     if (id >= x->w->names.n_ents)
-        return (struct keys){ 0 };
+        return (struct keys){ .self = id };
     const struct comp_ent *e = &x->w->names.ents[id];
-    return (struct keys){ x->w->keys + e->keys, e->n_keys };
+    return (struct keys){ x->w->keys + e->keys, e->n_keys, id, e->mark };
+}
+
+/* Buckets of one principal: without a resource, and with each that is named. */
+static bool add_principal(const struct comp_env *x, struct phi_scratch *s, uint32_t id, uint8_t mark, const struct keys *rk)
+{
+    if ((mark & COMP_P_ALONE) && !add_bucket(x, s, id, COMP_NONE))
+        return false;
+    if (!(mark & COMP_P_BOTH))
+        return true;
+    if ((rk->mark & COMP_R_BOTH) && !add_bucket(x, s, id, rk->self))
+        return false;
+    for (uint32_t k = 0; k < rk->n; k++)
+        if ((x->c->marks[rk->p[k]] & COMP_R_BOTH) && !add_bucket(x, s, id, rk->p[k]))
+            return false;
+    return true;
 }
 
 static bool find_lists(const struct comp_env *x, struct phi_scratch *s)
 {
-    const uint8_t *marks = x->c->marks;
+    __builtin_prefetch(&x->w->names.ents[x->q->vars[VAR_RESOURCE]]);
     const struct keys pk = keys_of(x, x->q->vars[VAR_PRINCIPAL]), rk = keys_of(x, x->q->vars[VAR_RESOURCE]);
     s->n_lists = 0;
-    bool ok = add_list(s, x->q->action->open);
-    for (uint32_t i = 0; i < pk.n; i++) {
-        if ((marks[pk.p[i]] & COMP_P_ALONE) && !add_bucket(x, s, pk.p[i], COMP_NONE))
-            return false;
-        for (uint32_t k = 0; (marks[pk.p[i]] & COMP_P_BOTH) && k < rk.n; k++)
-            if ((marks[rk.p[k]] & COMP_R_BOTH) && !add_bucket(x, s, pk.p[i], rk.p[k]))
-                return false;
-    }
-    for (uint32_t k = 0; k < rk.n; k++)
-        if ((marks[rk.p[k]] & COMP_R_ALONE) && !add_bucket(x, s, COMP_NONE, rk.p[k]))
-            return false;
+    bool ok = add_list(s, x->q->action->open) && add_principal(x, s, pk.self, pk.mark, &rk);
+    for (uint32_t i = 0; ok && i < pk.n; i++)
+        ok = add_principal(x, s, pk.p[i], x->c->marks[pk.p[i]], &rk);
+    if (ok && (rk.mark & COMP_R_ALONE))
+        ok = add_bucket(x, s, COMP_NONE, rk.self);
+    for (uint32_t k = 0; ok && k < rk.n; k++)
+        if (x->c->marks[rk.p[k]] & COMP_R_ALONE)
+            ok = add_bucket(x, s, COMP_NONE, rk.p[k]);
     return ok;
 }
 
@@ -187,10 +200,8 @@ static bool name_hits(const struct comp_env *x, struct phi_scratch *s, struct ph
             return false;
     if (s->n_lists > 1)
         sort_numbers(s->hits, s->n_hits);
-    for (uint32_t i = 0; i < s->n_hits; i++) {
-        const struct cedar_policy *p = x->c->policies[s->hits[i]].src;
-        s->deciders[i] = (struct phi_decider){ p->id, p->why };
-    }
+    for (uint32_t i = 0; i < s->n_hits; i++)
+        s->deciders[i] = x->c->policies[s->hits[i]].named;
     ret->policies = s->deciders;
     ret->n_policies = s->n_hits;
     return true;

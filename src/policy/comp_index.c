@@ -123,7 +123,10 @@ static void put(struct comp *c, const struct entry *e, struct comp_list list)
     uint32_t i = bucket_hash(e->action, e->principal, e->resource);
     while (c->buckets[i & (c->cap_buckets - 1)].list.p)
         i++;
-    c->buckets[i & (c->cap_buckets - 1)] = (struct comp_bucket){ e->action, e->principal, e->resource, list };
+    struct comp_bucket *b = &c->buckets[i & (c->cap_buckets - 1)];
+    *b = (struct comp_bucket){ e->action, e->principal, e->resource, list.p[0], list };
+    if (list.n == 1)
+        b->list.p = &b->only;
 }
 
 static bool make_buckets(struct indexing *x)

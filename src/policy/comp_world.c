@@ -205,8 +205,7 @@ static bool find_keys(struct phi_world *w)
     for (uint32_t i = 0; w->c->marks && i < w->names.n_ents; i++) {
         struct comp_ent *e = &w->names.ents[i];
         e->keys = w->n_keys;
-        if (!add_key(w, e, i))
-            return false;
+        e->mark = i < w->c->names.n_ents ? w->c->marks[i] : 0;
         for (uint32_t k = 0; k < e->n_reach; k++)
             if (w->reach[e->reach + k] != i && !add_key(w, e, w->reach[e->reach + k]))
                 return false;
