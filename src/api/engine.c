@@ -15,6 +15,7 @@
 #define TICK_SOON_MS  200 /* a tick is a commit; no right is shorter than this */
 #define TICK_RETRY_MS 1000
 #define SIGN_RETRY_MS 1000
+#define SIGN_AFTER_MS 20 /* so that its two commits do not stand between a vote and the claim that follows it */
 #define LEASE_MS      5000 /* of the timer and of the signer, where the store is shared */
 #define LEASE_BEAT_MS 1000
 #define HEARD_MAX     (4u * 1024 * 1024)
@@ -29,7 +30,7 @@ enum sign_skip { SIGN_IT, SIGN_PUBLISHED, SIGN_NOT_OURS };
 struct sign_state {
     enum sign_skip skip; /* another phid has signed it, or is the one to do so */
     bool wanted, busy, ready; /* ready: from, size, root and proof are for the signing thread */
-    int64_t want_size, size, retry_at;
+    int64_t want_size, size, due_at, retry_at; /* not before either */
     int64_t from, stored; /* what the signer signed last, and what core has of it */
     struct phi_digest want_root, root;
     struct phi_tree_proof proof;
@@ -137,6 +138,8 @@ static void sign_want(void *self, int64_t size, const struct phi_digest *root)
 {
     struct api_engine *e = self;
     pthread_mutex_lock(&e->lock);
+    if (!e->sign.wanted)
+        e->sign.due_at = phi_now_boot_ms() + SIGN_AFTER_MS;
     e->sign.wanted = true;
     e->sign.want_size = size;
     e->sign.want_root = *root;
@@ -255,7 +258,8 @@ static void sign_step_over(struct api_engine *e, const struct api_job *j)
 static void sign_begin(struct api_engine *e)
 {
     struct sign_state *s = &e->sign;
-    if (!e->o.sign || !s->wanted || s->busy || phi_now_boot_ms() < s->retry_at)
+    int64_t now = phi_now_boot_ms();
+    if (!e->o.sign || !s->wanted || s->busy || now < s->retry_at || (!e->stopping && now < s->due_at))
         return;
     s->wanted = false;
     if (s->want_size <= s->stored)
@@ -368,8 +372,9 @@ static size_t batch_take(struct api_engine *e)
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
         int64_t ms = e->tick_at - phi_now_boot_ms();
-        if (ms > SIGN_RETRY_MS && e->sign.wanted && !e->sign.busy)
-            ms = SIGN_RETRY_MS;
+        int64_t sign_at = e->sign.due_at > e->sign.retry_at ? e->sign.due_at : e->sign.retry_at;
+        if (e->o.sign && e->sign.wanted && !e->sign.busy && ms > sign_at - phi_now_boot_ms())
+            ms = sign_at - phi_now_boot_ms();
         ms = ms < 1 ? 1 : ms;
         until.tv_sec += ms / 1000;
         until.tv_nsec += (ms % 1000) * 1000000;
