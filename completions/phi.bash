@@ -78,8 +78,8 @@ _phi() {
             esac ;;
         person)
             case $cur in
-            -*) words=" --json --help --group" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list add account" ;;
+            -*) words=" --json --help --yes --group" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list add account forget" ;;
             esac ;;
         group)
             case $cur in

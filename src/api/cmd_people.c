@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 #include "api/json_out.h"
 #include "core/bundle.h"
+#include "core/forget.h"
 #include "core/target.h"
 
 static struct phi_view member(struct api_call *c, const char *key)
@@ -40,6 +41,18 @@ enum phi_rc api_person_list(struct api_call *c, struct phi_err *err)
         phi_jw_end(w);
     }
     phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_person_forget(struct api_call *c, struct phi_err *err)
+{
+    struct phi_forgotten f;
+    PHI_TRY(phi_person_forget(c->core, &c->arena, &c->actor, c->params[0], &f, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_kv(w, "id", f.id);
+    phi_jw_ki(w, "requests", f.requests);
+    phi_jw_ki(w, "texts", f.texts);
     phi_jw_end(w);
     return PHI_OK;
 }

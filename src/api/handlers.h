@@ -8,7 +8,7 @@
     X(healthz)                                                                                     \
     X(metrics)                                                                                     \
     X(openapi_get) X(login_css) X(login_page) X(login_use) X(session_make) X(session_end)          \
-        X(whoami) X(person_add) X(person_list) X(member_add) X(member_del) X(account_add)          \
+        X(whoami) X(person_add) X(person_list) X(person_forget) X(member_add) X(member_del) X(account_add)          \
             X(link_make) X(target_add) X(target_list) X(credential_make) X(bundle_put)             \
                 X(bundle_get) X(gateway_add) X(gateway_list) X(request_make) X(request_list)       \
                     X(request_get) X(vote) X(request_cancel) X(grant_list) X(grant_revoke)         \

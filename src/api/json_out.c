@@ -231,6 +231,7 @@ static void body_write(struct phi_jw *w, struct phi_arena *a, const struct phi_r
     json_kv(w, "scope", phi_json_get(v, "scope"));
     json_kv(w, "settings", phi_json_get(v, "settings"));
     json_kv(w, "body", v);
+    phi_jw_kb(w, "erased", r->body.n == 0);
 }
 
 static void remarks_write(struct phi_jw *w, const struct phi_request *r)

@@ -40,6 +40,9 @@
       "Check the name, id or code.")                                                               \
     X(CONFLICT, 409, "conflict", "The state has changed meanwhile", "Look again and retry.")       \
     X(EXISTS, 409, "exists", "That name is taken", "Choose another name.")                         \
+    X(PERSON_ACTIVE, 409, "person.active", "This person still has a pending request or a live grant", \
+      "End these first, then forget.")                                                             \
+    X(PERSON_SELF, 409, "person.self", "Nobody forgets themself", "Ask another administrator.")     \
     X(REQUEST_CHANGED, 409, "request.changed", "The request is not the one that you were shown",   \
       "Look at the request again; then vote on its present digest.")                               \
     X(REQUEST_SELF, 403, "request.self", "Nobody votes on what they asked for",                    \

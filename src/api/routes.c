@@ -26,6 +26,7 @@ const struct api_route api_routes[] = {
     /* ---- people, groups, targets, gateways, policy ---- */
     { "POST", "/v1/people", ADMIN, P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, 0 },
     { "GET", "/v1/people", ADMIN, P, api_person_list, "Lists people with their groups", NULL, NULL, 0 },
+    { "POST", "/v1/people/{person}/forget", ADMIN, P, api_person_forget, "Erases a person's names and texts; the log stays whole", NULL, NULL, 0 },
     { "POST", "/v1/groups/{group}/members", ADMIN, P, api_member_add, "Puts a person into a group", "person:str!", NULL, 0 },
     { "DELETE", "/v1/groups/{group}/members/{person}", ADMIN, P, api_member_del, "Takes a person out of a group", NULL, NULL, 0 },
     { "POST", "/v1/accounts", ADMIN, P, api_account_add, "Links a second account name to a person", "name:str! person:str!", NULL, 0 },

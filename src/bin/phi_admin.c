@@ -88,6 +88,48 @@ int cli_do_person_account(struct cli *c)
     return rc ? rc : done(c, &r, "Linked.", NULL);
 }
 
+/* There is no way back, so a person at a terminal types the name, and a script says --yes. */
+static bool sure(struct cli *c)
+{
+    char line[512];
+    if (cli_has(c, OPT_YES))
+        return true;
+    if (!cli_tty()) {
+        fputs("phi: without a terminal this needs --yes\n", stderr);
+        return false;
+    }
+    fprintf(stderr, "This erases names, reasons and request bodies and cannot be undone. Type the name to go on: ");
+    if (!fgets(line, sizeof line, stdin))
+        return false;
+    line[strcspn(line, "\n")] = 0;
+    return strcmp(line, c->arg[0]) == 0;
+}
+
+int cli_do_person_forget(struct cli *c)
+{
+    struct client_reply r;
+    PHI_BUF(path, 1024);
+    int rc = cli_open(c);
+    if (rc)
+        return rc;
+    if (!sure(c))
+        return CLI_ERROR;
+    phi_buf_adds(&path, "/v1/people/");
+    client_path_add(&path, phi_view_of(c->arg[0]));
+    phi_buf_adds(&path, "/forget");
+    if ((rc = cli_call(c, "POST", phi_buf_str(&path), NULL, &r)))
+        return rc;
+    if (cli_has(c, OPT_JSON)) {
+        cli_json(c, r.json);
+        return CLI_DONE;
+    }
+    phi_buf_printf(&c->out, "Forgotten: %lld texts, the bodies of %lld requests. The log keeps the id ", (long long)phi_json_num(r.json, "texts", 0),
+                   (long long)phi_json_num(r.json, "requests", 0));
+    cli_esc(c, phi_json_text(r.json, "id"));
+    cli_put(c, " and salted hashes.\n");
+    return CLI_DONE;
+}
+
 static void group_path(struct cli *c, struct phi_buf *path)
 {
     phi_buf_adds(path, "/v1/groups/");

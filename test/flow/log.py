@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 
 import phiflow
+import house
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -162,6 +163,50 @@ with phiflow.Flow() as f, tempfile.TemporaryDirectory() as scratch:
             said = f.phi("bob", *verify, check=False)
             f.equal(said.returncode, 1)
             f.contains(said.stdout, "entry 100")
+
+    secret = "reason-4711"
+    asked = []
+
+    @f.test("nobody is forgotten while a request of theirs is pending or a grant lives")
+    def _():
+        f.phi("alice", "request", "pg:write", "shop/public.orders", "--for", "5m", "-m", secret)
+        asked.append(json.loads(f.phi("alice", "inbox", "--mine", "--json"))["requests"][0])
+        said = f.phi("bob", "person", "forget", "alice", "--yes", check=False)
+        f.equal(said.returncode, 3)  # bob is no administrator
+        for _ in range(2):
+            try:
+                api.call("POST", "/v1/people/alice/forget")
+                f.true(False, "forgotten all the same")
+            except house.ApiError as e:
+                f.equal(e.status, 409)
+            if asked[0]["status"] == "pending":
+                f.phi("bob", "approve", asked[0]["code"], "--digest", asked[0]["digest"], "--yes", "-m", secret + "-bob")
+                asked[0]["status"] = "approved"
+        f.phi("bob", "revoke", asked[0]["code"], "-m", "over")
+
+    @f.test("forgetting erases names, reasons and bodies; the log still verifies, and the body says that it is erased")
+    def _():
+        f.until(lambda: api.call("GET", "/v1/grants?box=all&status=live").get("grants") == [])
+        done = api.call("POST", "/v1/people/alice/forget")
+        f.true(done["requests"] >= 2 and done["texts"] >= done["requests"], done)
+        f.equal(f.phi("alice", "whoami", check=False).returncode != 0, True)
+        shown = api.call("GET", "/v1/requests/" + asked[0]["id"])
+        f.equal((shown["erased"], shown["body"], shown["digest"]), (True, None, asked[0]["digest"]))
+        f.true("alice" not in json.dumps(shown) and f"{secret}\"" not in json.dumps(shown), shown)
+        f.equal([p["name"] for p in api.call("GET", "/v1/people")["people"] if p["id"] == done["id"]], ["forgotten-" + done["id"][-12:]])
+        f.contains(f.phi("bob", "log", "verify"), "verified")
+        again = api.make("/v1/people", {"name": "alice", "groups": []})
+        f.true(again["id"] != done["id"])
+
+    @f.test("after the next start nothing of it is in the store's file")
+    def _():
+        f.house.phid.stop()
+        with open(f.place.path("phid", "phi.db"), "rb") as db:
+            text = db.read()
+        f.true((secret + '"').encode() not in text and secret.encode() + b"\x00" not in text, "the reason is still there")
+        f.equal(text.count(secret.encode()), text.count((secret + "-bob").encode()))  # bob's own reason stays
+        f.house.start(f.house.phid, ["people", "gateways"])
+        f.contains(f.phi("bob", "log", "verify"), "verified")
 
     program, why = second(scratch)
     if not program:
