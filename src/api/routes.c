@@ -72,7 +72,7 @@ const struct api_route api_routes[] = {
     { "GET", "/v1/log/receipts/{index}", PERSON, P, api_log_receipt, "A receipt (C2SP tlog-proof) of one entry", NULL, NULL, API_RAW },
     { "GET", "/checkpoint", NONE, P | G, api_log_checkpoint, "C2SP tlog-tiles: the newest signed checkpoint", NULL, NULL, API_RAW },
     { "GET", "/tile/entries/{path*}", PERSON, P, api_log_bundle, "C2SP tlog-tiles: an entry bundle", NULL, NULL, API_RAW },
-    { "GET", "/tile/{path*}", NONE, P | G, api_log_tile, "C2SP tlog-tiles: a tile of hashes", NULL, NULL, API_RAW },
+    { "GET", "/tile/{path*}", NONE, P, api_log_tile, "C2SP tlog-tiles: a tile of hashes", NULL, NULL, API_RAW },
 
     /* ---- events ---- */
     { "GET", "/v1/events", PERSON, P, api_events_person, "What changes, as it changes", NULL, NULL, API_STREAM | API_RAW },
