@@ -1,6 +1,7 @@
 /* Answers Cedar's questions for policy_diff.mjs, one line of JSON each: a set of policies, entities and requests in, what each
  * request gets out. Both evaluators answer; where they differ the line says so. */
 #include "policy/comp.h"
+#include "policy/est.h"
 #include "policy/schema.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void ids(struct phi_jw *w, const struct set *s, const struct cedar_plain_
     for (size_t i = 0; i < s->policies.n; i++) {
         bool counts = got->each[i] == CEDAR_SATISFIED && s->policies.p[i]->forbid == forbidden;
         if (errors ? got->each[i] == CEDAR_ERROR : counts)
-            phi_jw_str(w, phi_arena_printf(s->arena, "policy%zu", i));
+            phi_jw_str(w, s->policies.p[i]->id);
     }
     phi_jw_end(w);
 }
@@ -40,7 +41,7 @@ static void forbids(struct phi_jw *w, const struct set *s)
     phi_jw_arr(w);
     for (size_t i = 0; i < s->policies.n; i++)
         if (s->policies.p[i]->forbid)
-            phi_jw_str(w, phi_arena_printf(s->arena, "policy%zu", i));
+            phi_jw_str(w, s->policies.p[i]->id);
     phi_jw_end(w);
 }
 
@@ -77,13 +78,26 @@ static enum phi_rc answer(struct set *s, const struct phi_json *r, struct phi_jw
     return PHI_OK;
 }
 
+/* Policies as Cedar's JSON, templates and links among them. */
+static enum phi_rc read_set(struct set *s, const struct phi_json *v, struct phi_err *err)
+{
+    struct cedar_policy_set all;
+    PHI_TRY(cedar_set_from_json(s->arena, v, &all, err));
+    s->policies = all.policies;
+    return PHI_OK;
+}
+
 static enum phi_rc load(struct set *s, const struct phi_json *v, struct phi_err *err)
 {
     struct phi_view schema = { 0 };
     s->has_schema = phi_json_str(phi_json_get(v, "schema"), &schema);
     if (s->has_schema)
         PHI_TRY(cedar_schema_parse(s->arena, schema, "schema", &s->schema, err));
-    PHI_TRY(cedar_policies_parse(s->arena, phi_json_text(v, "policies"), "policies", &s->policies, err));
+    const struct phi_json *set = phi_json_get(v, "set");
+    if (set)
+        PHI_TRY(read_set(s, set, err));
+    else
+        PHI_TRY(cedar_policies_parse(s->arena, phi_json_text(v, "policies"), "policies", &s->policies, err));
     PHI_TRY(cedar_entities_add_json(s->entities, s->has_schema ? &s->schema : NULL, phi_json_get(v, "entities"), err));
     PHI_TRY(comp_open(&s->policies, s->has_schema ? &s->schema : NULL, &s->comp, err));
     s->world = comp_world_open(s->comp, MAX_LINE);
@@ -136,7 +150,7 @@ int main(void)
         struct phi_err err = { 0 };
         const struct phi_json *v = NULL;
         phi_jw_init(&w, &out);
-        if (phi_json_read(&a, phi_view_mem(line, (size_t)n), PHI_JSON_INT64 | PHI_JSON_NUL_OK, "case", &v, &err) == PHI_OK) {
+        if (phi_json_read(&a, phi_view_mem(line, (size_t)n), CEDAR_EST_JSON, "case", &v, &err) == PHI_OK) {
             run(v, &a, &w);
         } else {
             phi_jw_obj(&w);

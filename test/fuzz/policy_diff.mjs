@@ -26,16 +26,22 @@ const waiting = []
 let gone = null
 createInterface({ input: child.stdout }).on('line', line => waiting.shift()?.(JSON.parse(line)))
 child.on('exit', code => { gone = code; for (const f of waiting.splice(0)) f({ error: `the program ended with ${code}`, crash: true }) })
+const jsonOf = (table, write) => Object.fromEntries(Object.entries(table).map(([id, text]) => {
+  const made = write(text)
+  if (made.type !== 'success') throw new Error(`${sayErrors(made.errors)} in ${text}`)
+  return [id, made.json]
+}))
+const inJson = set => ({ staticPolicies: jsonOf(set.staticPolicies, cedar.policyToJson), templates: jsonOf(set.templates, cedar.templateToJson), templateLinks: set.templateLinks })
 const askPhi = q => new Promise(done => {
   if (gone !== null) return done({ error: `the program ended with ${gone}`, crash: true })
   waiting.push(done)
-  child.stdin.write(JSON.stringify(q) + '\n')
+  child.stdin.write(JSON.stringify(q.set ? { ...q, set: inJson(q.set) } : q) + '\n')
 })
 
 // ---- Cedar
 const sayErrors = list => list.map(e => e.message).join('; ').slice(0, 300)
 function askCedar(q) {
-  const set = cedar.preparsePolicySet('p', { staticPolicies: q.policies })
+  const set = cedar.preparsePolicySet('p', q.set ?? { staticPolicies: q.policies })
   if (set.type !== 'success') return { error: sayErrors(set.errors) }
   if (q.schema) {
     const s = cedar.preparseSchema('s', q.schema)
@@ -107,7 +113,7 @@ for (const name of existsSync(kept) ? readdirSync(kept).filter(n => n.endsWith('
   console.log(`${name} differs\n  phi:   ${JSON.stringify(found.ours)}\n  Cedar: ${JSON.stringify(found.theirs)}`)
 }
 
-const tally = { cases: 0, allow: 0, erring: 0, refused: 0, sets: 0 }
+const tally = { cases: 0, allow: 0, erring: 0, refused: 0, sets: 0, json: 0 }
 const started = Date.now()
 const more = () => opts.seconds ? Date.now() - started < Number(opts.seconds) * 1000 : tally.cases < Number(opts.cases)
 for (let seed = Number(opts.seed); more() && failed < 5; seed++) {
@@ -117,6 +123,7 @@ for (let seed = Number(opts.seed); more() && failed < 5; seed++) {
   tally.cases += q.requests.length
   for (const a of theirs.answers ?? []) { tally.allow += a.allow ? 1 : 0; tally.erring += a.errors?.length ? 1 : 0 }
   if (theirs.error) tally.refused++
+  if (q.set) tally.json++
   if (same(ours, theirs)) continue
   failed++
   console.log(`seed ${seed}`)
@@ -125,7 +132,7 @@ for (let seed = Number(opts.seed); more() && failed < 5; seed++) {
   if (gone !== null) break
 }
 const seconds = ((Date.now() - started) / 1000).toFixed(1)
-console.log(`${tally.cases} cases of ${tally.sets} policy sets in ${seconds} s: ${tally.allow} allowed, ${tally.erring} with errors, ${tally.refused} sets refused by both; ${replayed} kept ones replayed`)
+console.log(`${tally.cases} cases of ${tally.sets} policy sets in ${seconds} s: ${tally.allow} allowed, ${tally.erring} with errors, ${tally.refused} sets refused by both, ${tally.json} sets as JSON with templates; ${replayed} kept ones replayed`)
 child.stdin.end()
 // A generator that never allows, or never errs, would test nothing.
 const thin = tally.cases >= 1000 && (tally.allow * 20 < tally.cases || tally.erring * 20 < tally.cases || tally.refused * 4 > tally.sets)

@@ -242,7 +242,23 @@ export function makeCase(seed) {
   })
   // Some texts are damaged: both must then take them, and as the same, or both refuse.
   const mangle = r.maybe(0.12) ? { at: r.next(), cut: r.below(4), add: r.pick(SCRAPS) } : null
-  return { schema, withSchema: r.maybe(0.5), policies, entities: makeEntities(r, schema), requests, mangle }
+  return { schema, withSchema: r.maybe(0.5), policies, entities: makeEntities(r, schema), requests, mangle, json: !mangle && r.maybe(0.3) }
+}
+
+// Some sets are given to phi as Cedar writes them in JSON; and a policy that names its principal or resource may stand as a template and
+// its link. Numbers that JavaScript cannot hold stay in text.
+function linked(c) {
+  const texts = c.policies.map(policyText)
+  if (!c.json || c.mangle || texts.some(t => /[0-9]{16}/.test(t))) return {}
+  const set = { staticPolicies: {}, templates: {}, templateLinks: [] }
+  c.policies.forEach((p, i) => {
+    const slot = p.head.match(/(principal|resource)( is [A-Za-z0-9:]+)? (==|in) ((?:N::)?[ER][0-9]?)::"((?:[^"\\]|\\")*)"/)
+    if (!slot || slot[3] === 'in' && /action in/.test(slot[0])) { set.staticPolicies[`policy${i}`] = texts[i]; return }
+    const head = p.head.replace(slot[0], `${slot[1]}${slot[2] ?? ''} ${slot[3]} ?${slot[1]}`)
+    set.templates[`template${i}`] = policyText({ ...p, head })
+    set.templateLinks.push({ templateId: `template${i}`, newId: `policy${i}`, values: { [`?${slot[1]}`]: { type: slot[4], id: slot[5].replace(/\\"/g, '"') } } })
+  })
+  return { set }
 }
 
 export function toQuestion(c) {
@@ -250,7 +266,7 @@ export function toQuestion(c) {
   if (!c.withSchema) // else the schema gives the actions
     for (const [id, a] of Object.entries(c.schema.actions)) entities.push({ uid: { type: 'Action', id }, attrs: {}, parents: a.in.map(g => ({ type: 'Action', id: g })) })
   const texts = c.policies.map(policyText).join('\n')
-  return { schema: c.withSchema ? schemaText(c.schema) : null, policies: c.mangle ? mangled(texts, c.mangle) : texts, entities, requests: c.requests }
+  return { schema: c.withSchema ? schemaText(c.schema) : null, policies: c.mangle ? mangled(texts, c.mangle) : texts, entities, requests: c.requests, ...linked(c) }
 }
 
 // ---- smaller cases, the most that can go first
