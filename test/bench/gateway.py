@@ -217,6 +217,37 @@ def memory(flow):
             print(f"  {name:12} {cmd[:40]:40} {pss_kb(pid) / 1024:8.1f} MB")
 
 
+def tls_memory(flow, peers, sessions=60):
+    """What a client's session over TLS costs the gateway: its growth from 10 sessions that have run statements to 10 + `sessions`."""
+    cert, key = os.path.join(peers.folder, "tls.crt"), os.path.join(peers.folder, "tls.key")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout", key, "-out", cert],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.chmod(key, 0o600)
+    with open(flow.house.gateway_conf, "a", encoding="utf-8") as f:
+        f.write(f"    tls_cert: {cert}\n    tls_key: {key}\n")
+    flow.house.gateway.stop()
+    flow.house.gateway.start()
+    script = peers.write("sleep.sql", "SELECT abalance FROM pgbench_accounts WHERE aid = 1;\n\\sleep 20 s\n")
+    env = {**os.environ, **peers.phi()[0], "PGSSLMODE": "require"}
+    kb, running = [], []
+    try:
+        for n in (10, sessions):
+            running.append(subprocess.Popen(["pgbench", "-n", "-f", script, "-c", str(n), "-T", "30"], env=env, stdout=subprocess.DEVNULL,
+                                            stderr=subprocess.DEVNULL, start_new_session=True))
+            time.sleep(4)  # nothing tells when the last of them sleeps
+            kb.append(pss_kb(flow.house.gateway.pid()))
+            with open(f"/proc/{flow.house.gateway.pid()}/net/tcp", encoding="ascii") as f:
+                port = f":{flow.place.ports['gateway']:04X}"
+                there = sum(1 for line in f if line.split()[1].endswith(port) and line.split()[3] == "01")
+            if there != sum((10, sessions)[:len(kb)]):
+                raise phiflow.Failed(f"{there} sessions are open, not {sum((10, sessions)[:len(kb)])}")
+    finally:
+        for child in running:
+            child.terminate()
+            child.wait(10)
+    print(f"  a client's session over TLS, with its connection to the target: {(kb[1] - kb[0]) / sessions:.1f} KB")
+
+
 def main():
     args = argparse.ArgumentParser()
     args.add_argument("--seconds", type=int, default=4)
@@ -230,6 +261,7 @@ def main():
         opts.seconds, opts.rounds, opts.clients, opts.approvals = 2, 1, "8", 20
     with phiflow.Flow() as flow:
         peers = Peers(flow)
+        print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} before")
         memory(flow)
         env = peers.env(peers.target)
         subprocess.run(["pgbench", "-i", "-q", "-s", str(SCALE)], env={**os.environ, **env}, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -238,6 +270,7 @@ def main():
             throughput(peers, opts)
             approve_to_forward(flow, opts.approvals)
             memory(flow)
+            tls_memory(flow, peers)
         finally:
             peers.stop()
 
