@@ -1,6 +1,8 @@
 /* Texts of policies, schemas and requirements. Parts are separated by a line "---": policies, then
  * optionally a schema, then requirements. A bundle that loads must decide as the plain evaluations do. */
 #include "policy/bundle.h"
+#include "policy/est.h"
+#include "policy/fmt.h"
 #include "policy/plain.h"
 #include "policy/request.h"
 
@@ -84,6 +86,25 @@ static void decide(const struct phi_bundle *b, struct phi_arena *a)
     phi_entities_close(es);
 }
 
+/* Formatting changes no policy, and what it wrote it leaves alone. */
+static void format(struct phi_arena *a, struct phi_view text)
+{
+    PHI_BUF(once, 64 << 20);
+    PHI_BUF(twice, 64 << 20);
+    struct cedar_policies before, after;
+    struct phi_err err;
+    if (cedar_templates_parse(a, text, "t", &before, &err) != PHI_OK)
+        return;
+    if (cedar_fmt(a, text, "t", &once, &err) != PHI_OK ||
+        cedar_templates_parse(a, phi_buf_view(&once), "t", &after, &err) != PHI_OK || before.n != after.n)
+        abort();
+    for (size_t i = 0; i < before.n; i++)
+        if (!cedar_policy_same(before.p[i], after.p[i]))
+            abort();
+    if (cedar_fmt(a, phi_buf_view(&once), "t", &twice, &err) != PHI_OK || !phi_view_eq(phi_buf_view(&once), phi_buf_view(&twice)))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct phi_view rest = { data, size };
@@ -98,8 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     PHI_ARENA(a, 256 << 20);
     struct phi_bundle *b = NULL;
     struct phi_err err;
-    struct cedar_policies policies;
-    cedar_policies_parse(&a, text.policies, "policies", &policies, &err);
+    format(&a, text.policies);
     if (phi_bundle_load(&text, &b, &err) == PHI_OK)
         phi_bundle_close(b);
     if (cedar_bundle_load(&text, 0, &b, &err) == PHI_OK && !own_schema)
