@@ -22,8 +22,9 @@ build_dir() {
 # What users run: warnings never fail it, unit tests are left out.
 build_release() { build_dir release -Dtests=disabled; }
 
-# What the tests run, and what bench must not: both compilers, warnings are errors.
-build_gcc() { CC=gcc build_dir gcc -Dtests=enabled -Dwerror=true; }
+# What the tests run, and what bench must not: both compilers, warnings are errors. maybe-uninitialized stays a warning: what
+# it says depends on the optimiser of each gcc, so a newer one would stop a build that nobody could have known of.
+build_gcc() { CC=gcc build_dir gcc -Dtests=enabled -Dwerror=true -Dc_args=-Wno-error=maybe-uninitialized; }
 build_asan() {
     CC=clang build_dir asan -Dtests=enabled -Dwerror=true -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
         -Dbuildtype=debug -Doptimization=1

@@ -162,7 +162,7 @@ static enum phi_rc tile_take(struct phi_tiles *s, const struct phi_tile *t, stru
 enum phi_rc phi_tile_node(void *tiles, unsigned level, uint64_t index, struct phi_digest *ret)
 {
     struct phi_tiles *s = tiles;
-    struct phi_tiles_kept *k;
+    struct phi_tiles_kept *k = NULL;
     unsigned up = level % 8, n = 1u << up;
     if (level >= PHI_TREE_LEVELS || index >= s->size >> level)
         return PHI_ENOTFOUND;
