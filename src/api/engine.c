@@ -319,7 +319,6 @@ static enum phi_rc hear_run(struct phi_core *c, void *arg, struct phi_err *err)
     struct api_engine *e = arg;
     const struct phi_store *s = e->o.store;
     bool lost = false;
-    (void)c;
     phi_arena_reset(&e->heard_arena);
     e->n_heard = 0;
     pthread_mutex_lock(&e->lock);
@@ -327,6 +326,10 @@ static enum phi_rc hear_run(struct phi_core *c, void *arg, struct phi_err *err)
     pthread_mutex_unlock(&e->lock);
     PHI_TRY(s->ops->hear(s->self, &e->heard_arena, &e->heard, &e->n_heard, &lost, err));
     e->hear_lost |= lost;
+    struct phi_log_head h; /* it may be for this process to sign what another one has logged */
+    PHI_TRY(phi_log_get_head(c, &e->heard_arena, &h, err));
+    if (h.size > h.checkpoint_size)
+        sign_want(e, h.size, &h.root);
     return PHI_OK;
 }
 

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(HERE, "../lib"))
 import scratch_pg  # noqa: E402
 
 CRASH = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release"), "test/crash/crash")
-LEAST = 20  # points in a bounded run, or the machine was too slow to show anything
+LEAST = 10  # points in a bounded run, or the machine was too slow to show anything
 
 
 def points(kind, place, args):
@@ -37,7 +37,7 @@ def main():
     p.add_argument("kinds", nargs="*", choices=["sqlite", "pgsql", []])
     args = p.parse_args()
     if args.seconds < 0:
-        args.seconds = 12 if args.points == 1000000 else 0
+        args.seconds = 8 if args.points == 1000000 else 0
     kinds, good = args.kinds or ["sqlite", "pgsql"], True
     if "sqlite" in kinds:  # in memory where there is room for it: what would be lost with the power is undone by hand
         folder = tempfile.mkdtemp(prefix="phi-crash-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
