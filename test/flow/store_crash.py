@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(HERE, "../lib"))
 import scratch_pg  # noqa: E402
 
 CRASH = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release"), "test/crash/crash")
-LEAST = 10  # points in a bounded run, or the machine was too slow to show anything
+LEAST = 3  # points in a bounded run, or the machine was too slow to show anything
 
 
 def points(kind, place, args):
