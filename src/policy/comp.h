@@ -213,6 +213,23 @@ void comp_close(struct comp *c);
 enum phi_rc comp_index(struct comp *c, const struct phi_bundle *b, struct phi_err *err);
 /* Those whose scope names just these; `action` past the schema's: for any. NULL: none. */
 const struct comp_bucket *comp_bucket_find(const struct comp *c, uint32_t action, uint32_t principal, uint32_t resource);
+/* An entity and those of its ancestors that scopes name. */
+struct comp_keys {
+    const uint32_t *p;
+    uint32_t n, self;
+    uint8_t mark; /* of itself */
+};
+struct comp_lists {
+    struct comp_list *p;
+    uint32_t n, cap;
+};
+/* All policies whose scope may fit, each once; false when out of memory. */
+bool comp_lists_find(const struct comp *c, const struct comp_action *action, const struct comp_keys *principal,
+                     const struct comp_keys *resource, struct comp_lists *ret);
+void comp_sort(uint32_t *p, uint32_t n);
+/* comp_narrow.c: for the tree walker; leaves *ret, all policies of the action, where it cannot tell less. */
+void comp_narrow(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask, size_t action,
+                 struct phi_arena *a, struct cedar_index *ret);
 /* Used by comp_open: an expression's node, COMP_NONE when out of memory. */
 uint32_t comp_expr(struct comp *c, struct cedar_expr *e);
 uint32_t comp_node_add(struct comp *c, struct comp_node n);

@@ -8,8 +8,7 @@
 
 struct phi_scratch {
     struct phi_arena arena;
-    struct comp_list *lists; /* whose scope may fit */
-    uint32_t n_lists, cap_lists;
+    struct comp_lists lists; /* whose scope may fit */
     uint32_t *hits; /* policies */
     uint32_t n_hits, cap_hits;
     struct phi_decider *deciders;
@@ -28,7 +27,7 @@ struct phi_scratch *phi_scratch_open(size_t limit)
     phi_arena_init(&s->arena, limit);
     if (limit >= FIRST_BLOCK)
         phi_arena_alloc(&s->arena, FIRST_BLOCK);
-    if (comp_grow(&s->lists, 0, &s->cap_lists, sizeof *s->lists) && comp_grow(&s->hits, 0, &s->cap_hits, sizeof *s->hits) &&
+    if (comp_grow(&s->lists.p, 0, &s->lists.cap, sizeof *s->lists.p) && comp_grow(&s->hits, 0, &s->cap_hits, sizeof *s->hits) &&
         comp_grow(&s->deciders, 0, &s->cap_deciders, sizeof *s->deciders) &&
         comp_grow(&s->sources, 0, &s->cap_sources, sizeof *s->sources))
         return s;
@@ -41,7 +40,7 @@ void phi_scratch_close(struct phi_scratch *s)
     if (!s)
         return;
     phi_arena_done(&s->arena);
-    free(s->lists);
+    free(s->lists.p);
     free(s->hits);
     free(s->deciders);
     free(s->sources);
@@ -56,75 +55,19 @@ static enum phi_rc full(struct phi_answer *ret, struct phi_err *err)
 
 /* ---- which policies may fit ------------------------------------------------------------------------------ */
 
-static bool add_list(struct phi_scratch *s, struct comp_list list)
-{
-    if (list.n == 0)
-        return true;
-    if (!comp_grow(&s->lists, s->n_lists, &s->cap_lists, sizeof *s->lists))
-        return false;
-    s->lists[s->n_lists++] = list;
-    return true;
-}
-
-static bool add_bucket(const struct comp_env *x, struct phi_scratch *s, uint32_t principal, uint32_t resource)
-{
-    const struct comp *c = x->c;
-    const struct comp_action *action = x->q->action;
-    const struct comp_bucket *b = comp_bucket_find(c, (uint32_t)(action - c->actions), principal, resource);
-    if (b && !add_list(s, b->list))
-        return false;
-    b = c->any_action ? comp_bucket_find(c, (uint32_t)c->schema->n_actions, principal, resource) : NULL;
-    if (!b)
-        return true;
-    struct comp_list list = b->list;
-    if (action->own) /* a permit reaches phi's own actions only by name */
-        list.n = list.n_forbids;
-    return add_list(s, list);
-}
-
-struct keys { /* an entity and those of its ancestors that scopes name */
-    const uint32_t *p;
-    uint32_t n, self;
-    uint8_t mark;
-};
-
-static struct keys keys_of(const struct comp_env *x, uint32_t id)
+static struct comp_keys keys_of(const struct comp_env *x, uint32_t id)
 {
     if (id >= x->w->names.n_ents)
-        return (struct keys){ .self = id };
+        return (struct comp_keys){ .self = id };
     const struct comp_ent *e = &x->w->names.ents[id];
-    return (struct keys){ x->w->keys + e->keys, e->n_keys, id, e->mark };
-}
-
-/* Buckets of one principal: without a resource, and with each that is named. */
-static bool add_principal(const struct comp_env *x, struct phi_scratch *s, uint32_t id, uint8_t mark, const struct keys *rk)
-{
-    if ((mark & COMP_P_ALONE) && !add_bucket(x, s, id, COMP_NONE))
-        return false;
-    if (!(mark & COMP_P_BOTH))
-        return true;
-    if ((rk->mark & COMP_R_BOTH) && !add_bucket(x, s, id, rk->self))
-        return false;
-    for (uint32_t k = 0; k < rk->n; k++)
-        if ((x->c->marks[rk->p[k]] & COMP_R_BOTH) && !add_bucket(x, s, id, rk->p[k]))
-            return false;
-    return true;
+    return (struct comp_keys){ x->w->keys + e->keys, e->n_keys, id, e->mark };
 }
 
 static bool find_lists(const struct comp_env *x, struct phi_scratch *s)
 {
     __builtin_prefetch(&x->w->names.ents[x->q->vars[VAR_RESOURCE]]);
-    const struct keys pk = keys_of(x, x->q->vars[VAR_PRINCIPAL]), rk = keys_of(x, x->q->vars[VAR_RESOURCE]);
-    s->n_lists = 0;
-    bool ok = add_list(s, x->q->action->open) && add_principal(x, s, pk.self, pk.mark, &rk);
-    for (uint32_t i = 0; ok && i < pk.n; i++)
-        ok = add_principal(x, s, pk.p[i], x->c->marks[pk.p[i]], &rk);
-    if (ok && (rk.mark & COMP_R_ALONE))
-        ok = add_bucket(x, s, COMP_NONE, rk.self);
-    for (uint32_t k = 0; ok && k < rk.n; k++)
-        if (x->c->marks[rk.p[k]] & COMP_R_ALONE)
-            ok = add_bucket(x, s, COMP_NONE, rk.p[k]);
-    return ok;
+    const struct comp_keys pk = keys_of(x, x->q->vars[VAR_PRINCIPAL]), rk = keys_of(x, x->q->vars[VAR_RESOURCE]);
+    return comp_lists_find(x->c, x->q->action, &pk, &rk, &s->lists);
 }
 
 /* What the index has not told yet: the entity that `in` names is reached, that of `==` may be reached only. */
@@ -161,8 +104,8 @@ enum run { RUN_NO, RUN_YES, RUN_OTHER }; /* found; OTHER: decide.c has to combin
 static enum run run(const struct comp_env *x, struct phi_scratch *s, bool forbids, bool stop)
 {
     const unsigned hit = forbids ? MAY_TRUE | MAY_ERROR : MAY_TRUE;
-    for (uint32_t l = 0; l < s->n_lists; l++) {
-        const struct comp_list *list = &s->lists[l];
+    for (uint32_t l = 0; l < s->lists.n; l++) {
+        const struct comp_list *list = &s->lists.p[l];
         for (uint32_t i = forbids ? 0 : list->n_forbids, n = forbids ? list->n_forbids : list->n; i < n; i++) {
             const struct comp_policy *p = &x->c->policies[list->p[i]];
             if (!fits(x, p))
@@ -182,24 +125,13 @@ static enum run run(const struct comp_env *x, struct phi_scratch *s, bool forbid
     return s->n_hits > 0 ? RUN_YES : RUN_NO;
 }
 
-static void sort_numbers(uint32_t *p, uint32_t n)
-{
-    for (uint32_t gap = n / 2; gap > 0; gap /= 2) /* Shell's: in place, no allocation */
-        for (uint32_t i = gap; i < n; i++) {
-            uint32_t v = p[i], k = i;
-            for (; k >= gap && p[k - gap] > v; k -= gap)
-                p[k] = p[k - gap];
-            p[k] = v;
-        }
-}
-
 static bool name_hits(const struct comp_env *x, struct phi_scratch *s, struct phi_answer *ret)
 {
     while (s->cap_deciders < s->n_hits)
         if (!comp_grow(&s->deciders, s->cap_deciders, &s->cap_deciders, sizeof *s->deciders))
             return false;
-    if (s->n_lists > 1)
-        sort_numbers(s->hits, s->n_hits);
+    if (s->lists.n > 1)
+        comp_sort(s->hits, s->n_hits);
     for (uint32_t i = 0; i < s->n_hits; i++)
         s->deciders[i] = x->c->policies[s->hits[i]].named;
     ret->policies = s->deciders;
@@ -230,15 +162,15 @@ static bool combine(const struct comp_env *x, struct phi_scratch *s, enum phi_mo
     struct cedar_deciding d = { .b = x->w->b, .arena = x->arena, .action = x->q->action_id, .met = x->q->met, .leaf = x,
                                 .bits = leaf_bits, .scope = leaf_scope, .wordless = mode != PHI_MODE_REASON };
     s->n_hits = 0;
-    for (uint32_t l = 0; l < s->n_lists; l++)
-        for (uint32_t i = 0; i < s->lists[l].n; i++) {
-            if (!fits(x, &x->c->policies[s->lists[l].p[i]]))
+    for (uint32_t l = 0; l < s->lists.n; l++)
+        for (uint32_t i = 0; i < s->lists.p[l].n; i++) {
+            if (!fits(x, &x->c->policies[s->lists.p[l].p[i]]))
                 continue;
             if (!comp_grow(&s->hits, s->n_hits, &s->cap_hits, sizeof *s->hits))
                 return false;
-            s->hits[s->n_hits++] = s->lists[l].p[i];
+            s->hits[s->n_hits++] = s->lists.p[l].p[i];
         }
-    sort_numbers(s->hits, s->n_hits);
+    comp_sort(s->hits, s->n_hits);
     while (s->cap_sources < s->n_hits)
         if (!comp_grow(&s->sources, s->cap_sources, &s->cap_sources, sizeof *s->sources))
             return false;

@@ -1,6 +1,7 @@
 /* The three-way answer in one pass: each policy gives, instead of true or false, the alternatives of
  * requirements under which it would be true. `lo` is surely so, `hi` possibly so: they differ only
  * where a part of the context is unknown. */
+#include "policy/comp.h"
 #include "policy/comp_twice.h"
 #include "policy/decide.h"
 #include "policy/request.h"
@@ -288,12 +289,17 @@ bool cedar_decide(const struct cedar_deciding *d, const struct cedar_index *inde
     return phi_arena_ok(d->arena);
 }
 
-static const struct cedar_index *index_of(const struct phi_bundle *b, const struct cedar_action *act)
+/* The policies to ask: all that the action scope lets in. */
+static bool index_of(const struct phi_bundle *b, const struct cedar_action *act, size_t *at, struct cedar_index *ret)
 {
-    for (size_t i = 0; i < b->schema.n_actions; i++)
-        if (b->schema.actions[i] == act)
-            return &b->by_action[i];
-    return NULL;
+    for (size_t i = 0; i < b->schema.n_actions; i++) {
+        if (b->schema.actions[i] != act)
+            continue;
+        *at = i;
+        *ret = b->by_action[i];
+        return true;
+    }
+    return false;
 }
 
 static unsigned walk_bits(const void *env, const struct cedar_expr *e)
@@ -306,21 +312,24 @@ static unsigned walk_scope(const void *env, const struct cedar_policy *p)
     return cedar_policy_scope(env, p);
 }
 
-static enum phi_rc walk(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask,
+static enum phi_rc walk(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask, bool narrow,
                         struct phi_arena *a, struct phi_answer *ret, struct phi_err *err)
 {
     struct cedar_request request;
     struct cedar_deciding d = { .b = b, .arena = a, .action = ask->action.id, .leaf = &request.env,
                                 .bits = walk_bits, .scope = walk_scope };
-    const struct cedar_index *index = NULL;
+    struct cedar_index index = { 0 };
+    size_t at = 0;
     *ret = (struct phi_answer){ .verdict = PHI_DENY };
     PHI_TRY(cedar_request_make(b, es, ask, a, &request, err));
-    if (request.reason.n > 0 || !(index = index_of(b, request.action))) {
+    if (request.reason.n > 0 || !index_of(b, request.action, &at, &index)) {
         ret->reason = request.reason;
         return PHI_OK;
     }
+    if (narrow)
+        comp_narrow(b, es, ask, at, a, &index);
     cedar_met_of(b, ask, &d.met);
-    if (cedar_decide(&d, index, ret))
+    if (cedar_decide(&d, &index, ret))
         return PHI_OK;
     *ret = (struct phi_answer){ .verdict = PHI_DENY };
     return phi_fail(err, PHI_ELIMIT, "the decision needs too much memory");
@@ -330,9 +339,15 @@ enum phi_rc phi_decide(const struct phi_bundle *b, const struct phi_entities *es
                        const struct phi_ask *ask, struct phi_arena *a, struct phi_answer *ret,
                        struct phi_err *err)
 {
-    PHI_TRY(walk(b, es, ask, a, ret, err));
 #ifdef PHI_DECIDE_TWICE
+    struct phi_answer all;
+    *ret = (struct phi_answer){ .verdict = PHI_DENY };
+    PHI_TRY(walk(b, es, ask, false, a, &all, err));
+    comp_twice(b, es, ask, &all);
+    PHI_TRY(walk(b, es, ask, true, a, ret, err));
     comp_twice(b, es, ask, ret);
+#else
+    PHI_TRY(walk(b, es, ask, true, a, ret, err));
 #endif
     return PHI_OK;
 }
