@@ -33,7 +33,7 @@ _phi() {
             esac ;;
         request)
             case $cur in
-            -*) words=" --json --help --why --for --uses --ticket --target --wait" ;;
+            -*) words=" --json --help --why --for --uses --ticket --target --wait --break-glass --watch" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
         inbox)
@@ -69,7 +69,7 @@ _phi() {
         grant)
             case $cur in
             -*) words=" --json --help --why --all --limit" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list return revoke" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list return review revoke" ;;
             esac ;;
         log)
             case $cur in

@@ -65,6 +65,27 @@ int cli_do_return(struct cli *c)
     return CLI_DONE;
 }
 
+int cli_do_review(struct cli *c)
+{
+    struct client_reply r;
+    struct phi_jw w;
+    PHI_BUF(path, 1024);
+    PHI_BUF(body, 16 * 1024);
+    grant_path(&path, c->arg[0], "/review");
+    phi_jw_init(&w, &body);
+    phi_jw_obj(&w);
+    phi_jw_kc(&w, "note", cli_has(c, OPT_WHY) ? cli_opt(c, OPT_WHY) : "");
+    phi_jw_end(&w);
+    int rc = cli_open(c);
+    if (rc || (rc = cli_call(c, "POST", phi_buf_str(&path), &body, &r)))
+        return rc;
+    if (cli_has(c, OPT_JSON))
+        cli_json(c, r.json);
+    else
+        cli_put(c, "Reviewed.\n");
+    return CLI_DONE;
+}
+
 int cli_do_revoke(struct cli *c)
 {
     struct client_reply r;

@@ -164,6 +164,15 @@ static int request_body(struct cli *c, struct phi_buf *b)
     phi_jw_kc(&w, "why", cli_has(c, OPT_WHY) ? cli_opt(c, OPT_WHY) : "");
     if (cli_has(c, OPT_TICKET))
         phi_jw_kc(&w, "ticket", cli_opt(c, OPT_TICKET));
+    if (cli_has(c, OPT_GLASS))
+        phi_jw_kb(&w, "break_glass", true);
+    if (cli_has(c, OPT_WATCH)) {
+        phi_jw_key(&w, "watchers");
+        phi_jw_arr(&w);
+        for (int i = 0; i < c->n_opt[OPT_WATCH]; i++)
+            phi_jw_cstr(&w, c->opt[OPT_WATCH][i]);
+        phi_jw_end(&w);
+    }
     phi_jw_end(&w);
     return CLI_DONE;
 }
@@ -214,7 +223,8 @@ int cli_do_request(struct cli *c)
     else if (phi_view_is(verdict, "allow"))
         cli_put(c, "The policy allows this without asking.\n");
     else if (phi_view_is(verdict, "grant"))
-        cli_put(c, "A grant that you hold covers this already.\n");
+        cli_put(c, cli_has(c, OPT_GLASS) ? "The glass is broken: act now. Somebody else must review this.\n"
+                                         : "You hold a grant for this: a rule approved it, or you had it.\n");
     else
         say_request(c, r.json);
     return rc;

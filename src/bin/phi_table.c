@@ -36,6 +36,8 @@ const struct cli_opt_row cli_opts[OPT_N] = {
     [OPT_ACTION] = { "action", 0, "ACTION", "an action such as 'Action::\"pg:delete\"'" },
     [OPT_RESOURCE] = { "resource", 0, "ENTITY", "a resource such as 'Target::\"[\\\"shop\\\"]\"'" },
     [OPT_REQUESTS] = { "requests", 0, "FILE", "recorded requests, one JSON object a line" },
+    [OPT_GLASS] = { "break-glass", 0, NULL, "act at once where a policy has it; somebody else reviews it before your next" },
+    [OPT_WATCH] = { "watch", 0, "NAME", "somebody who sees the request and is told; may be given again" },
     [OPT_PART] = { "part", 0, "PART", "schema, policies or requirements" },
 };
 
@@ -46,7 +48,7 @@ const struct cli_cmd cli_cmds[] = {
     { "status", NULL, "", 0, 0, 0, "What waits for you, and which rights you hold", cli_do_status, false },
     { "connect", NULL, "TARGET [-- ARGUMENT...]", 1, 1, OB(PRINT), "Open a client on a target with a short-lived credential",
       cli_do_connect, true },
-    { "request", NULL, "ACTION... RESOURCE…", 2, 32, OB(FOR) | OB(USES) | OB(WHY) | OB(TICKET) | OB(TARGET) | OB(WAIT),
+    { "request", NULL, "ACTION... RESOURCE…", 2, 32, OB(FOR) | OB(USES) | OB(WHY) | OB(TICKET) | OB(TARGET) | OB(WAIT) | OB(GLASS) | OB(WATCH),
       "Ask for a right on resources for some time", cli_do_request, false },
     { "inbox", NULL, "", 0, 0, OB(MINE) | OB(ALL) | OB(LIMIT), "List requests that wait for your vote", cli_do_inbox, false },
     { "show", NULL, "CODE", 1, 1, 0, "Show a request: what exactly, who asks and why, what is missing", cli_do_show, false },
@@ -59,6 +61,7 @@ const struct cli_cmd cli_cmds[] = {
     { "grant", NULL, "", 0, 0, OB(ALL) | OB(LIMIT), "List grants", cli_do_grants, false },
     { "grant", "list", "", 0, 0, OB(ALL) | OB(LIMIT), "List grants", cli_do_grants, false },
     { "grant", "return", "ID", 1, 1, 0, "Give your own grant back", cli_do_return, false },
+    { "grant", "review", "CODE", 1, 1, OB(WHY), "Close the review of somebody's break-glass, with a note", cli_do_review, false },
     { "grant", "revoke", "ID", 1, 1, OB(WHY), "End a grant now and cut what runs on it", cli_do_revoke, false },
 
     { "log", NULL, "", 0, 0, OB(FROM) | OB(LIMIT), "Show the log's newest entries", cli_do_log, false },
