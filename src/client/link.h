@@ -104,7 +104,7 @@ void client_link_ack(struct client_link *l, int64_t seq); /* the ended grant's w
 
 /* ---- Records of plain allows ---- */
 /* Equal ones (principal, target, session, actions, bundle) of a batch are one record: how many, when the first and the
- * last, and a hash over the bytes of all in their order. A batch leaves after 200 ms. */
+ * last, and a hash over the bytes of all in their order. A batch leaves after half a second. */
 struct client_record_at { /* which record; zero: none */
     uint64_t batch;
     size_t index;

@@ -9,7 +9,7 @@
 /* Plain allows, told to phid in numbered batches. One batch is under way at a time; it is sent again under the same
  * number until that number comes back. Numbers follow each other; the first snapshot says where to go on. */
 
-enum { BATCH_COUNT = 512, BATCH_BYTES = 64 * 1024, SEND_MS = 5000, FLUSH_MS = 200 };
+enum { BATCH_COUNT = 512, BATCH_BYTES = 64 * 1024, SEND_MS = 5000, FLUSH_MS = 500 };
 
 struct record {
     int64_t first_ms, last_ms; /* CLOCK_BOOTTIME */

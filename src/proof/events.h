@@ -173,7 +173,7 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(GRANT_REVOKE_ACKNOWLEDGED, "grant.revoke-acknowledged", PHI_FB(GRANT) | PHI_FB(GATEWAY),      \
       PHI_FB(REQ) | PHI_FB(CAUSE), "A gateway confirmed that the right and its work are gone, or its lease ended.") \
     X(RECORDS_BATCH, "records.batch", PHI_FB(GATEWAY) | PHI_FB(BATCH) | PHI_FB(COUNT) | PHI_FB(RECORDS_HASH), 0, \
-      "Plain allows that a gateway decided itself.")                                                \
+      "Plain allows that a gateway decided itself; equal ones are one record, count is of all.")     \
     X(BODY_ERASED, "body.erased", PHI_FB(CAUSE), PHI_FB(REQ) | PHI_FB(PERSON),                      \
       "Texts kept apart from the log were erased; their hashes stay.")
 

@@ -28,7 +28,7 @@ function who(by: Ref | undefined): string {
 }
 
 function detail(e: Entry): string {
-    const parts = [e.outcome, e.tag, e.rows !== undefined ? `${e.rows} rows` : "", e.count !== undefined ? `${e.count} records` : ""];
+    const parts = [e.outcome, e.tag, e.rows !== undefined ? `${e.rows} rows` : "", e.count !== undefined ? `${e.count} allowed` : ""];
     return parts.filter(Boolean).join(" · ");
 }
 
