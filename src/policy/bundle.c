@@ -1,5 +1,6 @@
 #include "policy/bundle.h"
 #include "policy/comp.h"
+#include "policy/conform.h"
 #include "policy/validate.h"
 
 #include "base/limits.h"
@@ -245,4 +246,9 @@ bool phi_bundle_applies(const struct phi_bundle *b, struct phi_uid action, struc
 {
     const struct cedar_action *a = cedar_schema_action(&b->schema, action);
     return a && cedar_action_applies(a, principal_type, resource_type);
+}
+
+enum phi_rc phi_bundle_check_entities(const struct phi_bundle *b, const struct phi_entities *es, struct phi_err *err)
+{
+    return cedar_conform_entities(&b->schema, es, err);
 }

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Levels of brackets that a policy or schema may nest; each costs some ten frames of the parser. */
@@ -246,6 +247,25 @@ bool cedar_list_add(struct phi_arena *a, struct cedar_list *list, const void *it
     }
     list->p[list->n++] = (void *)(uintptr_t)item;
     return true;
+}
+
+static int cmp_names(const void *a, const void *b)
+{
+    return phi_view_cmp(*(const struct phi_view *)a, *(const struct phi_view *)b);
+}
+
+const struct phi_view *cedar_first_double(struct phi_arena *a, const struct phi_view *names, size_t n, bool *full)
+{
+    struct phi_view *sorted = phi_arena_array(a, n + 1, sizeof *sorted);
+    *full = !sorted;
+    if (!sorted || n < 2)
+        return NULL;
+    memcpy(sorted, names, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, cmp_names);
+    for (size_t i = 1; i < n; i++)
+        if (phi_view_eq(sorted[i - 1], sorted[i]))
+            return &sorted[i];
+    return NULL;
 }
 
 static enum phi_rc join_path(struct cedar_lex *l, struct phi_view *path)

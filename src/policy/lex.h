@@ -100,5 +100,7 @@ struct cedar_list {
     size_t n, cap;
 };
 bool cedar_list_add(struct phi_arena *a, struct cedar_list *list, const void *item);
+/* A name that stands twice, or NULL; `*full` when the arena is. */
+const struct phi_view *cedar_first_double(struct phi_arena *a, const struct phi_view *names, size_t n, bool *full);
 
 #endif

@@ -117,14 +117,10 @@ static enum phi_rc parse_record(struct cedar_lex *l, struct cedar_place at, stru
     bool more = l->tok.kind != TOK_RBRACE;
     while (more) {
         struct phi_view *key = phi_arena_new(l->arena, struct phi_view);
-        struct cedar_place here = l->tok.at;
         struct cedar_expr *e = NULL;
         if (!key)
             return full(l);
         PHI_TRY(parse_key(l, key));
-        for (size_t i = 0; i < keys.n; i++)
-            if (phi_view_eq(*(struct phi_view *)keys.p[i], *key))
-                return cedar_fail(l, here, "this record has the attribute twice");
         PHI_TRY(cedar_lex_take(l, TOK_COLON, "`:`"));
         PHI_TRY(cedar_parse_expr(l, &e));
         if (!cedar_list_add(l->arena, &keys, key) || !cedar_list_add(l->arena, &items, e))
@@ -140,7 +136,11 @@ static enum phi_rc parse_record(struct cedar_lex *l, struct cedar_place at, stru
     for (size_t i = 0; i < keys.n; i++)
         names[i] = *(struct phi_view *)keys.p[i];
     (*ret)->names = names;
-    return PHI_OK;
+    bool over = false;
+    const struct phi_view *twice = cedar_first_double(l->arena, names, keys.n, &over);
+    if (over)
+        return full(l);
+    return twice ? cedar_fail(l, at, "this record has the attribute `" PHI_FMT "` twice", PHI_ARG(phi_view_upto(*twice, 60))) : PHI_OK;
 }
 
 static enum phi_rc parse_function(struct cedar_lex *l, struct cedar_place at, struct phi_view name,

@@ -175,6 +175,10 @@ struct phi_uid phi_bundle_action_at(const struct phi_bundle *b, size_t i);
 bool phi_bundle_applies(const struct phi_bundle *b, struct phi_uid action, struct phi_view principal_type,
                         struct phi_view resource_type);
 
+/* The entities (not those of their base) are as the schema says, and none is in itself: what strict
+ * validation relies on. PHI_EINPUT names the first that is not. */
+enum phi_rc phi_bundle_check_entities(const struct phi_bundle *b, const struct phi_entities *es, struct phi_err *err);
+
 /* ---- deciding ---------------------------------------------------------------------------- */
 
 /* Context that phid alone knows (met, can, risk, mfa_age, local, now, ticket, on_call, country,

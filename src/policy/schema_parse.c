@@ -73,11 +73,7 @@ static enum phi_rc read_attr(struct cedar_lex *l, struct phi_view space, struct 
     if (!attr || !cedar_list_add(l->arena, list, attr))
         return full(l);
     PHI_TRY(skip_notes(l));
-    struct cedar_place at = l->tok.at;
     PHI_TRY(read_name(l, &attr->name));
-    for (size_t i = 0; i + 1 < list->n; i++)
-        if (phi_view_eq(((struct cedar_attr_type *)list->p[i])->name, attr->name))
-            return cedar_fail(l, at, "attribute `" PHI_FMT "` stands twice", PHI_ARG(attr->name));
     PHI_TRY(cedar_lex_maybe(l, TOK_QUESTION, &optional));
     attr->required = !optional;
     PHI_TRY(cedar_lex_take(l, TOK_COLON, "`:`"));
@@ -96,10 +92,19 @@ static enum phi_rc read_record(struct cedar_lex *l, struct phi_view space, struc
         more = more && l->tok.kind != TOK_RBRACE;
     }
     struct cedar_attr_type *attrs = phi_arena_array(l->arena, list.n + 1, sizeof *attrs);
-    if (!attrs)
+    struct phi_view *names = phi_arena_array(l->arena, list.n + 1, sizeof *names);
+    bool over = false;
+    if (!attrs || !names)
         return full(l);
-    for (size_t i = 0; i < list.n; i++)
+    for (size_t i = 0; i < list.n; i++) {
         attrs[i] = *(struct cedar_attr_type *)list.p[i];
+        names[i] = attrs[i].name;
+    }
+    const struct phi_view *twice = cedar_first_double(l->arena, names, list.n, &over);
+    if (over)
+        return full(l);
+    if (twice)
+        return cedar_fail(l, (*ret)->at, "attribute `" PHI_FMT "` stands twice", PHI_ARG(*twice));
     (*ret)->attrs = attrs;
     (*ret)->n = list.n;
     return cedar_lex_take(l, TOK_RBRACE, "`,` or `}`");

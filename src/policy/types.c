@@ -24,11 +24,20 @@ static const struct cedar_type *lub_record(struct phi_arena *a, const struct ced
         return x;
     if (x->n != y->n)
         return NULL;
+    if (x->n > *fuel) {
+        *fuel = 0;
+        return NULL;
+    }
     struct cedar_type *t = phi_arena_new(a, struct cedar_type);
     struct cedar_attr_type *attrs = phi_arena_array(a, x->n + 1, sizeof *attrs);
     if (!t || !attrs)
         return NULL;
     for (size_t i = 0; i < x->n; i++) {
+        if (*fuel < y->n) {
+            *fuel = 0;
+            return NULL;
+        }
+        *fuel -= (unsigned)(y->n / 8); /* looking a name up costs that much less than comparing types */
         const struct cedar_attr_type *other = cedar_type_attr(y, x->attrs[i].name);
         if (!other || other->required != x->attrs[i].required)
             return NULL;

@@ -189,6 +189,29 @@ static void wide_types_are_compared_within_a_limit(void **unused)
     assert_view(found.p[0].text, "these types are too large to compare");
 }
 
+static void wide_records_end(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, 1 << 30);
+    PHI_BUF(schema, 8 << 20);
+    PHI_BUF(text, 16 << 20);
+    struct cedar_schema s;
+    struct cedar_policies p;
+    struct cedar_findings found;
+    phi_buf_adds(&text, "permit (principal, action, resource) when { {");
+    phi_buf_adds(&schema, "entity P; action a appliesTo { principal: P, resource: P, context: { r: {");
+    for (int i = 0; i < 200000; i++) {
+        phi_buf_printf(&text, "%sa%d: %d", i ? ", " : "", i, i);
+        if (i < 20000)
+            phi_buf_printf(&schema, "%sa%d: Long", i ? ", " : "", i);
+    }
+    phi_buf_adds(&text, "} == context.r };");
+    phi_buf_adds(&schema, "} } };");
+    parse(&a, phi_buf_str(&schema), phi_buf_str(&text), &s, &p);
+    assert_int_equal(cedar_validate(&a, &s, &p, CEDAR_NO_LEVEL, &found, NULL), PHI_OK);
+    assert_int_equal(found.errors, 1);
+}
+
 static void entities_must_be_as_the_schema_says(void **unused)
 {
     (void)unused;
@@ -316,6 +339,7 @@ int main(void)
         cmocka_unit_test(policies_that_never_apply_are_warned_of),
         cmocka_unit_test(levels_bound_the_steps_between_entities),
         cmocka_unit_test(wide_types_are_compared_within_a_limit),
+        cmocka_unit_test(wide_records_end),
         cmocka_unit_test(entities_must_be_as_the_schema_says),
         cmocka_unit_test(requests_must_be_as_the_schema_says),
         cmocka_unit_test(what_phi_relies_on_must_be_in_the_schema),
