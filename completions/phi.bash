@@ -73,8 +73,8 @@ _phi() {
             esac ;;
         log)
             case $cur in
-            -*) words=" --json --help --limit --from --dir --key --format --out --witness" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list verify export prove check" ;;
+            -*) words=" --json --help --limit --from --dir --key --format --out --witness --control --to" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list verify export prove check report" ;;
             esac ;;
         person)
             case $cur in

@@ -22,6 +22,7 @@ int cli_log_key(struct log_check *k, bool ask);
 int cli_log_head(struct log_check *k); /* the server's checkpoint, opened with the key */
 /* Feeds every entry up to the head to the audit, and to `each` (may be NULL; false: it failed and said why). */
 int cli_log_walk(struct log_check *k, bool (*each)(void *ctx, struct phi_view entry), void *ctx);
+int cli_log_receipt(struct log_check *k, uint64_t index, struct phi_buf *ret); /* the server's, held against the key */
 int cli_log_judge(struct log_check *k, bool online); /* says the verdict; CLI_DONE or CLI_ERROR */
 
 #endif

@@ -175,7 +175,7 @@ static int find(struct log_check *k, struct search *s)
 
 /* ---- writing ---- */
 
-static int receipt(struct log_check *k, uint64_t index, struct phi_buf *ret)
+int cli_log_receipt(struct log_check *k, uint64_t index, struct phi_buf *ret)
 {
     struct client_reply r;
     struct phi_err err = { 0 };
@@ -197,7 +197,7 @@ static int write_one(struct log_check *k, uint64_t index, const char *path)
 {
     struct phi_err err = { 0 };
     PHI_BUF(text, PHI_RECEIPT_MAX);
-    int rc = receipt(k, index, &text);
+    int rc = cli_log_receipt(k, index, &text);
     if (rc)
         return rc;
     if (!path) {

@@ -164,6 +164,19 @@ with phiflow.Flow() as f, tempfile.TemporaryDirectory() as scratch:
             f.equal(said.returncode, 1)
             f.contains(said.stdout, "entry 100")
 
+    @f.test("a report of a control holds that control's entries of the period, each with a receipt that holds")
+    def _():
+        out = scratch + "/report"
+        f.phi("bob", "log", "report", "--control", "CC6.3", "--from", "2026-01-01", "--out", out)
+        with open(out + "/report.md", encoding="utf-8") as src:
+            rows = [line.split(" | ") for line in src if line.startswith("| [")]
+        f.true(len(rows) > 280 and all(r[2].split(".")[0] in ("request", "grant", "group") for r in rows), len(rows))
+        f.equal(len(os.listdir(out + "/receipts")), len(rows))
+        f.contains(f.phi("bob", "log", "check", f"{out}/receipts/{os.listdir(out + '/receipts')[0]}", "--key", scratch + "/keys/log"), "verified")
+        f.phi("bob", "log", "report", "--control", "AC-3(2)", "--from", "2026-01-01", "--to", "2026-01-02", "--out", out + "-none")
+        f.equal(os.listdir(out + "-none/receipts"), [])
+        f.equal(f.phi("bob", "log", "report", "--control", "nonsense", "--out", out, check=False).returncode, 2)
+
     secret = "reason-4711"
     asked = []
 
