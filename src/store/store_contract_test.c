@@ -519,6 +519,33 @@ static void a_lost_connection_fails_the_batch_and_no_more(void **state)
     COMMIT(s);
 }
 
+/* The server is made to take a second over COMMIT, and the connection is cut in it: the driver asks what became of the
+ * transaction, and here that is nothing. */
+static void a_connection_lost_in_commit_is_asked_after(void **state)
+{
+    struct phi_store *s = *state;
+    PHI_ARENA(a, 1 << 20);
+    struct phi_err err = { 0 };
+    struct core_target_row row = { .name = PHI_LIT("shop") }, out;
+    pg_sql("CREATE FUNCTION phi.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(1); RETURN NULL; END';"
+           "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON phi.target DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION phi.slow()");
+    BEGIN(s);
+    assert_int_equal(DO(s, add, CORE_TARGET, &row), PHI_OK);
+    pid_t child = fork();
+    if (child == 0) {
+        pg_sql("DO $$ BEGIN LOOP PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'store-contract'"
+               " AND query = 'COMMIT' AND state = 'active'; EXIT WHEN found; PERFORM pg_stat_clear_snapshot(); END LOOP; END $$");
+        _exit(0);
+    }
+    assert_int_equal(s->ops->commit(s->self, &err), PHI_EIO);
+    assert_non_null(strstr(err.msg, "nothing was changed"));
+    s->ops->rollback(s->self);
+    waitpid(child, NULL, 0);
+    BEGIN(s);
+    assert_int_equal(DO(s, get, CORE_TARGET, 0, &row, &a, &out), PHI_ENOTFOUND);
+    COMMIT(s);
+}
+
 #define WRITER_STEPS 300
 
 /* Each spends one use of a grant at a time, until none is left. */
@@ -691,6 +718,7 @@ int main(void)
         OVER(with_pg, a_newer_database_is_refused),
         OVER(with_pg, a_password_in_the_settings_is_refused),
         OVER(with_pg, a_lost_connection_fails_the_batch_and_no_more),
+        OVER(with_pg, a_connection_lost_in_commit_is_asked_after),
         OVER(with_pg, two_writers_at_once_spend_each_use_once),
         TWO(what_one_says_the_other_hears_once),
         TWO(a_lease_has_one_holder),
