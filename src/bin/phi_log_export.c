@@ -92,7 +92,8 @@ static int lines_write(struct out *o)
 
 static int lines_end(struct out *o, int rc)
 {
-    bool bad = (o->file && fclose(o->file)) | (o->leaves && fclose(o->leaves));
+    bool bad = o->file && fclose(o->file);
+    bad = (o->leaves && fclose(o->leaves)) || bad; /* both are closed, whichever fails */
     if (bad && !rc)
         rc = cli_err(&(struct phi_err){ .rc = PHI_EIO, .msg = "cannot write the entries" });
     return rc;

@@ -67,7 +67,6 @@ static void say(struct cli *c, const struct verdict *v)
 {
     const struct phi_json *e = NULL;
     PHI_BUF(time, 64);
-    PHI_BUF(by, 8192);
     phi_json_read(&c->arena, v->r.entry, PHI_JSON_STRICT, "entry", &e, NULL);
     phi_text_time(&time, phi_json_num(e, "t", 0));
     phi_buf_printf(&c->out, "verified: entry %llu of %llu in the log of ", (unsigned long long)v->r.index, (unsigned long long)v->head.size);
