@@ -110,9 +110,10 @@ def main():
         for n in ns:
             if opts.only in f"{kind}-{n}":
                 wrong += workload(found, kind, n, opts.seconds)
-    many = run([os.path.join(BUILD, "test", "bench", "bench-policy"), "load", "1000000"])
+    many = [run([os.path.join(BUILD, "test", "bench", "bench-policy"), "load", "1000000"]) for _ in range(3)]
+    many = sorted((m for m in many if m), key=lambda m: m["seconds"])
     if many:
-        print(f"1,000,000 entities: {many['seconds']:.2f} s, {many['mb']:.0f} MB")
+        print(f"1,000,000 entities: {many[0]['seconds']:.2f} s (slowest of 3: {many[-1]['seconds']:.2f} s; CPU {many[0]['cpu']:.2f} s), {many[0]['mb']:.0f} MB")
     return 1 if wrong or not many else 0
 
 
