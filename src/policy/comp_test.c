@@ -84,7 +84,8 @@ static void gen_policy(struct gen *g)
         "principal.friends.contains(P::\"1\")", "principal in principal.friends", "principal.hasTag(\"t\") && principal.getTag(\"t\") == \"v\"", "principal.getTag(\"t\") == \"v\"",
         "resource is D", "[principal, P::\"2\"].contains(P::\"2\")", "{a: principal.level, \"b\": 1} == {\"b\": 1, a: 3}", "principal.level * 9223372036854775807 > 0",
         "[1, principal.level, 2].containsAll([2, 1])", "if principal.level == 1 then resource is F else true", "-principal.level < 0", "ip(\"10.0.0.1\").isInRange(ip(\"10.0.0.0/8\"))",
-        "decimal(\"x\") == decimal(\"1.0\")", "principal == P::\"1\" || principal.level == 3", "[].isEmpty()", "action == Action::\"a\"" };
+        "decimal(\"x\") == decimal(\"1.0\")", "principal == P::\"1\" || principal.level == 3", "[].isEmpty()", "context.mfa", "context.mfa || principal.level > 1", "!context.mfa && context.risk < 2",
+        "if context.mfa then context.s == \"x\" else principal.level > 2", "[context.mfa].contains(true)", "context has mfa && context.risk == 1", "action == Action::\"a\"" };
     bool forbid = pick(g, 4) == 0;
     phi_buf_printf(g->out, "%s (", forbid ? "forbid" : "permit");
     gen_scope(g, "principal", 'P', 'G');
