@@ -44,7 +44,7 @@ enum phi_rc core_batched(struct phi_core *c, struct phi_err *err); /* a verb out
 enum phi_rc core_need_admin(struct phi_core *c, const struct phi_actor *by, struct phi_err *err);
 bool core_is_admin(struct phi_core *c, const struct phi_actor *by);
 struct phi_ref core_actor_ref(const struct phi_actor *by);
-bool core_name_ok(struct phi_view v); /* 1 to PHI_MAX_NAME bytes of UTF-8, no controls, no '~' */
+bool core_name_ok(struct phi_view v); /* a-z, 0-9 and . _ @ + -, at most PHI_MAX_NAME, a letter or digit first */
 bool core_slug_ok(struct phi_view v); /* [a-z0-9_-], 1 to 63 */
 
 /* ---- store, short */

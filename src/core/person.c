@@ -147,8 +147,7 @@ static enum phi_rc account_add(struct phi_core *c, struct phi_arena *a, struct p
                                struct phi_view *ret_salt, struct phi_err *err)
 {
     if (!core_name_ok(name))
-        return phi_fail(err, PHI_EINPUT, "a name is 1 to %d bytes without blanks, quotes, ~ and invisible characters",
-                        PHI_MAX_NAME);
+        return phi_fail(err, PHI_EINPUT, "a name is at most %d of a-z, 0-9 and . _ @ + -, a letter or digit first", PHI_MAX_NAME);
     *ret_salt = core_random(c, a, 16);
     struct core_account_row row = { name, person, *ret_salt };
     enum phi_rc rc = core_add(c, CORE_ACCOUNT, &row, err);

@@ -470,6 +470,16 @@ static void spoil(struct kit *k, enum core_table t, int i, void *old)
     put_row(k->store, t, old, row);
 }
 
+static void attack_57_no_spelling_of_a_name_makes_a_second_person(void **state)
+{
+    struct kit *k = *state;
+    static const char *const spellings[] = { "Alice", "al\xc4\xb1" "ce", "alice ", "ali\xcc\x81" "ce", "alice~1", "\xd0\xb0lice", "" };
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++)
+        assert_no(k, kit_person(k, spellings[i]), PHI_EINPUT, "");
+    assert_no(k, kit_person(k, "alice"), PHI_ECONFLICT, "person.name-taken");
+    assert_ok(k, kit_person(k, "alice.b+db@shop-1"));
+}
+
 static void attack_29_every_changed_column_is_found(void **state)
 {
     struct kit *k = *state;
@@ -564,6 +574,7 @@ int main(void)
         T(a_revocation_waits_for_leased_gateways),
         T(a_gateway_without_a_lease_claims_nothing),
         T(the_inbox_holds_what_one_may_vote_on),
+        T(attack_57_no_spelling_of_a_name_makes_a_second_person),
         T(attack_29_every_changed_column_is_found),
         T(a_changed_entry_is_found),
         cmocka_unit_test(terminal_states_stay_terminal),

@@ -348,6 +348,20 @@ enum phi_rc kit_lease(struct kit *k, int gw)
     return go(k, run_lease, &q);
 }
 
+static enum phi_rc run_person(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct call *q = arg;
+    struct phi_person p;
+    PHI_ARENA(a, 64 * 1024);
+    return phi_person_add(c, &a, &q->by, q->text, NULL, 0, &p, err);
+}
+
+enum phi_rc kit_person(struct kit *k, const char *name)
+{
+    struct call q = { .by = kit_actor(k, KIT_ROOT), .text = phi_view_of(name) };
+    return go(k, run_person, &q);
+}
+
 enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add)
 {
     struct call q = {

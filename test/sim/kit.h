@@ -84,6 +84,7 @@ enum phi_rc kit_revoke(struct kit *k, enum kit_who who, struct phi_view which, s
 enum phi_rc kit_return(struct kit *k, enum kit_who who, struct phi_view which);
 enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq);
 enum phi_rc kit_lease(struct kit *k, int gw);
+enum phi_rc kit_person(struct kit *k, const char *name); /* a new one, in no group */
 enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add);
 enum phi_rc kit_link(struct kit *k, enum kit_who account, enum kit_who person);
 enum phi_rc kit_tick(struct kit *k, int64_t *ret_next);
