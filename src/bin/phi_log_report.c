@@ -96,9 +96,11 @@ static void head(struct phi_buf *b, const struct report *r, const struct log_che
 
 static enum phi_rc put(const char *dir, const char *name, struct phi_view v, struct phi_err *err)
 {
-    char path[1024];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return phi_file_write(path, v, 0644, err);
+    PHI_BUF(path, 4096);
+    phi_buf_printf(&path, "%s/%s", dir, name);
+    if (!phi_buf_ok(&path))
+        return phi_fail(err, PHI_ELIMIT, "the path is too long: %s", dir);
+    return phi_file_write(phi_buf_str(&path), v, 0644, err);
 }
 
 static int write_all(struct log_check *k, struct report *r, const char *dir)
@@ -108,7 +110,8 @@ static int write_all(struct log_check *k, struct report *r, const char *dir)
     PHI_BUF(text, REPORT_MAX + 4096);
     head(&text, r, k);
     phi_buf_add(&text, phi_buf_view(&r->rows));
-    snprintf(name, sizeof name, "%s/receipts", dir);
+    if (snprintf(name, sizeof name, "%s/receipts", dir) >= (int)sizeof name)
+        return cli_err(&(struct phi_err){ .rc = PHI_ELIMIT, .msg = "the path of --out is too long" });
     if (!phi_buf_ok(&r->rows) || !phi_buf_ok(&text))
         return cli_err(&(struct phi_err){ .rc = PHI_ELIMIT, .msg = "the report is too long: choose a shorter period" });
     if (phi_dir_make(name, 0755, &err) != PHI_OK || put(dir, "report.md", phi_buf_view(&text), &err) != PHI_OK ||
