@@ -15,6 +15,7 @@
 #define TICK_SOON_MS  200 /* a tick is a commit; no right is shorter than this */
 #define TICK_RETRY_MS 1000
 #define SIGN_RETRY_MS 1000
+#define SIGN_FLUSH_S  2 /* how long stopping waits for the last head */
 #define SIGN_AFTER_MS 20 /* so that its two commits do not stand between a vote and the claim that follows it */
 #define LEASE_MS      5000 /* of the timer and of the signer, where the store is shared */
 #define LEASE_BEAT_MS 1000
@@ -48,9 +49,10 @@ struct api_engine {
     char *origin, *key;
 
     pthread_mutex_t lock;
-    pthread_cond_t work, sign_work;
+    pthread_cond_t work, sign_work, signed_all;
     struct job_list queue, follow, finished;
     bool stopping, sign_stopping, posted, started;
+    bool flushing; /* heads are signed at once: somebody waits for the last */
     struct api_engine_counts counts;
     pthread_t thread, sign_thread;
 
@@ -259,7 +261,7 @@ static void sign_begin(struct api_engine *e)
 {
     struct sign_state *s = &e->sign;
     int64_t now = phi_now_boot_ms();
-    if (!e->o.sign || !s->wanted || s->busy || now < s->retry_at || (!e->stopping && now < s->due_at))
+    if (!e->o.sign || !s->wanted || s->busy || now < s->retry_at || (!e->flushing && now < s->due_at))
         return;
     s->wanted = false;
     if (s->want_size <= s->stored)
@@ -268,6 +270,31 @@ static void sign_begin(struct api_engine *e)
     s->size = s->want_size;
     s->root = s->want_root;
     list_add(&e->follow, &s->prepare);
+}
+
+/* Under the lock: all is signed, or cannot be now. */
+static bool sign_settled(const struct api_engine *e)
+{
+    const struct sign_state *s = &e->sign;
+    return !e->o.sign || (!s->busy && (!s->wanted || phi_now_boot_ms() < s->retry_at));
+}
+
+/* What nobody has signed could be changed while no phid runs, so the last head is signed before the end. */
+static void sign_flush(struct api_engine *e)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SIGN_FLUSH_S;
+    pthread_mutex_lock(&e->lock);
+    e->flushing = true;
+    pthread_cond_signal(&e->work);
+    while (!sign_settled(e) || e->queue.n) {
+        if (pthread_cond_timedwait(&e->signed_all, &e->lock, &until) != 0) {
+            PHI_LOG(WARN, "the last entries are not signed yet", NULL, "%s", "");
+            break;
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
 }
 
 static void *sign_main(void *arg)
@@ -360,6 +387,8 @@ static size_t batch_take(struct api_engine *e)
     size_t n = 0;
     for (;;) {
         sign_begin(e);
+        if (e->flushing && sign_settled(e))
+            pthread_cond_signal(&e->signed_all);
         bool due = phi_now_boot_ms() >= e->tick_at;
         if (e->queue.n || e->follow.n || due) {
             if (due)
@@ -471,6 +500,7 @@ static void engine_free(void *arg)
     phi_buf_done(&e->sign.note);
     pthread_cond_destroy(&e->work);
     pthread_cond_destroy(&e->sign_work);
+    pthread_cond_destroy(&e->signed_all);
     pthread_mutex_destroy(&e->lock);
     free(e->origin);
     free(e->key);
@@ -489,6 +519,7 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&e->work, &attr);
     pthread_cond_init(&e->sign_work, &attr);
+    pthread_cond_init(&e->signed_all, &attr);
     pthread_condattr_destroy(&attr);
     list_init(&e->queue);
     list_init(&e->follow);
@@ -583,6 +614,7 @@ void api_engine_close(struct api_engine *e)
         return;
     bool posts = e->started;
     if (e->started) {
+        sign_flush(e);
         /* The signing thread first: what it still hands in is stored by the core thread. */
         pthread_mutex_lock(&e->lock);
         e->sign_stopping = true;
