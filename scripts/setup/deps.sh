@@ -40,15 +40,14 @@ deps_mirrors() {
         return
     fi
     codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
-    uri=$(apt-get indextargets --format '$(CODENAME)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)' 2>/dev/null |
-        awk -F'|' -v c="$codename" '($1 == c || $2 == c) && $3 == "main" && !n++ { print $4 }')
-    if [[ -n $uri ]]; then
-        case $uri in
-        */ubuntu/ | */ubuntu) say "${uri%ubuntu*}debian" ;;
-        *) say "$uri" ;;
-        esac
-    fi
-    say http://deb.debian.org/debian
+    apt-get indextargets --format '$(CODENAME)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)' 2>/dev/null |
+        awk -F'|' -v c="$codename" '($1 == c || $2 == c) && $3 == "main" && !seen[$4]++ { print $4 }' |
+        while read -r uri; do
+            case $uri in
+            */ubuntu/ | */ubuntu) say "${uri%ubuntu*}debian" ;;
+            *) say "$uri" ;;
+            esac
+        done
 }
 
 # A configuration of its own for apt: the machine's proxies, credentials and acquire options; nothing else of the machine.
