@@ -73,7 +73,13 @@ with phiflow.Flow() as f:
     f.house.phid.stop()
     copy(data, kept)
     start()
+
+    def signed():
+        return int(kit.Caller(f.place.ports["people"]).get("/v1/log/checkpoint").body.split(b"\n")[1])
+
+    before = signed()
     busy(5)
+    f.until(lambda: signed() > before, 5, "no newer head is signed")
     f.until(verifies, 5)
     f.house.gateway.stop()
     f.house.start(f.house.gateway, ["gateway"])
@@ -83,7 +89,7 @@ with phiflow.Flow() as f:
         with open(f.place.path("gateway", "checkpoint"), encoding="utf-8") as file:
             return int(file.read().split("\n")[1])
 
-    size = int(kit.Caller(f.place.ports["people"]).get("/v1/log/checkpoint").body.split(b"\n")[1])
+    size = signed()
     f.until(lambda: seen() >= size, 60, "the gateway does not look at the log's head")
 
     @f.test("attack_28_a_log_cut_back_is_found_by_who_saw_more_of_it")
