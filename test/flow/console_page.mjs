@@ -275,7 +275,7 @@ await test("console: an error says how to mend it", () => on(async (phid, page) 
     const r = phid.add(makeRequest());
     await page.goto(`${phid.url}/r/${r.code}`);
     await page.getByText("from what is shown: the same").waitFor();
-    await page.keyboard.press("a");
+    await page.getByRole("button", { name: /^Approve/ }).click(); // waits until it can be
     await page.getByRole("button", { name: "Yes, approve" }).waitFor();
     r.status = "expired"; // and nobody was told yet
     await page.keyboard.press("Enter");

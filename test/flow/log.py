@@ -106,8 +106,8 @@ with phiflow.Flow() as f, tempfile.TemporaryDirectory() as scratch:
 
     @f.test("what is not signed, and any other spelling of a path, is not there")
     def _():
-        now, _ = checkpoint()
-        for path in (f"/tile/0/001.p/{now - 256 + 1}", "/tile/0/001", "/tile/1/000", "/tile/1/000.p/2", "/tile/2/000.p/1", "/tile/0/0",
+        f.true(checkpoint()[0] < 256 + 250, "the log is longer than this test thinks")
+        for path in ("/tile/0/001.p/250", "/tile/0/001", "/tile/1/000", "/tile/1/000.p/2", "/tile/2/000.p/1", "/tile/0/0",
                      "/tile/0/000.p/0", "/tile/0/000.p/256", "/tile/00/000", "/tile/64/000", "/tile/0/x000/000", "/tile/0/000/",
                      "/tile/0/%30%30%30", "/tile/0", "/tile", "/tile/-1/000", "/tile/8/0/000"):
             f.equal((path, get(f, path)[0]), (path, 404))
