@@ -38,7 +38,10 @@ async function signIn(name, options) {
     return page;
 }
 const line = (page, code) => page.locator(".line", { hasText: code });
-const same = (page) => page.getByText("from what is shown: the same").waitFor();
+const same = async (page) => { // checked, shown to its end, and the keys are listened to
+    await page.getByText("from what is shown: the same").waitFor();
+    await page.locator("button:enabled", { hasText: "Approve …" }).waitFor();
+};
 
 let bob;
 await test("console: a one-time link signs in with one button, and the pages come with a strict CSP", async () => {

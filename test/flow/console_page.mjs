@@ -32,6 +32,12 @@ const fill = (phid) => {
     phid.add(makeRequest({ expires_in_ms: 42000, sql: "DO $$ BEGIN DELETE FROM orders; END $$;", body: { actions: [{ action: "pg:admin", resource: { type: "Target", id: '["shop"]' } }] } }));
     phid.add(makeRequest({ body: { payload: undefined, scope, actions: [], settings: {}, bounds: { for_ms: 600000, uses: 0 }, why: "repair of the March import" } }));
 };
+// Checked, shown to its end, and the keys are listened to.
+const decidable = async (page) => {
+    await page.getByText("from what is shown: the same").waitFor();
+    await page.locator("button:enabled", { hasText: "Approve …" }).waitFor();
+};
+
 const visible = (page, text) => page.getByText(text, { exact: false }).first().waitFor();
 
 for (const size of ["phone", "desk"]) {
@@ -45,7 +51,7 @@ for (const size of ["phone", "desk"]) {
             await holds(page, "inbox");
             await page.getByText("OPS-1412").click();
             await page.getByRole("heading", { level: 1 }).getByText("DELETE").waitFor();
-            await page.getByText("from what is shown: the same").waitFor();
+            await decidable(page);
             await holds(page, "detail");
             await page.keyboard.press("a");
             await page.getByText("may run exactly this once within 15 min").waitFor();
@@ -105,7 +111,7 @@ await test("console: the keyboard alone approves, and what is sent is the digest
     await page.getByRole("link", { name: second.code }).waitFor();
     for (const key of ["j", "j", "k", "j", "Enter"]) await page.keyboard.press(key);
     await page.getByText("id = 8", { exact: false }).or(page.locator(".sql-number", { hasText: "8" })).first().waitFor();
-    await page.getByText("from what is shown: the same").waitFor();
+    await decidable(page);
     await page.keyboard.press("a");
     await page.getByRole("button", { name: "Yes, approve" }).waitFor();
     await page.keyboard.press("Enter");
@@ -121,7 +127,7 @@ await test("console: the keyboard alone denies, and not without a reason", () =>
     await page.getByRole("link", { name: r.code }).waitFor();
     await page.keyboard.press("j");
     await page.keyboard.press("Enter");
-    await page.getByText("from what is shown: the same").waitFor();
+    await decidable(page);
     await page.keyboard.press("d");
     await page.getByLabel("Why?").waitFor();
     await page.keyboard.press("Enter");
@@ -136,7 +142,7 @@ await test("console: the keyboard alone denies, and not without a reason", () =>
 await test("console: an approval can be narrowed to less time", () => on(async (phid, page) => {
     const r = phid.add(makeRequest());
     await page.goto(`${phid.url}/r/${r.code}`);
-    await page.getByText("from what is shown: the same").waitFor();
+    await decidable(page);
     await page.keyboard.press("a");
     await page.getByLabel("For how long").selectOption("300000");
     await page.getByText("once within 5 min").waitFor();
@@ -260,7 +266,7 @@ await test("console: of many hidden tabs one listens, and a tab that is seen aga
 await test("console: a request that is edited under the reader's eyes has to be read again", () => on(async (phid, page) => {
     const r = phid.add(makeRequest());
     await page.goto(`${phid.url}/r/${r.code}`);
-    await page.getByText("from what is shown: the same").waitFor();
+    await decidable(page);
     await page.keyboard.press("a");
     await page.getByRole("button", { name: "Yes, approve" }).waitFor();
     const fresh = makeRequest({ sql: "DELETE FROM orders WHERE id = 70;", body: { id: r.id, version: 2 } });
