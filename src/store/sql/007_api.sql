@@ -1,0 +1,2 @@
+-- The standard API: access requests, idempotency of callers.
+DELETE FROM idem WHERE 1 = 0;
