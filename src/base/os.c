@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -57,13 +58,38 @@ static enum phi_rc read_all(int fd, const char *path, size_t max, struct phi_buf
     }
 }
 
+/* "credential:NAME" is a file that the supervisor hands to this process alone (systemd's LoadCredential=). It may show
+ * a group's bit there, which is the mask of the ACL that names our user. */
+static bool is_credential(const char *path)
+{
+    return strncmp(path, "credential:", 11) == 0;
+}
+
+static enum phi_rc credential_path(const char *path, char ret[4096], struct phi_err *err)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY"), *name = path + 11;
+    if (!dir || !dir[0])
+        return phi_fail(err, PHI_ENOTFOUND, "%s: no supervisor has handed over credentials; LoadCredential=%s:FILE in the unit does", path, name);
+    if (!name[0] || strchr(name, '/') || name[0] == '.')
+        return phi_fail(err, PHI_EINPUT, "%s: a credential's name has no '/' and does not begin with '.'", path);
+    if (snprintf(ret, 4096, "%s/%s", dir, name) >= 4096)
+        return phi_fail(err, PHI_ELIMIT, "%s: the path is too long", path);
+    return PHI_OK;
+}
+
 static enum phi_rc file_read(const char *path, size_t max, bool secret, struct phi_buf *ret, struct phi_err *err)
 {
+    char credential[4096];
+    mode_t loose = is_credential(path) ? 037 : 077;
+    if (is_credential(path)) {
+        PHI_TRY(credential_path(path, credential, err));
+        path = credential;
+    }
     FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat st;
     if (fd < 0)
         return phi_fail(err, errno == ENOENT ? PHI_ENOTFOUND : PHI_EIO, "%s: %s", path, strerror(errno));
-    if (secret && (fstat(fd, &st) != 0 || (st.st_mode & 077)))
+    if (secret && (fstat(fd, &st) != 0 || (st.st_mode & loose)))
         return phi_fail(err, PHI_EINPUT, "%s holds a secret and others can read or write it: chmod 600 %s", path, path);
     return read_all(fd, path, max, ret, err);
 }

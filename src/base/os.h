@@ -7,7 +7,8 @@
 int64_t phi_now_wall_ms(void); /* CLOCK_REALTIME since 1970 */
 int64_t phi_now_boot_ms(void); /* CLOCK_BOOTTIME */
 
-/* Reads a whole file of at most max bytes. Names the path in the error. */
+/* Reads a whole file of at most max bytes. Names the path in the error. "credential:NAME" is the file NAME of
+ * $CREDENTIALS_DIRECTORY (systemd's LoadCredential=). */
 enum phi_rc phi_file_read(const char *path, size_t max, struct phi_buf *ret, struct phi_err *err);
 /* As above, and refuses a file that group or others may read or write (secrets). */
 enum phi_rc phi_file_read_secret(const char *path, size_t max, struct phi_buf *ret, struct phi_err *err);

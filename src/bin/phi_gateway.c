@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/logline.h"
+#include "base/notify.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "base/yaml.h"
@@ -161,7 +162,7 @@ struct running {
     struct gw_gateway *gw;
     struct gw_link *link;
     struct net_signal *term, *interrupt;
-    struct net_timer *flush;
+    struct net_timer *flush, *beats;
     int flushes;
 };
 
@@ -187,7 +188,27 @@ static void on_signal(void *ctx)
 {
     struct running *r = ctx;
     PHI_LOG(INFO, "draining", NULL, " ");
+    phi_notify("STOPPING=1");
     gw_drain(r->gw, DRAIN_MS, drained, r);
+}
+
+/* From the loop that relays: while it turns, sessions move. */
+static void beat(void *ctx)
+{
+    (void)ctx;
+    phi_notify("WATCHDOG=1");
+}
+
+static enum phi_rc beat_open(struct running *r, struct phi_err *err)
+{
+    int64_t every = phi_notify_every_ms();
+    if (every == 0)
+        return PHI_OK;
+    r->beats = net_timer_open(r->loop, beat, r);
+    if (r->beats == NULL)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    net_timer_set(r->beats, every, every);
+    return PHI_OK;
 }
 
 static enum phi_rc start(struct running *r, const struct config *c, struct phi_err *err)
@@ -199,6 +220,7 @@ static enum phi_rc start(struct running *r, const struct config *c, struct phi_e
     gw_set_phid(r->gw, &port);
     for (size_t i = 0; i < c->n; i++)
         PHI_TRY(gw_add_target(r->gw, &c->targets[i], err));
+    PHI_TRY(beat_open(r, err));
     PHI_TRY(net_signal_open(r->loop, SIGTERM, on_signal, r, &r->term, err));
     return net_signal_open(r->loop, SIGINT, on_signal, r, &r->interrupt, err);
 }
@@ -210,9 +232,11 @@ static int serve(const struct config *c)
     enum phi_rc rc = start(&r, c, &err);
     if (rc == PHI_OK) {
         PHI_LOG(INFO, "ready", "targets", "%zu", c->n);
+        phi_notify("READY=1");
         net_loop_run(r.loop);
     }
     net_timer_close(r.flush);
+    net_timer_close(r.beats);
     net_signal_close(r.term);
     net_signal_close(r.interrupt);
     gw_close(r.gw);

@@ -12,6 +12,7 @@ static const char usage[] = "usage: phid --config FILE [--check-config]\n"
                             "the first administrator, prints a one-time link\n"
                             "       phid --config FILE link NAME                a one-time link for "
                             "who is locked out; only while phid does not serve\n"
+                            "       phid --config FILE signer               signs the log's heads for the phid at standard input\n"
                             "       phid openapi | errors | config              the API's "
                             "description, the pages of its errors and of phid.yaml\n"
                             "       phid --version\n";
@@ -79,6 +80,8 @@ static int config_run(const struct args *a)
         return puts("phid.yaml is well formed") < 0;
     if (!a->command)
         return a->admin ? usage_say(stderr, 2) : phid_serve(&config);
+    if (strcmp(a->command, "signer") == 0 && !a->admin)
+        return phid_signer(&config);
     if (strcmp(a->command, "bootstrap") == 0 && a->admin)
         return phid_bootstrap(&config, a->admin);
     if (strcmp(a->command, "link") == 0 && a->name && !a->admin)

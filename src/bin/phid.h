@@ -32,6 +32,9 @@ int phid_bootstrap(const struct phid_config *c, const char *admin);
 /* `phid link NAME`: a one-time link for somebody who is there, for whoever owns the data folder. phid must
  * not be serving; the link is logged as made by the system. */
 int phid_link(const struct phid_config *c, const char *name);
+/* `phid signer`: the log's signer for the phid at the other end of standard input, a socket that a supervisor has
+ * accepted (phi-signer.socket). */
+int phid_signer(const struct phid_config *c);
 /* `phid`: serves until SIGTERM. */
 int phid_serve(const struct phid_config *c);
 

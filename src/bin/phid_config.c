@@ -11,7 +11,7 @@
 
 #define CONFIG_MAX (64 * 1024)
 
-enum kind { TEXT, NUMBER, LIST, STORE };
+enum kind { TEXT, NUMBER, LIST, STORE, TLS };
 
 static const struct key {
     const char *name;
@@ -23,7 +23,9 @@ static const struct key {
     { "data", TEXT, offsetof(struct phid_config, data), NULL,
       "Folder of the store, the log key and the CA; made with mode 0700" },
     { "people", TEXT, offsetof(struct phid_config, people), "127.0.0.1:8470",
-      "Address for browsers, the CLI and AuthZEN callers; plain HTTP, so loopback or behind a TLS proxy" },
+      "Address for browsers, the CLI and AuthZEN callers; plain HTTP without `tls`, so then loopback or behind a TLS proxy" },
+    { "tls", TLS, 0, "",
+      "`{cert: FILE, key: FILE}` in PEM, the certificate first and then what leads to its CA: HTTPS on `people` (TLS 1.3 or 1.2), read again on SIGHUP" },
     { "gateways", TEXT, offsetof(struct phid_config, gateways), "127.0.0.1:8471",
       "Address for gateways; TLS 1.3 with client certificates" },
     { "url", TEXT, offsetof(struct phid_config, url), "",
@@ -42,6 +44,10 @@ static const struct key {
       "More Host headers that the people's listener answers to, with the port where it is not the usual one" },
     { "gateway_names", LIST, offsetof(struct phid_config, gateway_names), "",
       "More names or addresses in the certificate of the gateways' listener" },
+    { "signer", TEXT, offsetof(struct phid_config, signer), "",
+      "Socket of a signer that runs as a service of another user (`phid --config … signer`); otherwise phid forks one. `log` must be given" },
+    { "signer_folder", TEXT, offsetof(struct phid_config, signer_folder), "",
+      "That service's folder, of its user alone: the log's key and last head" },
     { "signer_uid", NUMBER, offsetof(struct phid_config, signer_uid), "61470",
       "Uid and gid of the signer process, where phid starts as root" },
 };
@@ -85,6 +91,17 @@ static enum phi_rc store_read(struct phi_arena *a, const struct phi_json *v, str
     return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"store\" is sqlite, or has \"postgresql\" (a text) and maybe \"password_file\"", v->line);
 }
 
+static enum phi_rc tls_read(struct phi_arena *a, const struct phi_json *v, struct phid_config *c, struct phi_err *err)
+{
+    const struct phi_json *cert = phi_json_get(v, "cert"), *key = phi_json_get(v, "key");
+    if (v->kind != PHI_JSON_OBJ || v->n != 2 || !cert || !key || cert->kind != PHI_JSON_STR || key->kind != PHI_JSON_STR ||
+        !cert->str.n || !key->str.n)
+        return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"tls\" has two files, \"cert\" and \"key\"", v->line);
+    c->tls_cert = phi_arena_str(a, cert->str);
+    c->tls_key = phi_arena_str(a, key->str);
+    return PHI_OK;
+}
+
 static enum phi_rc value_read(struct phi_arena *a, const struct key *k, const struct phi_json *v,
                               struct phid_config *ret, struct phi_err *err)
 {
@@ -102,13 +119,14 @@ static enum phi_rc value_read(struct phi_arena *a, const struct key *k, const st
         return PHI_OK;
     case LIST: return list_read(a, k, v, at, err);
     case STORE: return store_read(a, v, ret, err);
+    case TLS: return tls_read(a, v, ret, err);
     }
     return PHI_EINPUT;
 }
 
 static void defaults_set(struct phid_config *c)
 {
-    *c = (struct phid_config){ .store = "", .store_password_file = "" };
+    *c = (struct phid_config){ .store = "", .store_password_file = "", .tls_cert = "", .tls_key = "" };
     for (size_t i = 0; i < KEYS_N; i++) {
         void *at = (char *)c + keys[i].at;
         if (keys[i].kind == TEXT)
@@ -133,10 +151,12 @@ static enum phi_rc list_add(struct phid_list *l, const char *item, struct phi_er
 static enum phi_rc url_check(struct phi_arena *a, struct phid_config *c, const struct net_hostport *people, struct phi_err *err)
 {
     if (!c->url[0])
-        c->url = (const char *)phi_arena_printf(a, "http://localhost:%d", people->port).p;
+        c->url = (const char *)phi_arena_printf(a, "%s://localhost:%d", c->tls_cert[0] ? "https" : "http", people->port).p;
     size_t skip = strncmp(c->url, "http://", 7) == 0 ? 7 : strncmp(c->url, "https://", 8) == 0 ? 8 : 0;
     if (!c->url || !skip || !c->url[skip] || strpbrk(c->url + skip, "/?#@ \"'<>\\"))
         return phi_fail(err, PHI_EINPUT, "phid.yaml: \"url\" is http:// or https://, a name, and a port where it is not the usual one");
+    if (c->tls_cert[0] && skip != 8)
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: with \"tls\" the \"url\" begins with https://");
     return list_add(&c->all_hosts, c->url + skip, err);
 }
 
@@ -189,12 +209,14 @@ enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_
     for (size_t i = 0; i < KEYS_N; i++)
         if (keys[i].kind == TEXT && !*(const char **)((char *)ret + keys[i].at))
             return phi_fail(err, PHI_EINPUT, "phid.yaml: \"%s\" is missing", keys[i].name);
+    if (ret->signer[0] && !ret->log[0])
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: with \"signer\" the log's name must be given: log: phi.example.org/1");
     return names_fill(a, ret, err);
 }
 
 void phid_config_page(struct phi_buf *out)
 {
-    static const char *const kinds[] = { [TEXT] = "text", [NUMBER] = "number", [LIST] = "list of texts", [STORE] = "text or two keys" };
+    static const char *const kinds[] = { [TEXT] = "text", [NUMBER] = "number", [LIST] = "list of texts", [STORE] = "text or two keys", [TLS] = "two files" };
     phi_buf_adds(out, "# phid.yaml\n\nGenerated by `phid config` from `src/bin/phid_config.c`; do not edit.\n"
                       "An unknown key is an error with its line. Neither group nor others may write the file.\n\n"
                       "| key | kind | otherwise | what it is |\n|---|---|---|---|\n");

@@ -15,6 +15,7 @@ struct phid_list {
 struct phid_config {      /* all texts live in the arena */
     const char *data;     /* folder: store, CA, log key */
     const char *people;   /* "127.0.0.1:8470" */
+    const char *tls_cert, *tls_key; /* PEM files of the people's listener; "" plain HTTP */
     const char *gateways; /* "127.0.0.1:8471" */
     const char *url;      /* the console's address for people; no '/' at its end */
     const char *console;  /* folder with the console's files; "" none */
@@ -25,6 +26,8 @@ struct phid_config {      /* all texts live in the arena */
     struct phid_list
         hosts; /* more names for the people's listener, with port where it is not the scheme's */
     struct phid_list gateway_names; /* more names in the gateways listener's certificate */
+    const char *signer;             /* socket of a signer that is a service of its own; "" phid forks one */
+    const char *signer_folder;      /* that service's folder with the log's key; "" none */
     int64_t signer_uid;             /* the signer's own uid and gid where phid starts as root */
 
     struct phid_list all_hosts;         /* what a Host header may say: of url, hosts and people */

@@ -103,10 +103,24 @@ static enum phi_rc origin_find(const struct phid_config *c, char ret[160], struc
     return PHI_OK;
 }
 
+static enum phi_rc key_line_keep(struct phid_data *d, struct phi_err *err)
+{
+    PHI_BUF(line, sizeof(d->key_line));
+    struct phi_vkey vk = phi_signer_key(d->signer);
+    phi_vkey_write(&line, &vk);
+    snprintf(d->key_line, sizeof(d->key_line), PHI_FMT "\n",
+             PHI_ARG(phi_view_trim(phi_buf_view(&line))));
+    return phi_buf_ok(&line) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the log's name is too long");
+}
+
 static enum phi_rc signer_start(const struct phid_config *c, struct phid_data *d,
                                 struct phi_err *err)
 {
     char key[4096], state[4096];
+    if (c->signer[0]) {
+        PHI_TRY(phi_signer_connect(c->signer, d->origin, &d->signer, err));
+        return key_line_keep(d, err);
+    }
     PHI_TRY(path_in(c, "log.key", key, err));
     PHI_TRY(path_in(c, "log.state", state, err));
     struct phi_signer_conf conf = {.key_path = key,
@@ -116,12 +130,7 @@ static enum phi_rc signer_start(const struct phid_config *c, struct phid_data *d
                                    .uid = (uid_t)c->signer_uid,
                                    .gid = (gid_t)c->signer_uid};
     PHI_TRY(phi_signer_spawn(&conf, &d->signer, err));
-    PHI_BUF(line, sizeof(d->key_line));
-    struct phi_vkey vk = phi_signer_key(d->signer);
-    phi_vkey_write(&line, &vk);
-    snprintf(d->key_line, sizeof(d->key_line), PHI_FMT "\n",
-             PHI_ARG(phi_view_trim(phi_buf_view(&line))));
-    return phi_buf_ok(&line) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the log's name is too long");
+    return key_line_keep(d, err);
 }
 
 /* Two phids in one folder would sign with one state. */
@@ -188,6 +197,21 @@ enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, s
     PHI_TRY(signer_start(c, ret, err));
     PHI_TRY(phi_ca_open(c->data, &ret->ca, err));
     return store_open(c, ret, err);
+}
+
+int phid_signer(const struct phid_config *c)
+{
+    struct phi_err err = { 0 };
+    char key[4096], state[4096];
+    struct phi_signer_conf conf = { .key_path = key, .state_path = state, .origin = c->log, .service = true };
+    if (!c->log[0] || c->signer_folder[0] != '/')
+        phi_fail(&err, PHI_EINPUT, "phid.yaml: a signer of its own needs \"log\" and \"signer_folder\", a full path");
+    else if (snprintf(key, sizeof key, "%s/log.key", c->signer_folder) >= (int)sizeof key ||
+             snprintf(state, sizeof state, "%s/log.state", c->signer_folder) >= (int)sizeof state)
+        phi_fail(&err, PHI_ELIMIT, "phid.yaml: \"signer_folder\" is too long");
+    else
+        phi_signer_serve(STDIN_FILENO, &conf);
+    return phid_fail(&err);
 }
 
 void phid_data_close(struct phid_data *d)

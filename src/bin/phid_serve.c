@@ -4,7 +4,9 @@
 
 #include "api/server.h"
 #include "base/logline.h"
+#include "base/notify.h"
 #include "bin/phid.h"
+#include "bin/phid_tls.h"
 #include "store/pgsql.h"
 
 #define SIGN_TIMEOUT_MS 5000
@@ -14,26 +16,17 @@ struct phid {
     struct phid_data data;
     struct api_env env;
     struct net_loop *loop;
-    struct net_tls *tls;
+    struct net_tls *tls, *people_tls;
+    struct net_signal *reread;
     struct net_signal *term, *interrupt, *child;
     struct api_files *files;
     struct api_hub *hub;
     struct api_engine *engine;
     struct api_server *server;
-    bool draining, failed;
+    struct net_timer *beats;
+    struct api_job beat_job;
+    bool draining, failed, beating;
 };
-
-static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
-                             const struct phi_tree_proof *proof, struct phi_buf *ret_note,
-                             struct phi_err *err)
-{
-    struct phi_signer_proc *s = self;
-    enum phi_rc rc = phi_signer_sign(s, (uint64_t)*from, (uint64_t)size, root, proof,
-                                     SIGN_TIMEOUT_MS, ret_note, err);
-    if (rc == PHI_ECONFLICT)
-        *from = (int64_t)phi_signer_head(s).size;
-    return rc;
-}
 
 /* ---- stopping ---- */
 
@@ -59,6 +52,7 @@ static void drain(void *ctx)
         return;
     p->draining = true;
     PHI_LOG(INFO, "draining", "streams", "%zu", api_hub_count(p->hub));
+    phi_notify("STOPPING=1");
     api_hub_drain(p->hub);
     api_server_drain(p->server, drained, p);
 }
@@ -69,11 +63,93 @@ static void child_ended(void *ctx)
     struct phid *p = ctx;
     siginfo_t info = { 0 };
     pid_t pid = phi_signer_pid(p->data.signer);
-    if (p->draining || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
+    if (p->draining || pid == 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
         return;
     PHI_LOG(ERROR, "the signer has ended", "status", "%d", info.si_status);
     p->failed = true;
     drain(p);
+}
+
+/* On the loop's thread: a signer that is no child of ours has ended. */
+static void signer_lost(void *ctx)
+{
+    struct phid *p = ctx;
+    if (p->draining)
+        return;
+    PHI_LOG(ERROR, "the signer has ended", NULL, "%s", "");
+    p->failed = true;
+    drain(p);
+}
+
+static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
+                             const struct phi_tree_proof *proof, struct phi_buf *ret_note,
+                             struct phi_err *err)
+{
+    struct phid *p = self;
+    struct phi_signer_proc *s = p->data.signer;
+    enum phi_rc rc = phi_signer_sign(s, (uint64_t)*from, (uint64_t)size, root, proof,
+                                     SIGN_TIMEOUT_MS, ret_note, err);
+    if (rc == PHI_ECONFLICT)
+        *from = (int64_t)phi_signer_head(s).size;
+    if (phi_signer_gone(s))
+        net_post(p->loop, signer_lost, p);
+    return rc;
+}
+
+/* ---- alive ---- */
+
+/* The supervisor hears from us only while the core thread still commits. */
+static void beat_done(struct api_job *j)
+{
+    struct phid *p = j->arg;
+    p->beating = false;
+    if (j->rc == PHI_OK)
+        phi_notify("WATCHDOG=1");
+}
+
+static enum phi_rc beat_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    (void)c, (void)arg, (void)err;
+    return PHI_OK;
+}
+
+static void beat(void *ctx)
+{
+    struct phid *p = ctx;
+    if (p->beating || p->draining)
+        return;
+    p->beat_job = (struct api_job){ .run = beat_run, .done = beat_done, .arg = p };
+    p->beating = api_engine_submit(p->engine, &p->beat_job);
+}
+
+static enum phi_rc beat_open(struct phid *p, struct phi_err *err)
+{
+    int64_t every = phi_notify_every_ms();
+    if (!every)
+        return PHI_OK;
+    p->beats = net_timer_open(p->loop, beat, p);
+    if (!p->beats)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    net_timer_set(p->beats, every, every);
+    return PHI_OK;
+}
+
+/* SIGHUP: a certificate that was renewed. One that does not do changes nothing. */
+static void reread(void *ctx)
+{
+    struct phid *p = ctx;
+    struct phi_err err = { 0 };
+    struct net_tls *fresh = NULL;
+    if (phid_tls_open(p->config, &fresh, &err) != PHI_OK) {
+        PHI_LOG(ERROR, "the certificate stays as it was", "why", "%s", err.msg);
+        return;
+    }
+    if (!fresh)
+        return;
+    api_server_tls(p->server, fresh);
+    net_tls_close(p->people_tls);
+    p->people_tls = fresh;
+    PHI_LOG(INFO, "the certificate was read again", NULL, "%s", "");
 }
 
 /* ---- starting ---- */
@@ -131,7 +207,7 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
                                 .rng = &phid_rng,
                                 .notifier = api_hub_notifier(p->hub),
                                 .sign = head_sign,
-                                .sign_self = p->data.signer,
+                                .sign_self = p,
                                 .signed_size = (int64_t)head.size};
     PHI_TRY(api_engine_open(&o, &p->engine, err));
     api_hub_bind(p->hub, p->engine);
@@ -150,6 +226,7 @@ static enum phi_rc server_open(struct phid *p, struct phi_err *err)
                                 .people = c->people,
                                 .gateways = c->gateways,
                                 .gateways_tls = p->tls,
+                                .people_tls = p->people_tls,
                                 .hosts = c->all_hosts.item,
                                 .n_hosts = c->all_hosts.n};
     return api_server_open(&o, &p->server, err);
@@ -160,13 +237,16 @@ static enum phi_rc start(struct phid *p, struct phi_err *err)
     PHI_TRY(phid_data_open(p->config, &p->data, err));
     env_fill(p);
     PHI_TRY(tls_open(p, err));
+    PHI_TRY(phid_tls_open(p->config, &p->people_tls, err));
     PHI_TRY(console_open(p, err));
     PHI_TRY(net_loop_open(&p->loop, err));
     PHI_TRY(net_signal_open(p->loop, SIGTERM, drain, p, &p->term, err));
     PHI_TRY(net_signal_open(p->loop, SIGINT, drain, p, &p->interrupt, err));
     PHI_TRY(core_open(p, err));
     PHI_TRY(server_open(p, err));
+    PHI_TRY(net_signal_open(p->loop, SIGHUP, reread, p, &p->reread, err));
     PHI_TRY(net_signal_open(p->loop, SIGCHLD, child_ended, p, &p->child, err));
+    PHI_TRY(beat_open(p, err));
     child_ended(p); /* it may have ended before anybody watched */
     return PHI_OK;
 }
@@ -183,11 +263,14 @@ static void stop(struct phid *p)
     }
     phid_data_close(&p->data); /* before the loop's end, which waits for clients that are slow to leave */
     api_hub_close(p->hub);
+    net_timer_close(p->beats);
     net_signal_close(p->term);
     net_signal_close(p->interrupt);
     net_signal_close(p->child);
+    net_signal_close(p->reread);
     net_loop_close(p->loop);
     net_tls_close(p->tls);
+    net_tls_close(p->people_tls);
     api_files_close(p->files);
 }
 
@@ -201,6 +284,7 @@ int phid_serve(const struct phid_config *c)
         PHI_LOG(INFO, "people", "address", "%s", c->people);
         PHI_LOG(INFO, "gateways", "address", "%s", c->gateways);
         PHI_LOG(INFO, "ready", "url", "%s", c->url);
+        phi_notify("READY=1");
         net_loop_run(p.loop);
         PHI_LOG(INFO, "stopped", NULL, "%s", "");
     }

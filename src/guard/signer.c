@@ -5,7 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +50,11 @@ void phi_signer_close(struct phi_signer_proc *s)
 pid_t phi_signer_pid(const struct phi_signer_proc *s)
 {
     return s->pid;
+}
+
+bool phi_signer_gone(const struct phi_signer_proc *s)
+{
+    return s->sock < 0;
 }
 
 struct phi_vkey phi_signer_key(const struct phi_signer_proc *s)
@@ -117,6 +124,41 @@ enum phi_rc phi_signer_spawn(const struct phi_signer_conf *conf, struct phi_sign
     close(pair[1]);
     s->sock = pair[0];
     enum phi_rc rc = s->pid < 0 ? phi_fail(err, PHI_EIO, "cannot fork the signer: %s", strerror(errno)) : greet(s, err);
+    if (rc != PHI_OK) {
+        phi_signer_close(s);
+        return rc;
+    }
+    *ret = s;
+    return PHI_OK;
+}
+
+static enum phi_rc socket_open(const char *path, int *ret, struct phi_err *err)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    if ((size_t)snprintf(at.sun_path, sizeof at.sun_path, "%s", path) >= sizeof at.sun_path)
+        return phi_fail(err, PHI_ELIMIT, "%s: too long for the name of a socket", path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof at)) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return phi_fail(err, PHI_EIO, "the signer's socket %s: %s; is phi-signer.socket started?", path, strerror(why));
+    }
+    *ret = fd;
+    return PHI_OK;
+}
+
+enum phi_rc phi_signer_connect(const char *path, const char *origin, struct phi_signer_proc **ret, struct phi_err *err)
+{
+    struct phi_signer_proc *s = calloc(1, sizeof *s);
+    if (!s)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    s->sock = -1;
+    enum phi_rc rc = socket_open(path, &s->sock, err);
+    if (rc == PHI_OK)
+        rc = greet(s, err);
+    if (rc == PHI_OK && !phi_view_is(s->key.name, origin))
+        rc = phi_fail(err, PHI_EINPUT, "the signer at %s signs for the log " PHI_FMT ", not for %s", path, PHI_ARG(s->key.name), origin);
     if (rc != PHI_OK) {
         phi_signer_close(s);
         return rc;

@@ -7,7 +7,10 @@
  *
  * Files: `key_path` is a PKCS#8 PEM (0600), made at the first start. `state_path` (0600) keeps the
  * last signed checkpoint in two slots, fsynced before the answer leaves; it belongs to the key. Where
- * one is there without the other after the log has begun, the signer refuses to start. */
+ * one is there without the other after the log has begun, the signer refuses to start.
+ *
+ * An installation may run it as a service of another user instead (phi_signer_serve, phi_signer_connect):
+ * then even the files are out of phid's reach. */
 #ifndef GUARD_SIGNER_H
 #define GUARD_SIGNER_H
 
@@ -21,14 +24,21 @@ struct phi_signer_conf {
     bool change_uid;    /* only when started as root */
     uid_t uid;
     gid_t gid;
+    bool service;       /* started by a supervisor, not forked by phid */
 };
 
 struct phi_signer_proc; /* the parent's end */
 
 /* Forks and waits until the signer is ready. PHI_EIO or PHI_EINPUT with the reason when it is not. */
 enum phi_rc phi_signer_spawn(const struct phi_signer_conf *conf, struct phi_signer_proc **ret, struct phi_err *err);
+/* The signer behind the Unix socket `path` (SOCK_SEQPACKET), which answers for the log `origin`. */
+enum phi_rc phi_signer_connect(const char *path, const char *origin, struct phi_signer_proc **ret, struct phi_err *err);
+/* Serves the one phid at the other end of the socket fd, then ends. Who may connect is the socket's mode. A second one
+ * waits until the first has ended. */
+void phi_signer_serve(int fd, const struct phi_signer_conf *conf) __attribute__((noreturn));
 void phi_signer_close(struct phi_signer_proc *s); /* ends the process and waits for it; NULL is fine */
-pid_t phi_signer_pid(const struct phi_signer_proc *s);
+pid_t phi_signer_pid(const struct phi_signer_proc *s); /* 0: it is a service of its own */
+bool phi_signer_gone(const struct phi_signer_proc *s); /* as of the last ask */
 
 /* The public half and the name, as the log's verifier key; borrowed from s. */
 struct phi_vkey phi_signer_key(const struct phi_signer_proc *s);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -125,6 +126,31 @@ static enum phi_rc open_files(struct signer *s, const struct phi_signer_conf *co
     return read_slots(s, conf->state_path, err);
 }
 
+/* One signer at a time has a state: a second waits here until the first has ended. The lock is the folder's, which is
+ * there before its files are, and lasts as long as this process. */
+static enum phi_rc folder_lock(const struct phi_signer_conf *conf, struct phi_err *err)
+{
+    char folder[4096];
+    const char *slash = strrchr(conf->state_path, '/');
+    size_t n = slash ? (size_t)(slash - conf->state_path) : 0;
+    if (!conf->service)
+        return PHI_OK; /* phid holds the lock of its own folder */
+    if (n == 0 || n >= sizeof folder)
+        return phi_fail(err, PHI_EINPUT, "the signer's folder must be a full path");
+    memcpy(folder, conf->state_path, n);
+    folder[n] = 0;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st))
+        return phi_fail(err, PHI_EIO, "%s: %s", folder, strerror(errno));
+    if (st.st_mode & 077 || st.st_uid != geteuid())
+        return phi_fail(err, PHI_EDENIED, "%s: must belong to the signer's user alone; chmod 700 it", folder);
+    while (flock(fd, LOCK_EX))
+        if (errno != EINTR)
+            return phi_fail(err, PHI_EIO, "%s: %s", folder, strerror(errno));
+    return PHI_OK;
+}
+
 static enum phi_rc change_uid(struct signer *s, const struct phi_signer_conf *conf, struct phi_err *err)
 {
     if (!conf->change_uid)
@@ -176,8 +202,10 @@ static enum phi_rc confine(struct phi_err *err)
 /* Nothing of phid's stays open: not its sockets, not its database. */
 static int keep_only(int fd)
 {
+    if (fd < 3)
+        fd = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* a service gets its socket as standard input */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
+    if (fd < 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
         _exit(3);
     if (fd != 3 && dup2(fd, 3) < 0)
         _exit(3);
@@ -234,13 +262,16 @@ void guard_signer_main(int fd, const struct phi_signer_conf *conf)
     static struct signer s;
     struct phi_err err = { 0 };
     PHI_BUF(line, 1024);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!conf->service)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_NAME, "phi-signer");
     signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the whole group: phid decides when to end */
     signal(SIGTERM, SIG_IGN);
     phi_no_core();
     s.sock = keep_only(fd);
-    enum phi_rc rc = open_files(&s, conf, &err);
+    enum phi_rc rc = folder_lock(conf, &err);
+    if (rc == PHI_OK)
+        rc = open_files(&s, conf, &err);
     if (rc == PHI_OK)
         rc = change_uid(&s, conf, &err);
     /* Signing once loads what the library needs while files may still be opened. */
@@ -257,4 +288,9 @@ void guard_signer_main(int fd, const struct phi_signer_conf *conf)
         _exit(1);
     serve(&s);
     _exit(0);
+}
+
+void phi_signer_serve(int fd, const struct phi_signer_conf *conf)
+{
+    guard_signer_main(fd, conf);
 }

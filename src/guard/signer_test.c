@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -312,6 +315,60 @@ static void as_root_it_runs_as_its_own_uid(void **state)
     }
 }
 
+/* What a supervisor does for a socket unit: one signer for each connection. */
+static pid_t supervise(struct world *w, const char *path)
+{
+    struct sockaddr_un at = { .sun_family = AF_UNIX };
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    pid_t pid = fork();
+    if (pid > 0)
+        close(fd);
+    if (pid)
+        return pid;
+    for (;;) {
+        int got = accept(fd, NULL, NULL);
+        if (got >= 0 && fork() == 0) {
+            dup2(got, 0);
+            phi_signer_serve(0, &w->conf);
+        }
+        close(got);
+    }
+}
+
+static void as_a_service_it_serves_one_phid_after_the_other(void **state)
+{
+    struct world *w = *state;
+    char path[96];
+    struct phi_signer_proc *s = NULL, *next = NULL, *none = NULL;
+    struct phi_err err = { 0 };
+    PHI_BUF(note, 4096);
+    snprintf(path, sizeof path, "%s/s", w->dir);
+    w->conf.service = true;
+    pid_t pid = supervise(w, path);
+    if (phi_signer_connect(path, "log.example/1", &s, &err) != PHI_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(phi_signer_pid(s), 0);
+    assert_int_equal(sign(w, s, 0, 7, &note), PHI_OK);
+    assert_false(phi_signer_gone(s));
+    phi_signer_close(s); /* the first one's lock ends with it */
+    if (phi_signer_connect(path, "log.example/1", &next, &err) != PHI_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(phi_signer_head(next).size, 7);
+    assert_int_equal(sign(w, next, 7, 20, &note), PHI_OK);
+    phi_signer_close(next);
+    assert_int_equal(phi_signer_connect(path, "log.example/2", &none, &err), PHI_EINPUT);
+    assert_int_equal(chmod(w->dir, 0750), 0);
+    assert_int_equal(phi_signer_connect(path, "log.example/1", &none, &err), PHI_EDENIED);
+    assert_int_equal(chmod(w->dir, 0700), 0);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    assert_int_equal(phi_signer_connect(path, "log.example/1", &none, &err), PHI_EIO);
+    unlink(path);
+}
+
 static void packets_read_back_and_short_ones_do_not(void **unused)
 {
     (void)unused;
@@ -339,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stopped_signer_times_out_and_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(it_keeps_no_other_descriptor, setup, teardown),
         cmocka_unit_test_setup_teardown(as_root_it_runs_as_its_own_uid, setup, teardown),
+        cmocka_unit_test_setup_teardown(as_a_service_it_serves_one_phid_after_the_other, setup, teardown),
         cmocka_unit_test(packets_read_back_and_short_ones_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
