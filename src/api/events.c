@@ -118,14 +118,24 @@ static bool still_welcome(struct phi_core *c, struct phi_arena *a, struct api_su
     return phi_gateway_find(c, a, &s->key, &name, NULL) == PHI_OK && phi_view_eq(name, s->actor.id);
 }
 
+/* Not known: it is not for this stream's owner to see. */
+static enum phi_rc request_read(struct phi_core *c, struct phi_arena *a, struct api_sub *s, const struct said *e,
+                                struct phi_request *ret, bool *ret_known)
+{
+    enum phi_rc rc = phi_request_get(c, a, &s->actor, phi_view_of(e->request), ret, NULL);
+    *ret_known = rc == PHI_OK;
+    return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
+}
+
 static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct notes *out,
                                 struct api_sub *s, const struct said *e)
 {
     struct phi_request r;
     struct phi_jw w;
-    enum phi_rc rc = phi_request_get(c, a, &s->actor, phi_view_of(e->request), &r, NULL);
-    if (rc != PHI_OK)
-        return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
+    bool known;
+    PHI_TRY(request_read(c, a, s, e, &r, &known));
+    if (!known)
+        return PHI_OK;
     bool progress = e->kind == PHI_EVENT_VOTES && s->actor.kind == PHI_ACTOR_GATEWAY;
     if (!note_begin(out, s, e->seq, progress ? "votes" : "request", &w))
         return PHI_ELIMIT;
@@ -154,9 +164,10 @@ static enum phi_rc tell_about(struct phi_core *c, struct phi_arena *a, struct no
 {
     struct phi_request r;
     struct phi_jw w;
-    enum phi_rc rc = phi_request_get(c, a, &s->actor, phi_view_of(e->request), &r, NULL);
-    if (rc != PHI_OK)
-        return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
+    bool known;
+    PHI_TRY(request_read(c, a, s, e, &r, &known));
+    if (!known)
+        return PHI_OK;
     if (!note_begin(out, s, e->seq, "told", &w))
         return PHI_ELIMIT;
     phi_jw_kv(&w, "id", r.id);

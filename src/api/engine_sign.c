@@ -1,0 +1,231 @@
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/engine_in.h"
+#include "base/logline.h"
+#include "base/os.h"
+#include "core/log.h"
+
+#define SIGN_RETRY_MS 1000
+#define SIGN_FLUSH_S  2 /* how long stopping waits for the last head */
+#define SIGN_AFTER_MS 20 /* so that its two commits do not stand between a vote and the claim that follows it */
+
+void engine_sign_want(void *self, int64_t size, const struct phi_digest *root)
+{
+    struct api_engine *e = self;
+    pthread_mutex_lock(&e->lock);
+    if (!e->sign.wanted)
+        e->sign.due_at = phi_now_boot_ms() + SIGN_AFTER_MS;
+    e->sign.wanted = true;
+    e->sign.want_size = size;
+    e->sign.want_root = *root;
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* Only the holder of the lease signs; whoever loses it between signing and storing has signed what the next
+ * one's log contains as well, so nothing forks. */
+static enum phi_rc sign_whose(struct api_engine *e, struct phi_core *c, struct phi_err *err)
+{
+    struct engine_sign *s = &e->sign;
+    struct phi_log_head h;
+    bool mine;
+    PHI_TRY(phi_log_get_head(c, &s->arena, &h, err));
+    s->skip = SIGN_IT;
+    if (h.checkpoint.n && h.checkpoint_size >= s->size) {
+        s->skip = SIGN_PUBLISHED;
+        return PHI_OK;
+    }
+    PHI_TRY(engine_lease(e, "signer", &mine, err));
+    if (!mine)
+        s->skip = SIGN_NOT_OURS;
+    return PHI_OK;
+}
+
+static enum phi_rc sign_prepare_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct engine_sign *s = &((struct api_engine *)arg)->sign;
+    struct phi_digest *hashes;
+    size_t n;
+    phi_arena_done(&s->arena);
+    if (((struct api_engine *)arg)->o.store->ops->lease)
+        PHI_TRY(sign_whose(arg, c, err));
+    if (s->skip != SIGN_IT)
+        return PHI_OK;
+    PHI_TRY(phi_log_consistency(c, &s->arena, s->from, s->size, &hashes, &n, err));
+    if (n > PHI_TREE_PROOF_MAX)
+        return phi_fail(err, PHI_ECORRUPT, "a consistency proof of %zu hashes", n);
+    s->proof.n = n;
+    for (size_t i = 0; i < n; i++)
+        s->proof.hash[i] = hashes[i];
+    return PHI_OK;
+}
+
+static void sign_prepare_committed(struct api_job *j)
+{
+    struct api_engine *e = j->arg;
+    if (e->sign.skip != SIGN_IT)
+        return;
+    pthread_mutex_lock(&e->lock);
+    e->sign.ready = true;
+    pthread_cond_signal(&e->sign_work);
+    pthread_mutex_unlock(&e->lock);
+}
+
+static enum phi_rc sign_put_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct engine_sign *s = &((struct api_engine *)arg)->sign;
+    return phi_log_checkpoint_put(c, s->size, phi_buf_view(&s->note), err);
+}
+
+/* Under the lock. A head that could not be signed or stored is tried again, later and newer. */
+static void sign_over(struct api_engine *e, bool ok)
+{
+    e->sign.busy = false;
+    if (ok) {
+        e->sign.from = e->sign.stored = e->sign.size;
+        e->counts.signed_heads++;
+        e->counts.signed_size = e->sign.size;
+    } else {
+        e->sign.wanted = true;
+        e->sign.retry_at = phi_now_boot_ms() + SIGN_RETRY_MS;
+        if (e->sign.want_size < e->sign.size) {
+            e->sign.want_size = e->sign.size;
+            e->sign.want_root = e->sign.root;
+        }
+    }
+}
+
+static void sign_skipped(struct api_engine *e)
+{
+    struct engine_sign *s = &e->sign;
+    pthread_mutex_lock(&e->lock);
+    if (s->skip == SIGN_PUBLISHED) {
+        s->busy = false;
+        s->stored = s->size;
+        e->counts.signed_size = s->size;
+    } else {
+        sign_over(e, false); /* whoever signs may be gone: looks again */
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_sign_step_over(struct api_engine *e, const struct api_job *j)
+{
+    if (j == &e->sign.prepare && j->rc == PHI_OK) {
+        if (e->sign.skip != SIGN_IT)
+            sign_skipped(e);
+        return;
+    }
+    if (j->rc != PHI_OK)
+        PHI_LOG(ERROR, "checkpoint not stored", "why", "%s", j->err.msg);
+    pthread_mutex_lock(&e->lock);
+    sign_over(e, j->rc == PHI_OK);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void engine_sign_begin(struct api_engine *e)
+{
+    struct engine_sign *s = &e->sign;
+    int64_t now = phi_now_boot_ms();
+    if (!e->o.sign || !s->wanted || s->busy || now < s->retry_at || (!e->flushing && now < s->due_at))
+        return;
+    s->wanted = false;
+    if (s->want_size <= s->stored)
+        return;
+    s->busy = true;
+    s->size = s->want_size;
+    s->root = s->want_root;
+    engine_list_add(&e->follow, &s->prepare);
+}
+
+bool engine_sign_settled(const struct api_engine *e)
+{
+    const struct engine_sign *s = &e->sign;
+    return !e->o.sign || (!s->busy && (!s->wanted || phi_now_boot_ms() < s->retry_at));
+}
+
+/* What nobody has signed could be changed while no phid runs, so the last head is signed before the end. */
+void engine_sign_flush(struct api_engine *e)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += SIGN_FLUSH_S;
+    pthread_mutex_lock(&e->lock);
+    e->flushing = true;
+    pthread_cond_signal(&e->work);
+    while (!engine_sign_settled(e) || e->queue.n) {
+        if (pthread_cond_timedwait(&e->signed_all, &e->lock, &until) != 0) {
+            PHI_LOG(WARN, "the last entries are not signed yet", NULL, "%s", "");
+            break;
+        }
+    }
+    pthread_mutex_unlock(&e->lock);
+}
+
+void *engine_sign_main(void *arg)
+{
+    struct api_engine *e = arg;
+    struct engine_sign *s = &e->sign;
+    pthread_mutex_lock(&e->lock);
+    for (;;) {
+        while (!s->ready && !e->sign_stopping)
+            pthread_cond_wait(&e->sign_work, &e->lock);
+        if (e->sign_stopping)
+            break;
+        s->ready = false;
+        pthread_mutex_unlock(&e->lock);
+        phi_buf_clear(&s->note);
+        s->rc =
+            e->o.sign(e->o.sign_self, &s->from, s->size, &s->root, &s->proof, &s->note, &s->err);
+        if (s->rc != PHI_OK)
+            PHI_LOG(ERROR, "log head not signed", "why", "%s", s->err.msg);
+        pthread_mutex_lock(&e->lock);
+        if (s->rc == PHI_OK)
+            engine_list_add(&e->follow, &s->put);
+        else
+            sign_over(e, false);
+        pthread_cond_signal(&e->work);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return NULL;
+}
+
+enum phi_rc engine_head_load(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct api_engine *e = arg;
+    struct phi_log_head h;
+    phi_arena_done(&e->sign.arena);
+    PHI_TRY(phi_log_get_head(c, &e->sign.arena, &h, err));
+    e->sign.stored = h.checkpoint.n ? h.checkpoint_size : 0;
+    e->sign.from = e->o.signed_size;
+    e->counts.signed_size = e->sign.stored;
+    if (e->o.sign && e->sign.from > h.size)
+        return phi_fail(err, PHI_ECORRUPT,
+                        "the log has %lld entries and the signer has signed %lld: the store is "
+                        "older than the log key's state",
+                        (long long)h.size, (long long)e->sign.from);
+    if (h.size > e->sign.stored)
+        engine_sign_want(e, h.size, &h.root);
+    return PHI_OK;
+}
+
+void engine_sign_init(struct api_engine *e)
+{
+    phi_arena_init(&e->sign.arena, 1024 * 1024);
+    phi_buf_init(&e->sign.note, 64 * 1024);
+    e->sign.prepare =
+        (struct api_job){.run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e};
+    e->sign.put = (struct api_job){.run = sign_put_run, .arg = e};
+}
+
+void engine_sign_done(struct api_engine *e)
+{
+    phi_arena_done(&e->sign.arena);
+    phi_buf_done(&e->sign.note);
+}
+
+bool engine_sign_is(const struct api_engine *e, const struct api_job *j)
+{
+    return j == &e->sign.prepare || j == &e->sign.put;
+}
