@@ -21,6 +21,7 @@ struct api_server {
     net_fn drained;
     void *drained_ctx;
     int draining;
+    bool hsts;
     uint64_t by_class[6]; /* answers by status / 100 */
 };
 
@@ -33,8 +34,10 @@ struct exchange { /* a call and the request that waits for it */
 
 /* ---- answering ---- */
 
-static void headers_set(struct net_http_req *r, const char *cache)
+static void headers_set(const struct api_server *s, struct net_http_req *r, const char *cache)
 {
+    if (s->hsts)
+        net_http_set(r, "Strict-Transport-Security", "max-age=63072000");
     net_http_set(r, "Content-Security-Policy", CSP);
     net_http_set(r, "X-Content-Type-Options", "nosniff");
     net_http_set(r, "X-Frame-Options", "DENY");
@@ -62,7 +65,7 @@ static void problem_send(struct api_server *s, struct net_http_req *r, enum api_
     phi_jw_end(&w);
     if (p == API_NOT_SIGNED_IN)
         net_http_set(r, "WWW-Authenticate", "Bearer realm=\"phi\"");
-    headers_set(r, NULL);
+    headers_set(s, r, NULL);
     if (request_id)
         net_http_set(r, "X-Request-Id", request_id);
     answer_send(s, r, api_problem_text(p)->status, "application/problem+json", phi_buf_view(&out));
@@ -79,7 +82,7 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
         "content=\"width=device-width,initial-scale=1\"><title>phi</title><link rel=\"stylesheet\" "
         "href=\"/login.css\"></head><body><main><h1>%s</h1><p>%s</p></main></body></html>\n",
         t->title, t->next);
-    headers_set(r, NULL);
+    headers_set(s, r, NULL);
     answer_send(s, r, t->status, "text/html; charset=utf-8", phi_buf_view(&out));
 }
 
@@ -119,7 +122,7 @@ static void call_answer(struct exchange *x)
         problem_send(x->server, x->req, API_INTERNAL, "the answer is too large", c->request_id);
         return;
     }
-    headers_set(x->req, c->cache);
+    headers_set(x->server, x->req, c->cache);
     if (c->cookie[0])
         net_http_set(x->req, "Set-Cookie", c->cookie);
     if (c->location)
@@ -137,7 +140,7 @@ static void call_done(struct api_job *j)
         struct api_sub *sub = x->call.sub;
         x->call.sub = NULL;
         if (x->req)
-            headers_set(x->req, NULL);
+            headers_set(x->server, x->req, NULL);
         if (!api_sub_serve(x->server->o.hub, sub, x->req) && x->req)
             problem_send(x->server, x->req, API_LIMIT, "too many event streams are open",
                          x->call.request_id);
@@ -317,7 +320,7 @@ static bool file_serve(struct api_server *s, struct net_http_req *r)
     const struct api_file *f = api_files_find(s->o.files, net_http_path(r));
     if (!f)
         return false;
-    headers_set(r, "no-cache");
+    headers_set(s, r, "no-cache");
     net_http_set(r, "ETag", f->etag);
     if (net_http_header(r, "if-none-match", &match) && phi_view_is(match, f->etag))
         answer_send(s, r, 304, NULL, (struct phi_view){0});
@@ -386,6 +389,19 @@ static void gateways_request(struct net_http_req *r, void *ctx)
     request_take(ctx, r, API_GATEWAYS);
 }
 
+/* RFC 6797. Not for this machine's own names: it would hold for all that serves there, on every port. */
+static bool hsts_fits(const struct api_env *env)
+{
+    struct net_hostport at;
+    PHI_BUF(address, 512);
+    if (!env->secure)
+        return false;
+    struct phi_view host = phi_view_from(phi_view_of(env->origin), 8);
+    bool port = host.n && memchr(host.p, ':', host.n);
+    phi_buf_printf(&address, PHI_FMT "%s", PHI_ARG(host), port ? "" : ":443");
+    return net_hostport_read(phi_buf_str(&address), &at, NULL) == PHI_OK && !net_host_is_loopback(at.host);
+}
+
 enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret,
                             struct phi_err *err)
 {
@@ -393,7 +409,8 @@ enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server *
     if (!s)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     s->o = *o;
-    struct net_http_opts people = {.address = o->people, .on_request = people_request, .ctx = s};
+    s->hsts = hsts_fits(o->env);
+    struct net_http_opts people = {.address = o->people, .tls = o->people_tls, .on_request = people_request, .ctx = s};
     struct net_http_opts gateways = {
         .address = o->gateways, .tls = o->gateways_tls, .on_request = gateways_request, .ctx = s};
     enum phi_rc rc = net_http_listen(o->loop, &people, &s->people, err);
@@ -405,6 +422,11 @@ enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server *
     }
     *ret = s;
     return PHI_OK;
+}
+
+void api_server_tls(struct api_server *s, struct net_tls *people)
+{
+    net_http_tls(s->people, people);
 }
 
 int api_server_people_port(const struct api_server *s)

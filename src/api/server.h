@@ -18,6 +18,7 @@ struct api_server_opts {
     const char *people;            /* address to listen on */
     const char *gateways;
     struct net_tls *gateways_tls;
+    struct net_tls *people_tls; /* NULL: plain */
     const char *const
         *hosts; /* what a Host header may say on the people's listener: "localhost:8470" */
     size_t n_hosts;
@@ -25,6 +26,8 @@ struct api_server_opts {
 
 enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret,
                             struct phi_err *err);
+/* Another certificate for people, from the next connection on. */
+void api_server_tls(struct api_server *s, struct net_tls *people);
 int api_server_people_port(const struct api_server *s);
 int api_server_gateways_port(const struct api_server *s);
 /* No new requests; `done` when the last is answered. */

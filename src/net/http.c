@@ -228,6 +228,12 @@ enum phi_rc net_http_listen(struct net_loop *loop, const struct net_http_opts *o
     return PHI_OK;
 }
 
+void net_http_tls(struct net_http_server *s, struct net_tls *tls)
+{
+    if (s->listener)
+        net_listener_tls(s->listener, tls);
+}
+
 int net_http_port(const struct net_http_server *s)
 {
     return net_listener_port(s->listener);

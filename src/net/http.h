@@ -24,6 +24,8 @@ struct net_http_opts {
 };
 enum phi_rc net_http_listen(struct net_loop *loop, const struct net_http_opts *o, struct net_http_server **ret,
                             struct phi_err *err);
+/* New connections show this certificate from now on; only where the server began with TLS. */
+void net_http_tls(struct net_http_server *s, struct net_tls *tls);
 int net_http_port(const struct net_http_server *s);
 /* Takes no new connections and no new requests, closes idle ones and event streams; requests being
  * answered may finish. `done` (may be NULL) is called from the loop when none is left. */

@@ -252,6 +252,15 @@ int net_listener_port(const struct net_listener *l)
     return l->port;
 }
 
+void net_listener_tls(struct net_listener *l, struct net_tls *tls)
+{
+    struct net_tls *old = l->tls;
+    if (!old || !tls) /* a listener never changes from TLS to plain */
+        return;
+    l->tls = net_tls_ref(tls);
+    net_tls_close(old);
+}
+
 void net_listener_close(struct net_listener *l)
 {
     if (!l || l->closed)

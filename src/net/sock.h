@@ -42,6 +42,8 @@ struct net_listen_opts {
 enum phi_rc net_listen(struct net_loop *loop, const struct net_listen_opts *o, struct net_listener **ret,
                        struct phi_err *err);
 int net_listener_port(const struct net_listener *l); /* the bound one; 0 for unix */
+/* Connections accepted from now on use this (with a reference of their own); both or neither are NULL. */
+void net_listener_tls(struct net_listener *l, struct net_tls *tls);
 void net_listener_close(struct net_listener *l);     /* connections live on; NULL is fine */
 
 /* ---- Connecting ---- */

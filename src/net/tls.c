@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* RFC 9325, 4.2: what TLS 1.2 may still be spoken with. */
+#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+
 struct net_tls {
     SSL_CTX *ctx;
     int refs;
@@ -205,6 +208,11 @@ enum phi_rc net_tls_server_open(const struct net_tls_server_opts *o, struct net_
         return tls_fail(err, "out of memory");
     t->client_ok = o->client_ok;
     t->ok_ctx = o->ctx;
+    if (o->also_1_2 && (SSL_CTX_set_min_proto_version(t->ctx, TLS1_2_VERSION) != 1 ||
+                        SSL_CTX_set_cipher_list(t->ctx, CIPHERS_1_2) != 1)) {
+        net_tls_close(t);
+        return tls_fail(err, "TLS 1.2 cannot be set");
+    }
     enum phi_rc rc = use_cert(t->ctx, o->cert_pem, o->key_pem, err);
     if (rc == PHI_OK && o->client_ca_pem.n) {
         rc = use_ca(t->ctx, o->client_ca_pem, true, err);

@@ -1,4 +1,4 @@
-/* TLS settings for listeners and connections. TLS 1.3 only. Counted references: connections keep
+/* TLS settings for listeners and connections. TLS 1.3, where said from 1.2. Counted references: connections keep
  * what they need, so close a context whenever the owner has no more use for it. */
 #ifndef NET_TLS_H
 #define NET_TLS_H
@@ -11,6 +11,7 @@ struct net_tls_server_opts {
     struct phi_view cert_pem;      /* leaf first, then what leads to the CA (send the CA too: enrolment pins it) */
     struct phi_view key_pem;
     struct phi_view client_ca_pem; /* empty: clients are not asked for a certificate */
+    bool also_1_2;                 /* for browsers and programs of others: TLS 1.2 with AEAD and forward secrecy too */
     bool client_cert_required;     /* else optional; one that is given must always verify */
     /* Asked at each handshake with a client certificate; false refuses (revoked). May be NULL. */
     bool (*client_ok)(struct phi_view name, const struct phi_digest *cert_sha256, void *ctx);

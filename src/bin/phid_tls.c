@@ -1,0 +1,38 @@
+#include "bin/phid_tls.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/os.h"
+
+#define PEM_MAX (256 * 1024)
+
+/* A group may read it (ssl-cert, a unit's own); nobody else may, and only the owner writes. */
+static enum phi_rc key_mode_check(const char *path, struct phi_err *err)
+{
+    struct stat st;
+    if (strncmp(path, "credential:", 11) == 0)
+        return PHI_OK; /* the supervisor's folder: it has seen to that */
+    if (stat(path, &st) != 0)
+        return phi_fail(err, PHI_EIO, "%s: %s", path, strerror(errno));
+    if (st.st_mode & 027)
+        return phi_fail(err, PHI_EDENIED, "%s: the key can be read or changed by others; chmod 600 it", path);
+    return PHI_OK;
+}
+
+enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, struct phi_err *err)
+{
+    PHI_BUF(cert, PEM_MAX);
+    PHI_BUF(key, PEM_MAX);
+    *ret = NULL;
+    if (!c->tls_cert[0])
+        return PHI_OK;
+    PHI_TRY(key_mode_check(c->tls_key, err));
+    PHI_TRY(phi_file_read(c->tls_cert, PEM_MAX, &cert, err));
+    PHI_TRY(phi_file_read(c->tls_key, PEM_MAX, &key, err));
+    struct net_tls_server_opts o = { .cert_pem = phi_buf_view(&cert), .key_pem = phi_buf_view(&key), .also_1_2 = true };
+    enum phi_rc rc = net_tls_server_open(&o, ret, err);
+    phi_buf_wipe(&key);
+    return rc;
+}
