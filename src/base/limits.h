@@ -20,6 +20,17 @@
 #define PHI_MAX_REMARKS 200                /* of one request */
 #define PHI_MAX_DELEGATIONS 16             /* live ones of one person */
 #define PHI_MAX_DELEGATION_MS (31LL * 24 * 3600 * 1000)
+#define PHI_MAX_CHANNELS 32
+#define PHI_MAX_CHANNEL_SETTINGS 4096
+#define PHI_MAX_ADDRESS 254                /* a mail address, a chat's user id */
+#define PHI_MAX_OUTBOX 20000               /* messages that wait for one channel; more are counted, not kept */
+#define PHI_MAX_DEAD 1000                  /* dead letters of one channel; the oldest go */
+#define PHI_OUTBOX_TRIES 9                 /* then a message is a dead letter */
+#define PHI_OUTBOX_LEASE_MS 60000          /* a message that was taken and not reported is sent again after it */
+#define PHI_OUTBOX_AGE_MS (3LL * 24 * 3600 * 1000) /* older ones are not sent any more */
+#define PHI_PROMPTS_MS (10LL * 60 * 1000)  /* window in which prompts to one person are counted … */
+#define PHI_PROMPTS_MAX 5                  /* … and how many stand alone; the rest come as one digest */
+#define PHI_CHAT_WINDOW_MS (5LL * 60 * 1000) /* how old a signed callback may be */
 #define PHI_MAX_GLASS_MS (4LL * 3600 * 1000)      /* life of a break-glass grant */
 #define PHI_DEFAULT_GLASS_MS (30LL * 60 * 1000)
 #define PHI_IDEMPOTENCY_MS (24LL * 3600 * 1000)

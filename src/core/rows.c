@@ -148,6 +148,36 @@ static const struct core_column idem_cols[] = { T(person), T(ckey), T(ask), T(re
 #undef R
 static const struct core_index idem_index[] = { { true, 2, { 0, 1 } }, { false, 1, { 4 } } };
 
+#define R struct core_channel_row
+static const struct core_column channel_cols[] = { T(name), T(kind), T(settings), I(live), T(why_off), I(at_ms), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index channel_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_channel_state_row
+static const struct core_column channel_state_cols[] = { T(channel), I(waiting), I(dead), I(dropped), I(fails), I(pause_ms), I(ok_ms), T(error) };
+#undef R
+static const struct core_index channel_state_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_contact_row
+static const struct core_column contact_cols[] = { T(person), T(kind), T(address), B(salt), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index contact_index[] = { { true, 2, { 0, 1 } }, { true, 2, { 1, 2 } } };
+
+#define R struct core_message_row
+static const struct core_column message_cols[] = { T(id), T(channel), I(status), I(at_ms), T(request), T(person), T(what), I(version), I(want), I(sent), I(tries), I(lease), I(leased), I(created_ms), T(ref), T(note), T(error) };
+#undef R
+static const struct core_index message_index[] = { { true, 1, { 0 } }, { false, 3, { 1, 2, 3 } }, { false, 3, { 4, 1, 5 } }, { false, 3, { 5, 1, 2 } } };
+
+#define R struct core_prompts_row
+static const struct core_column prompts_cols[] = { T(channel), T(person), I(from_ms), I(n) };
+#undef R
+static const struct core_index prompts_index[] = { { true, 2, { 0, 1 } } };
+
+#define R struct core_seen_row
+static const struct core_column seen_cols[] = { B(hash), I(at_ms) };
+#undef R
+static const struct core_index seen_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } } };
+
 static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_STATE] = { "state", sizeof(struct core_state_row), state_cols, COUNT(state_cols), state_index, COUNT(state_index), -1 },
     [CORE_PERSON] = { "person", sizeof(struct core_person_row), person_cols, COUNT(person_cols), person_index, COUNT(person_index), -1 },
@@ -176,6 +206,12 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_TIMER] = { "timer", sizeof(struct core_timer_row), timer_cols, COUNT(timer_cols), timer_index, COUNT(timer_index), -1 },
     [CORE_DELEGATION] = { "delegation", sizeof(struct core_delegation_row), delegation_cols, COUNT(delegation_cols), delegation_index, COUNT(delegation_index), 10 },
     [CORE_IDEM] = { "idem", sizeof(struct core_idem_row), idem_cols, COUNT(idem_cols), idem_index, COUNT(idem_index), -1 },
+    [CORE_CHANNEL] = { "channel", sizeof(struct core_channel_row), channel_cols, COUNT(channel_cols), channel_index, COUNT(channel_index), 8 },
+    [CORE_CHANNEL_STATE] = { "channel_state", sizeof(struct core_channel_state_row), channel_state_cols, COUNT(channel_state_cols), channel_state_index, COUNT(channel_state_index), -1 },
+    [CORE_CONTACT] = { "contact", sizeof(struct core_contact_row), contact_cols, COUNT(contact_cols), contact_index, COUNT(contact_index), 6 },
+    [CORE_MESSAGE] = { "message", sizeof(struct core_message_row), message_cols, COUNT(message_cols), message_index, COUNT(message_index), -1 },
+    [CORE_PROMPTS] = { "prompts", sizeof(struct core_prompts_row), prompts_cols, COUNT(prompts_cols), prompts_index, COUNT(prompts_index), -1 },
+    [CORE_SEEN] = { "seen", sizeof(struct core_seen_row), seen_cols, COUNT(seen_cols), seen_index, COUNT(seen_index), -1 },
 };
 
 const struct core_table_def *core_table_of(enum core_table t)

@@ -35,6 +35,12 @@ enum core_table {
     CORE_TIMER,
     CORE_DELEGATION,
     CORE_IDEM,
+    CORE_CHANNEL,
+    CORE_CHANNEL_STATE,
+    CORE_CONTACT,
+    CORE_MESSAGE,
+    CORE_PROMPTS,
+    CORE_SEEN,
     CORE_TABLES
 };
 
@@ -192,6 +198,47 @@ struct core_idem_row {
     int64_t at_ms;
 };
 
+struct core_channel_row { /* a way out: a webhook, a mail server, a chat, a command */
+    struct phi_view name, kind, settings; /* settings: canonical JSON without secrets */
+    int64_t live;
+    struct phi_view why_off;
+    int64_t at_ms, leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_channel_state_row { /* how a channel fares; not in the log */
+    struct phi_view channel;
+    int64_t waiting, dead, dropped; /* messages; dropped: never taken in, because too many waited */
+    int64_t fails, pause_ms;        /* failures in a row; nothing leaves before this wall clock */
+    int64_t ok_ms;                  /* last success, 0 none */
+    struct phi_view error;          /* of the last failure */
+};
+struct core_contact_row { /* where a person (a root) is reached, and who speaks from there */
+    struct phi_view person, kind, address, salt; /* kind: email, slack; (kind, address) is unique */
+    int64_t leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_message_row { /* one message; core/outbox.h says how it lives */
+    struct phi_view id, channel;
+    int64_t status, at_ms; /* at_ms: not before; while it is leased: when the lease ends */
+    struct phi_view request, person, what; /* person "": the channel's own readers */
+    int64_t version;       /* of the request when it was made */
+    int64_t want, sent;    /* content that should be there, and that is: want > sent is what waits */
+    int64_t tries, lease, leased; /* lease: rises with each taking; leased: it is taken for content `leased`, 0 not */
+    int64_t created_ms;
+    struct phi_view ref;   /* how the channel names what was sent, to change it later */
+    struct phi_view note, error;
+};
+struct core_prompts_row { /* prompts to one person by one channel in the window that began at from_ms */
+    struct phi_view channel, person;
+    int64_t from_ms, n;
+};
+struct core_seen_row { /* a signed callback that was taken: no second time */
+    struct phi_view hash;
+    int64_t at_ms;
+};
+
 enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };
 struct core_column {
     const char *name;
@@ -253,6 +300,11 @@ enum {
     CORE_DELEGATION_BY_TAKER = 1,   /* taker, live */
     CORE_DELEGATION_BY_GIVER = 2,   /* giver, live */
     CORE_DELEGATION_BY_WALL = 3,    /* live, wall */
+    CORE_CONTACT_BY_ADDRESS = 1,    /* kind, address */
+    CORE_MESSAGE_BY_CHANNEL = 1,     /* channel, status, at_ms */
+    CORE_MESSAGE_BY_REQUEST = 2,     /* request, channel, person */
+    CORE_MESSAGE_BY_PERSON = 3,      /* person, channel, status */
+    CORE_SEEN_BY_TIME = 1,
     CORE_IDEM_BY_TIME = 1
 };
 

@@ -22,6 +22,7 @@
     X(BY, "by", REF, "who did it")                                                                 \
     X(BYTES, "bytes", INT, "bytes that the target sent")                                            \
     X(CAUSE, "cause", STR, "why, as one fixed word")                                                \
+    X(CHANNEL, "channel", STR, "name of the channel that tells people")                             \
     X(CLAIM, "claim", STR, "id of the claim")                                                      \
     X(CODE, "code", STR, "the request's code for people")                                          \
     X(COUNT, "count", INT, "how many")                                                             \
@@ -137,8 +138,9 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(REQUEST_SETTLED, "request.settled", PHI_FB(REQ), PHI_FB(STATE) | PHI_FB(REMAINING_MS),        \
       "The machine was restarted; the request's deadline was counted anew, never later.")           \
     X(ACTION_DENIED, "action.denied", PHI_FB(PRINCIPAL) | PHI_FB(TARGET) | PHI_FB(BUNDLE),          \
-      PHI_FB(ACT) | PHI_FB(POLICY) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(CAUSE),             \
-      "An attempt was denied and became no request.")                                               \
+      PHI_FB(ACT) | PHI_FB(POLICY) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(CAUSE) |            \
+          PHI_FB(BATCH) | PHI_FB(COUNT),                                                            \
+      "An attempt was denied and became no request; with `batch`, so many that the gateway denied itself.")                                               \
     X(GRANT_MADE, "grant.made", PHI_FB(REQ) | PHI_FB(GRANT) | PHI_FB(GRANT_HASH) | PHI_FB(TERMS), PHI_FB(STATE), \
       "An approved request gave a right.")                                                          \
     X(GRANT_CLAIMED, "grant.claimed", PHI_FB(GRANT) | PHI_FB(CLAIM) | PHI_FB(USED),                 \
@@ -170,10 +172,17 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "A delegation ended.")                                                                        \
     X(DELEGATION_SETTLED, "delegation.settled", PHI_FB(DELEGATION), PHI_FB(STATE) | PHI_FB(REMAINING_MS), \
       "The machine was restarted; the delegation's deadline was counted anew, never later.")        \
+    X(CHANNEL_SET, "channel.set", PHI_FB(CHANNEL) | PHI_FB(KIND), PHI_FB(STATE), "A channel that tells people was added or changed.") \
+    X(CHANNEL_SWITCHED, "channel.switched", PHI_FB(CHANNEL) | PHI_FB(CAUSE), PHI_FB(STATE),         \
+      "A channel was switched on or off, by an admin or by what it answered.")                      \
+    X(CHANNEL_REMOVED, "channel.removed", PHI_FB(CHANNEL), 0, "A channel was removed; what waited for it is not sent.") \
+    X(CONTACT_SET, "contact.set", PHI_FB(PERSON) | PHI_FB(KIND), PHI_FB(STATE),                     \
+      "Where a person is reached, and from where they may answer, was set.")                        \
+    X(CONTACT_REMOVED, "contact.removed", PHI_FB(PERSON) | PHI_FB(KIND), 0, "A person is no longer reached there.") \
     X(GRANT_REVOKE_ACKNOWLEDGED, "grant.revoke-acknowledged", PHI_FB(GRANT) | PHI_FB(GATEWAY),      \
       PHI_FB(REQ) | PHI_FB(CAUSE), "A gateway confirmed that the right and its work are gone, or its lease ended.") \
     X(RECORDS_BATCH, "records.batch", PHI_FB(GATEWAY) | PHI_FB(BATCH) | PHI_FB(COUNT) | PHI_FB(RECORDS_HASH), 0, \
-      "Plain allows that a gateway decided itself; equal ones are one record, count is of all.")     \
+      "What a gateway decided itself, plain allows and denials; equal ones are one record, count is of all.")     \
     X(BODY_ERASED, "body.erased", PHI_FB(CAUSE), PHI_FB(REQ) | PHI_FB(PERSON),                      \
       "Texts kept apart from the log were erased; their hashes stay.")
 
