@@ -156,11 +156,31 @@ enum phi_rc api_gw_lease(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static enum phi_rc denied_read(struct api_call *c, const struct phi_json *v, struct phi_record *r, struct phi_err *err)
+{
+    static const char *const keys[] = { "policies", "reason", NULL };
+    const struct phi_json *list = phi_json_get(v, "policies");
+    if (!v)
+        return PHI_OK;
+    PHI_TRY(phi_json_only(v, keys, err));
+    PHI_TRY(phi_json_need_str(v, "reason", &r->reason, err));
+    if (!list || list->kind != PHI_JSON_ARR || list->n > PHI_MAX_ACTIONS)
+        return phi_fail(err, PHI_EINPUT, "\"policies\" is a list of at most %d ids", PHI_MAX_ACTIONS);
+    struct phi_view *ids = phi_arena_array(&c->arena, list->n + 1, sizeof *ids);
+    for (size_t i = 0; ids && i < list->n; i++)
+        if (!phi_json_str(&list->items[i], &ids[i]))
+            return phi_fail(err, PHI_EINPUT, "\"policies\" is a list of texts");
+    r->denied = true;
+    r->policies = ids;
+    r->n_policies = ids ? list->n : 0;
+    return ids ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
 static enum phi_rc record_read(struct api_call *c, const struct phi_json *v, struct phi_record *r,
                                struct phi_err *err)
 {
     static const char *const keys[] = {"first_ms_ago", "last_ms_ago", "count",  "principal", "target",
-                                       "session",      "actions",     "bytes_hash", "bundle",    NULL};
+                                       "session",      "actions",     "bytes_hash", "bundle",    "denied", NULL};
     const struct phi_json *p = phi_json_get(v, "principal");
     PHI_TRY(phi_json_only(v, keys, err));
     PHI_TRY(phi_json_need_int(v, "first_ms_ago", 0, PHI_MAX_GRANT_MS, &r->first_ms_ago, err));
@@ -172,6 +192,7 @@ static enum phi_rc record_read(struct api_call *c, const struct phi_json *v, str
     PHI_TRY(phi_json_need_str(v, "session", &r->session, err));
     PHI_TRY(phi_json_need_str(v, "bytes_hash", &r->bytes_hash, err));
     r->bundle = phi_json_text(v, "bundle");
+    PHI_TRY(denied_read(c, phi_json_get(v, "denied"), r, err));
     return phi_pairs_read(&c->arena, phi_json_get(v, "actions"), &r->actions, &r->n_actions, err);
 }
 

@@ -102,7 +102,7 @@ bool client_link_outcome(struct client_link *l, const char *claim, const char *o
                          int64_t rows);
 void client_link_ack(struct client_link *l, int64_t seq); /* the ended grant's work is gone */
 
-/* ---- Records of plain allows ---- */
+/* ---- Records of what the gateway decides alone ---- */
 /* Equal ones (principal, target, session, actions, bundle) of a batch are one record: how many, when the first and the
  * last, and a hash over the bytes of all in their order. A batch leaves after half a second. */
 struct client_record_at { /* which record; zero: none */
@@ -114,6 +114,14 @@ struct client_record_at { /* which record; zero: none */
 bool client_link_record(struct client_link *l, struct phi_view principal, struct phi_view target,
                         struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
                         struct client_record_at *ret);
+/* An attempt that the gateway denied by the snapshot in force; numbered, kept and held back like a plain allow. */
+struct client_denial {
+    struct phi_view policies; /* JSON list of the ids of those that decided; empty: none permits it */
+    struct phi_view reason;   /* the sentence that the client was told */
+};
+bool client_link_record_denied(struct client_link *l, struct phi_view principal, struct phi_view target,
+                               struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
+                               const struct client_denial *why);
 /* One more of the same, under the same snapshot. False: that record takes no more (or none may be taken). */
 bool client_link_record_again(struct client_link *l, const struct client_record_at *at, struct phi_view bytes);
 /* False when the oldest unacknowledged is older than PHI_RECORD_MAX_AGE_MS or PHI_RECORD_MAX_COUNT

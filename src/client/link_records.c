@@ -6,7 +6,7 @@
 #include "base/os.h"
 #include "client/link_in.h"
 
-/* Plain allows, told to phid in numbered batches. One batch is under way at a time; it is sent again under the same
+/* Plain allows and denials, told to phid in numbered batches. One batch is under way at a time; it is sent again under the same
  * number until that number comes back. Numbers follow each other; the first snapshot says where to go on. */
 
 enum { BATCH_COUNT = 512, BATCH_BYTES = 64 * 1024, SEND_MS = 5000, FLUSH_MS = 500 };
@@ -166,7 +166,7 @@ static struct link_batch *batch_for(struct client_link *l, size_t bytes)
 }
 
 static void write_record(struct phi_buf *out, struct client_link *l, struct phi_view principal, struct phi_view target,
-                         struct phi_view session, struct phi_view actions_json)
+                         struct phi_view session, struct phi_view actions_json, const struct client_denial *denied)
 {
     struct phi_jw w;
     phi_jw_init(&w, out);
@@ -177,6 +177,14 @@ static void write_record(struct phi_buf *out, struct client_link *l, struct phi_
     phi_jw_key(&w, "actions");
     phi_jw_raw(&w, actions_json);
     phi_jw_kv(&w, "bundle", client_snapshot_bundle_hex(l->snapshot));
+    if (denied) {
+        phi_jw_key(&w, "denied");
+        phi_jw_obj(&w);
+        phi_jw_key(&w, "policies");
+        phi_jw_raw(&w, denied->policies.n ? denied->policies : PHI_LIT("[]"));
+        phi_jw_kv(&w, "reason", denied->reason);
+        phi_jw_end(&w);
+    }
     phi_jw_end(&w);
 }
 
@@ -220,19 +228,14 @@ static bool may_record(const struct link_records *rs, int64_t now)
     return rs->count < PHI_RECORD_MAX_COUNT && (!b || !b->n || now - b->records[0].first_ms <= PHI_RECORD_MAX_AGE_MS);
 }
 
-bool client_link_record(struct client_link *l, struct phi_view principal, struct phi_view target,
-                        struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
-                        struct client_record_at *ret)
+/* `one`: the members that equal ones share. */
+static bool take_one(struct client_link *l, const struct phi_buf *one, struct phi_view bytes, struct client_record_at *ret)
 {
     struct link_records *rs = &l->records;
     int64_t now = phi_now_boot_ms();
-    PHI_BUF(one, 256 * 1024);
-    if (!l->snapshot || !may_record(rs, now))
+    if (!phi_buf_ok(one))
         return false;
-    write_record(&one, l, principal, target, session, actions_json);
-    if (!phi_buf_ok(&one))
-        return false;
-    struct phi_view text = phi_view_from(phi_buf_view(&one), 1); /* without its first brace: what differs goes before */
+    struct phi_view text = phi_view_from(phi_buf_view(one), 1); /* without its first brace: what differs goes before */
     uint64_t key = phi_map_hash(text);
     struct record *r = find(rs->open, key, text);
     if (!r)
@@ -243,6 +246,28 @@ bool client_link_record(struct client_link *l, struct phi_view principal, struct
     if (ret)
         *ret = (struct client_record_at){ rs->open->serial, (size_t)(r - rs->open->records) };
     return true;
+}
+
+bool client_link_record(struct client_link *l, struct phi_view principal, struct phi_view target,
+                        struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
+                        struct client_record_at *ret)
+{
+    PHI_BUF(one, 256 * 1024);
+    if (!l->snapshot || !client_link_may_record(l))
+        return false;
+    write_record(&one, l, principal, target, session, actions_json, NULL);
+    return take_one(l, &one, bytes, ret);
+}
+
+bool client_link_record_denied(struct client_link *l, struct phi_view principal, struct phi_view target,
+                               struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
+                               const struct client_denial *why)
+{
+    PHI_BUF(one, 256 * 1024);
+    if (!l->snapshot || !client_link_may_record(l))
+        return false;
+    write_record(&one, l, principal, target, session, actions_json, why);
+    return take_one(l, &one, bytes, NULL);
 }
 
 bool client_link_record_again(struct client_link *l, const struct client_record_at *at, struct phi_view bytes)

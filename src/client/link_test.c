@@ -392,6 +392,30 @@ static void equal_records_count_and_hash_their_bytes(void **unused)
     world_close(&w);
 }
 
+/* Denials are numbered with the allows, and kept apart from an allow of the same. */
+static void denials_are_recorded_and_held_back_like_allows(void **unused)
+{
+    (void)unused;
+    struct world w = { 0 };
+    struct client_denial why = { .policies = PHI_LIT("[\"freeze\"]"), .reason = PHI_LIT("there is a freeze") };
+    const struct phi_view p = PHI_LIT("p-alice"), t = PHI_LIT("shop"), s = PHI_LIT("s1"), none = PHI_LIT("[]"), sql = PHI_LIT("x");
+    world_open(&w);
+    assert_true(client_link_record(w.l, p, t, s, none, sql, NULL));
+    assert_true(client_link_record_denied(w.l, p, t, s, none, sql, &why));
+    assert_true(client_link_record_denied(w.l, p, t, s, none, sql, &why));
+    UNTIL(&w, client_link_idle(w.l));
+    assert_int_equal(w.p.record_groups, 2);
+    assert_int_equal(w.p.records_seen, 3);
+    assert_int_equal(w.p.denials_seen, 2);
+    w.p.drop_records = true;
+    int n = 0;
+    while (client_link_record_denied(w.l, p, t, s, none, sql, &why))
+        n++;
+    assert_int_equal(n, PHI_RECORD_MAX_COUNT);
+    assert_false(client_link_record(w.l, p, t, s, none, sql, NULL));
+    world_close(&w);
+}
+
 static void without_acknowledgement_nothing_more_is_recorded(void **unused)
 {
     (void)unused;
@@ -554,6 +578,7 @@ int main(void)
         cmocka_unit_test(outcomes_arrive_in_order_after_trouble),
         cmocka_unit_test(records_are_acknowledged_in_batches),
         cmocka_unit_test(equal_records_count_and_hash_their_bytes),
+        cmocka_unit_test(denials_are_recorded_and_held_back_like_allows),
         cmocka_unit_test(without_acknowledgement_nothing_more_is_recorded),
         cmocka_unit_test(a_record_too_old_stops_recording),
         cmocka_unit_test(a_growing_log_is_followed),

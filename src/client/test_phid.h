@@ -38,7 +38,7 @@ struct phid {
     int n_snapshot, n_lease, n_claim, n_request, n_outcome, n_leave, n_ack, n_records, n_streams, n_status, n_head;
     char claim_key[8][64], outcomes[1024], last_body[4096], peer[129];
     int64_t batches[64];
-    int records_seen, record_groups; /* statements; records */
+    int records_seen, record_groups, denials_seen; /* statements; records; denied statements */
     char first_hash[65];             /* of the first record of the last batch */
     /* faults */
     int drop_claims;         /* so many claims are done, and their answers lost */
@@ -268,6 +268,9 @@ static inline void phid_records(struct phid *p, struct net_http_req *r)
             hash.n != 64)
             abort();
         p->records_seen += (int)phi_json_num(one, "count", 0);
+        const struct phi_json *denied = phi_json_get(one, "denied");
+        if (denied && phi_json_text(denied, "reason").n && phi_json_get(denied, "policies")->n == 1)
+            p->denials_seen += (int)phi_json_num(one, "count", 0);
         p->record_groups++;
         if (i == 0)
             memcpy(p->first_hash, hash.p, 64);

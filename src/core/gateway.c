@@ -4,6 +4,8 @@
 
 #include "core/inner.h"
 
+#define MAX_DENIALS 1024 /* of a batch; a gateway sends half as many at most */
+
 static enum phi_rc gateway_row(struct phi_core *c, struct phi_arena *a, struct phi_view name,
                                struct core_gateway_row *ret, struct phi_err *err)
 {
@@ -98,7 +100,7 @@ enum phi_rc phi_gateway_add(struct phi_core *c, const struct phi_actor *by, stru
 {
     PHI_ARENA(a, 1 << 20);
     struct core_gateway_row row;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_TARGETS, err));
     if (!core_slug_ok(name) || n_targets == 0)
         return phi_fail(err, PHI_EINPUT, "a gateway has a name of 1 to 63 of a-z, 0-9, _ and -, and a target at least");
     bool known = gateway_row(c, &a, name, &row, NULL) == PHI_OK;
@@ -157,7 +159,7 @@ enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const stru
                              struct phi_gateway **ret, size_t *ret_n, struct phi_err *err)
 {
     struct core_gateway_row *rows;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
     PHI_TRY(core_list(c, CORE_GATEWAY, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, ret_n, err));
     *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
     if (!*ret)
@@ -204,6 +206,19 @@ enum phi_rc phi_gateway_lease(struct phi_core *c, const struct phi_actor *gatewa
     return PHI_OK;
 }
 
+static void denied_json(struct phi_jw *w, const struct phi_record *r)
+{
+    phi_jw_key(w, "denied");
+    phi_jw_obj(w);
+    phi_jw_key(w, "policies");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < r->n_policies; i++)
+        phi_jw_str(w, r->policies[i]);
+    phi_jw_end(w);
+    phi_jw_kv(w, "reason", r->reason);
+    phi_jw_end(w);
+}
+
 static void record_json(struct phi_jw *w, const struct phi_record *r, int64_t now)
 {
     phi_jw_obj(w);
@@ -212,6 +227,8 @@ static void record_json(struct phi_jw *w, const struct phi_record *r, int64_t no
     phi_jw_kv(w, "bundle", r->bundle);
     phi_jw_kv(w, "bytes_hash", r->bytes_hash);
     phi_jw_ki(w, "count", r->count);
+    if (r->denied)
+        denied_json(w, r);
     phi_jw_ki(w, "first", now - r->first_ms_ago);
     phi_jw_ki(w, "last", now - r->last_ms_ago);
     phi_jw_kv(w, "principal", r->principal);
@@ -224,7 +241,8 @@ static bool record_ok(const struct phi_record *r)
 {
     struct phi_digest d;
     return r->count > 0 && r->count <= PHI_RECORD_MAX_COUNT && r->last_ms_ago >= 0 && r->first_ms_ago >= r->last_ms_ago &&
-           phi_digest_from_hex(r->bytes_hash, &d);
+           phi_digest_from_hex(r->bytes_hash, &d) && r->reason.n <= PHI_MAX_WHY &&
+           (!r->denied || phi_digest_from_hex(r->bundle, &d));
 }
 
 static enum phi_rc records_keep(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, int64_t batch,
@@ -252,6 +270,70 @@ static enum phi_rc records_keep(struct phi_core *c, struct phi_arena *a, const s
     return core_text_put(c, owner, "records", (struct phi_view){ 0 }, phi_buf_view(&text), err);
 }
 
+/* "a, b": ids of policies, as many as a member of an entry takes. */
+static struct phi_view policies_text(struct phi_arena *a, const struct phi_record *r)
+{
+    PHI_BUF(b, 1000);
+    for (size_t i = 0; i < r->n_policies && b.n + r->policies[i].n + 2 <= 1000; i++) {
+        phi_buf_adds(&b, i ? ", " : "");
+        phi_buf_add(&b, r->policies[i]);
+    }
+    return phi_arena_copy(a, phi_buf_view(&b));
+}
+
+static bool same_denial(const struct phi_record *x, const struct phi_record *y)
+{
+    if (!x->denied || !y->denied || x->n_policies != y->n_policies)
+        return false;
+    for (size_t i = 0; i < x->n_policies; i++)
+        if (!phi_view_eq(x->policies[i], y->policies[i]))
+            return false;
+    return phi_view_eq(x->principal, y->principal) && phi_view_eq(x->target, y->target) &&
+           phi_view_eq(x->session, y->session) && phi_view_eq(x->bundle, y->bundle);
+}
+
+static enum phi_rc denial(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, int64_t batch,
+                          const struct phi_record *r, int64_t count, struct phi_err *err)
+{
+    struct phi_entry e;
+    struct phi_digest bundle = core_unhex(r->bundle);
+    struct phi_view policies = policies_text(a, r);
+    core_entry(c, &e, PHI_EV_ACTION_DENIED, by);
+    phi_entry_ref(&e, PHI_F_PRINCIPAL, phi_ref_of("Person", r->principal));
+    phi_entry_ref(&e, PHI_F_TARGET, phi_ref_make_parts(a, "Target", &r->target, 1));
+    phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
+    phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("policy"));
+    phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", by->id));
+    phi_entry_str(&e, PHI_F_SESSION, r->session);
+    phi_entry_int(&e, PHI_F_BATCH, batch);
+    phi_entry_int(&e, PHI_F_COUNT, count);
+    if (policies.n)
+        phi_entry_str(&e, PHI_F_POLICY, policies);
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+/* What was tried stands with the batch's texts; one leaf tells of those that differ in nothing else. */
+static enum phi_rc denials(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, int64_t batch,
+                           const struct phi_record *records, size_t n, struct phi_err *err)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++)
+        most += records[i].denied;
+    if (most > MAX_DENIALS)
+        return phi_fail(err, PHI_ELIMIT, "a batch has at most %d denials", MAX_DENIALS);
+    for (size_t i = 0; i < n; i++) {
+        int64_t count = 0;
+        bool told = !records[i].denied;
+        for (size_t j = 0; j < i && !told; j++)
+            told = same_denial(&records[i], &records[j]);
+        for (size_t j = i; j < n && !told; j++)
+            count += same_denial(&records[i], &records[j]) ? records[j].count : 0;
+        if (!told)
+            PHI_TRY(denial(c, a, by, batch, &records[i], count, err));
+    }
+    return PHI_OK;
+}
+
 enum phi_rc phi_gateway_records(struct phi_core *c, const struct phi_actor *gateway, int64_t batch,
                                 const struct phi_record *records, size_t n, struct phi_err *err)
 {
@@ -277,5 +359,6 @@ enum phi_rc phi_gateway_records(struct phi_core *c, const struct phi_actor *gate
         count += records[i].count;
     phi_entry_int(&e, PHI_F_COUNT, count);
     phi_entry_hash(&e, PHI_F_RECORDS_HASH, &hash);
-    return core_leaf(c, &e, NULL, NULL, err);
+    PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
+    return denials(c, &a, gateway, batch, records, n, err);
 }

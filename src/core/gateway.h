@@ -59,15 +59,19 @@ enum phi_rc phi_gateway_snapshot(struct phi_core *c, struct phi_arena *a, const 
 enum phi_rc phi_gateway_lease(struct phi_core *c, const struct phi_actor *gateway, int64_t *ret_seq,
                               int64_t *ret_lease_ms, struct phi_err *err);
 
-struct phi_record { /* plain allows of one kind that the gateway decided alone */
+struct phi_record { /* what the gateway decided alone: plain allows, or denials, of one kind */
     int64_t first_ms_ago, last_ms_ago, count;
     struct phi_view principal, target, session, bundle;
     struct phi_view bytes_hash; /* hex, SHA-256 over what was forwarded, in order */
     const struct phi_pair *actions;
     size_t n_actions;
+    bool denied;
+    struct phi_view reason;          /* what the client was told; denials only */
+    const struct phi_view *policies; /* ids of those that denied; none: nothing permits it */
+    size_t n_policies;
 };
-/* One leaf a batch. A number at or below the last is acknowledged again and ignored; PHI_EINPUT when
- * one was skipped. */
+/* One leaf a batch, and one for denials that agree in principal, target, session, bundle and policies.
+ * A number at or below the last is acknowledged again and ignored; PHI_EINPUT when one was skipped. */
 enum phi_rc phi_gateway_records(struct phi_core *c, const struct phi_actor *gateway, int64_t batch,
                                 const struct phi_record *records, size_t n, struct phi_err *err);
 /* The gateway's work under the ended right `seq` (PHI_EVENT_END) is gone. Idempotent. */

@@ -124,6 +124,18 @@ static bool fake_record_again(void *ctx, const struct client_record_at *at, stru
     return !f->unrecorded;
 }
 
+static bool fake_record_denied(void *ctx, const struct gw_try *t, struct phi_view session,
+                               struct phi_view bytes, struct phi_view reason)
+{
+    struct fake *f = ctx;
+    (void)t;
+    (void)session;
+    (void)bytes;
+    if (!f->unrecorded)
+        SAY("denied " PHI_FMT "\n", PHI_ARG(reason));
+    return !f->unrecorded;
+}
+
 static struct pending *find(struct fake *f, const char *act)
 {
     for (struct pending *p = f->pending; p != NULL; p = p->next)
@@ -354,7 +366,8 @@ static int run(struct fake *f, char **argv, int argc)
                             .fresh = fake_fresh,
                             .decided = fake_decided,
                             .record = fake_record,
-                      .record_again = fake_record_again,
+                            .record_again = fake_record_again,
+                            .record_denied = fake_record_denied,
                             .request = fake_request,
                             .claim = fake_claim,
                             .cancel = fake_cancel,

@@ -181,14 +181,14 @@ static void admit(struct gw_front *f)
                        .n = 1};
     char text[1200];
     PHI_BUF(why, 1000);
+    PHI_BUF(policies, 16 * 1024);
+    t.policies = &policies;
     switch (p->decide(p->ctx, &t, &why)) {
     case PHI_ALLOW:
         if (record_connect(f, &pair))
             go_to_target(f);
         else
-            fatal(f, "58000",
-                  "phi: phid does not acknowledge records; nothing is let through unrecorded",
-                  NULL);
+            fatal(f, "58000", GW_UNRECORDED, NULL);
         return;
     case PHI_NEEDS:
         fatal(f, "42501", "phi: connecting needs an approval, which this gateway cannot hold for",
@@ -196,8 +196,10 @@ static void admit(struct gw_front *f)
         return;
     case PHI_DENY: break;
     }
+    bool kept = gw_record_deny(p, &t, phi_view_of(f->who.credential), (struct phi_view){0},
+                               phi_buf_view(&why));
     snprintf(text, sizeof text, "phi: %s", phi_buf_str(&why));
-    fatal(f, "42501", text, NULL);
+    fatal(f, kept ? "42501" : "58000", kept ? text : GW_UNRECORDED, NULL);
 }
 
 /* --- SCRAM --- */

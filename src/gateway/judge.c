@@ -419,33 +419,50 @@ bool gw_record_allow(struct gw_session *s, struct client_record_at *ret)
 {
     if (record(s, ret))
         return true;
-    gw_refuse_with(s, "58000",
-                   "phi: nothing runs unrecorded, and phid does not acknowledge what was recorded "
-                   "before; try again");
+    gw_refuse_with(s, "58000", GW_UNRECORDED);
     return false;
+}
+
+static struct gw_try try_of(const struct gw_session *s)
+{
+    return (struct gw_try){.person = phi_view_of(s->who.person),
+                           .target = phi_view_of(s->target->o.name),
+                           .addr = phi_view_of(s->addr),
+                           .application = phi_view_of(s->application),
+                           .actions = s->unit.actions,
+                           .n = s->unit.n_actions};
 }
 
 enum phi_verdict gw_verdict(struct gw_session *s, struct phi_buf *reason)
 {
     const struct gw_phid *p = &s->gw->phid;
-    struct gw_try t = {.person = phi_view_of(s->who.person),
-                       .target = phi_view_of(s->target->o.name),
-                       .addr = phi_view_of(s->addr),
-                       .application = phi_view_of(s->application),
-                       .actions = s->unit.actions,
-                       .n = s->unit.n_actions};
+    struct gw_try t = try_of(s);
     return p->decide(p->ctx, &t, reason);
+}
+
+bool gw_record_deny(const struct gw_phid *p, const struct gw_try *t, struct phi_view session,
+                    struct phi_view bytes, struct phi_view reason)
+{
+    /* Without a snapshot nothing was decided, and there is no bundle to name. */
+    return !p->fresh(p->ctx) || p->record_denied(p->ctx, t, session, bytes, reason);
 }
 
 static enum gw_event judged(struct gw_session *s)
 {
     PHI_BUF(reason, 1000);
-    switch (gw_verdict(s, &reason)) {
+    PHI_BUF(policies, 16 * 1024);
+    const struct gw_phid *p = &s->gw->phid;
+    struct gw_try t = try_of(s);
+    t.policies = &policies;
+    switch (p->decide(p->ctx, &t, &reason)) {
     case PHI_ALLOW: return gw_record_allow(s, NULL) ? EV_ALLOW : EV_DENY;
     case PHI_NEEDS: return EV_NEEDS;
     case PHI_DENY: break;
     }
-    gw_refuse_with(s, "42501", "phi: %s", phi_buf_str(&reason));
+    if (gw_record_deny(p, &t, phi_view_of(s->id), phi_buf_view(&s->unit.bytes), phi_buf_view(&reason)))
+        gw_refuse_with(s, "42501", "phi: %s", phi_buf_str(&reason));
+    else
+        gw_refuse_with(s, "58000", GW_UNRECORDED);
     return EV_DENY;
 }
 

@@ -23,6 +23,7 @@ struct gw_try { /* what a session asks the policy */
     struct phi_view person, target, addr, application;
     const struct phi_pair *actions; /* sorted */
     size_t n;
+    struct phi_buf *policies; /* may be NULL; on PHI_DENY the JSON list of the ids of those that decided */
 };
 
 struct gw_phid {
@@ -43,6 +44,9 @@ struct gw_phid {
                    struct phi_view session, struct phi_view actions_json, struct phi_view bytes,
                    struct client_record_at *ret);
     bool (*record_again)(void *ctx, const struct client_record_at *at, struct phi_view bytes);
+    /* The same for what `decide` denied while `fresh`. False: it is not kept. */
+    bool (*record_denied)(void *ctx, const struct gw_try *t, struct phi_view session,
+                          struct phi_view bytes, struct phi_view reason);
     struct client_ask *(*request)(void *ctx, const struct client_act *act, client_answer_fn done,
                                   void *done_ctx, struct phi_err *err);
     struct client_ask *(*claim)(void *ctx, struct phi_view grant, const struct client_act *act,

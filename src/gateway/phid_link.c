@@ -164,6 +164,18 @@ static void explain(const struct phi_pair *p, struct phi_view reason, struct phi
     phi_text_escape(out, reason, false);
 }
 
+static void name_policies(const struct phi_answer *answer, struct phi_buf *out)
+{
+    struct phi_jw w;
+    if (out == NULL)
+        return;
+    phi_jw_init(&w, out);
+    phi_jw_arr(&w);
+    for (size_t i = 0; i < answer->n_policies; i++)
+        phi_jw_str(&w, answer->policies[i].id);
+    phi_jw_end(&w);
+}
+
 static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p,
                                     struct phi_buf *reason)
 {
@@ -187,6 +199,7 @@ static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p
         return PHI_NEEDS;
     if (answer.verdict != PHI_ALLOW) {
         explain(p, answer.reason, reason);
+        name_policies(&answer, d->t->policies);
         return PHI_DENY;
     }
     if (phi_buf_ok(&key) && !phi_map_put(d->link->allowed, k, d->link))
@@ -284,6 +297,21 @@ static bool do_record_again(void *ctx, const struct client_record_at *at, struct
     return client_link_record_again(((struct gw_link *)ctx)->link, at, bytes);
 }
 
+static bool do_record_denied(void *ctx, const struct gw_try *t, struct phi_view session,
+                             struct phi_view bytes, struct phi_view reason)
+{
+    struct phi_jw w;
+    PHI_BUF(actions, PHI_MAX_REQUEST_BODY);
+    struct client_denial why = {.reason = reason};
+    if (t->policies != NULL)
+        why.policies = phi_buf_view(t->policies);
+    phi_jw_init(&w, &actions);
+    phi_pairs_write(&w, t->actions, t->n);
+    return phi_buf_ok(&actions) && (t->policies == NULL || phi_buf_ok(t->policies)) &&
+           client_link_record_denied(((struct gw_link *)ctx)->link, t->person, t->target, session,
+                                     phi_buf_view(&actions), bytes, &why);
+}
+
 static struct client_ask *do_request(void *ctx, const struct client_act *act, client_answer_fn done,
                                      void *done_ctx, struct phi_err *err)
 {
@@ -330,6 +358,7 @@ struct gw_phid gw_link_port(struct gw_link *l)
                             .decided = do_decided,
                             .record = do_record,
                             .record_again = do_record_again,
+                            .record_denied = do_record_denied,
                             .request = do_request,
                             .claim = do_claim,
                             .cancel = do_cancel,

@@ -240,6 +240,12 @@ bool gw_judge_again(
     struct gw_session *s); /* false: what the unit means has changed since it was asked */
 struct gw_sql_env gw_env_of(const struct gw_session *s); /* what names mean to it now */
 enum phi_verdict gw_verdict(struct gw_session *s, struct phi_buf *reason); /* of the unit's actions */
+#define GW_UNRECORDED                                                                              \
+    "phi: nothing is decided unrecorded, and phid does not acknowledge what was recorded before; " \
+    "try again"
+/* False: the denial could not be kept, so the answer must be GW_UNRECORDED. */
+bool gw_record_deny(const struct gw_phid *p, const struct gw_try *t, struct phi_view session,
+                    struct phi_view bytes, struct phi_view reason);
 /* False: refused, the refusal is set. `ret` may be NULL. */
 bool gw_record_allow(struct gw_session *s, struct client_record_at *ret);
 void gw_actions_json(const struct gw_session *s, struct phi_buf *out);

@@ -409,6 +409,10 @@ def denied_by_policy_is_one_sentence(db, gw):
     c = Client(gw)
     a = c.run("do $$begin delete from orders; end$$")
     assert a.code == "42501" and "pg:admin" in a.error["M"], a.error
+    gw.wait("denied pg:admin")
+    gw.tell("unrecorded 1")
+    assert c.run("do $$begin delete from orders; end$$").code == "58000"
+    gw.tell("unrecorded 0")
     a = c.run("copy orders to program 'true'")
     assert a.code == "42501", a.error
     assert db.sql("select count(*) from orders") == "10" and not gw.said("ask")
