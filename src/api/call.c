@@ -74,6 +74,29 @@ static bool changes_things(const struct api_route *r)
     return !phi_view_is(phi_view_of(r->method), "GET");
 }
 
+/* The live policy's word on the route's action. A route about a group has its name as the first parameter. */
+static enum phi_rc may(struct api_call *c, struct phi_err *err)
+{
+    enum phi_right r = api_right_action(c->route->right);
+    enum phi_verdict v;
+    struct phi_view reason;
+    if (r == PHI_RIGHTS_N)
+        return PHI_OK;
+    PHI_TRY(phi_right_ask(c->core, &c->arena, &c->actor, r, r == PHI_RIGHT_GROUPS ? c->params[0] : PHI_LIT(""), &v,
+                          &reason, err));
+    switch (v) {
+    case PHI_ALLOW: return PHI_OK;
+    case PHI_NEEDS:
+        c->problem = API_RIGHT_NEEDS;
+        return phi_fail(err, PHI_EDENIED, "the policy gives you the right \"%s\" here after an approval only",
+                        phi_right_action(r));
+    case PHI_DENY: break;
+    }
+    c->problem = API_RIGHT_MISSING;
+    return phi_fail(err, PHI_EDENIED, "this needs the right \"%s\": " PHI_FMT, phi_right_action(r),
+                    PHI_ARG(phi_view_upto(reason, 120)));
+}
+
 static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
 {
     if (!c->token.n)
@@ -87,10 +110,8 @@ static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
         return api_refuse(c, err, API_BAD_CSRF,
                           "the X-Phi-CSRF header is missing or is another session's");
     PHI_TRY(phi_person_get(c->core, &c->arena, c->session.person, &c->person, err));
-    if (c->route->right == API_RIGHT_ADMIN && !c->person.admin)
-        return api_refuse(c, err, API_NOT_ADMIN, "you are not in the group admin");
     c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id};
-    return PHI_OK;
+    return may(c, err);
 }
 
 static enum phi_rc admit_gateway(struct api_call *c, struct phi_err *err)
@@ -111,12 +132,11 @@ enum phi_rc api_admit(struct api_call *c, struct phi_err *err)
 {
     c->actor = (struct phi_actor){0};
     c->problem = API_OK;
-    switch (c->route->right) {
-    case API_RIGHT_NONE:
-    case API_RIGHT_ENROL: return PHI_OK;
-    case API_RIGHT_PERSON:
-    case API_RIGHT_ADMIN: return admit_person(c, err);
-    case API_RIGHT_GATEWAY: return admit_gateway(c, err);
-    }
+    if (c->route->right == API_RIGHT_NONE || c->route->right == API_RIGHT_ENROL)
+        return PHI_OK;
+    if (c->route->right == API_RIGHT_GATEWAY)
+        return admit_gateway(c, err);
+    if (api_right_of_person(c->route->right))
+        return admit_person(c, err);
     return api_refuse(c, err, API_INTERNAL, "the route has no right");
 }

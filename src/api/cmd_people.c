@@ -153,7 +153,7 @@ enum phi_rc api_bundle_put(struct api_call *c, struct phi_err *err)
     struct phi_bundle_view b;
     enum phi_rc rc = phi_bundle_put(c->core, &c->arena, &c->actor, member(c, "schema"),
                                     member(c, "policies"), member(c, "requirements"), &b, err);
-    if (rc == PHI_EINPUT)
+    if (rc == PHI_EINPUT && !phi_core_why(c->core)[0])
         c->problem = API_BUNDLE_INVALID;
     PHI_TRY(rc);
     struct phi_jw *w = api_answer(c, 200);

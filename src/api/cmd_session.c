@@ -94,9 +94,21 @@ enum phi_rc api_session_end(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+/* The rights of which the policy says this now; of "groups" what it says of a group that nobody named. */
+static enum phi_rc rights_write(struct api_call *c, struct phi_jw *w, enum phi_verdict which, struct phi_err *err)
+{
+    for (int r = 0; r < PHI_RIGHTS_N; r++) {
+        enum phi_verdict v;
+        struct phi_view reason;
+        PHI_TRY(phi_right_ask(c->core, &c->arena, &c->actor, (enum phi_right)r, PHI_LIT(""), &v, &reason, err));
+        if (v == which)
+            phi_jw_cstr(w, phi_right_action((enum phi_right)r));
+    }
+    return PHI_OK;
+}
+
 enum phi_rc api_whoami(struct api_call *c, struct phi_err *err)
 {
-    (void)err;
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "person");
     phi_jw_obj(w);
@@ -110,8 +122,11 @@ enum phi_rc api_whoami(struct api_call *c, struct phi_err *err)
     phi_jw_end(w);
     phi_jw_key(w, "rights");
     phi_jw_arr(w);
-    if (c->person.admin)
-        phi_jw_cstr(w, "admin");
+    PHI_TRY(rights_write(c, w, PHI_ALLOW, err));
+    phi_jw_end(w);
+    phi_jw_key(w, "rights_with_approval");
+    phi_jw_arr(w);
+    PHI_TRY(rights_write(c, w, PHI_NEEDS, err));
     phi_jw_end(w);
     phi_jw_kc(w, "csrf", c->session.csrf);
     phi_jw_ki(w, "expires_in_ms", c->session.expires_in_ms);

@@ -119,7 +119,7 @@ static void security_write(struct phi_jw *w, enum api_right right)
 {
     static const char *const person[] = {"bearer", "session", NULL}, *const gateway[] = {
                                                                          "certificate", NULL};
-    bool is_person = right == API_RIGHT_PERSON || right == API_RIGHT_ADMIN;
+    bool is_person = api_right_of_person(right);
     const char *const *s = is_person ? person : right == API_RIGHT_GATEWAY ? gateway : NULL;
     phi_jw_key(w, "security");
     phi_jw_arr(w);

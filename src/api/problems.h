@@ -29,8 +29,6 @@
       "Make a new one with `phi gateway add NAME`.")                                               \
     X(BAD_CSRF, 403, "auth.csrf", "This did not come from the console",                            \
       "Reload the page and try again.")                                                            \
-    X(NOT_ADMIN, 403, "auth.not-admin", "Only an administrator may do this",                       \
-      "Ask an administrator.")                                                                     \
     X(DENIED, 403, "denied", "Not permitted", "`detail` says why.")                                \
     X(POLICY_DENIED, 403, "policy.denied", "The policy does not permit this",                      \
       "`policies` names what decided; ask a policy author.")                                       \
@@ -76,6 +74,12 @@
       "Send the batches in their order; the snapshot names the last.")                             \
     X(RIGHT_MISSING, 403, "right.missing", "You lack the right to do this",                        \
       "`detail` names who may; ask one of them.")                                                  \
+    X(RIGHT_NEEDS, 403, "right.needs-approval", "The policy gives this right after an approval only", \
+      "Send it as a change that waits for its approval, as `phi` does.")                           \
+    X(BUNDLE_RIGHTS, 422, "bundle.rights", "The schema lacks an action of phi's own",              \
+      "Take phi's own actions from the schema of `phi policy init`.")                              \
+    X(RIGHTS_LOCKOUT, 409, "rights.lockout", "Nobody could run phi any more",                      \
+      "Give the right that `detail` names to somebody first.")                                     \
     X(TARGET_UNKNOWN, 404, "target.unknown", "There is no such target", "`phi target` lists them.") \
     X(PERSON_UNKNOWN, 404, "person.unknown", "There is no such person",                            \
       "Check the name; an administrator can list people.")                                         \

@@ -5,16 +5,25 @@
 
 #include "api/problems.h"
 #include "base/json.h"
+#include "core/rights.h"
 
 struct api_call;
 
 enum api_right {
     API_RIGHT_NONE = 1, /* anybody who reaches the listener */
-    API_RIGHT_PERSON,   /* a signed-in person */
-    API_RIGHT_ADMIN,    /* a signed-in person who administers */
+    API_RIGHT_SELF,     /* a signed-in person, about themself: no policy can lock them out of signing out */
     API_RIGHT_GATEWAY,  /* a client certificate that core knows */
-    API_RIGHT_ENROL     /* no certificate yet: the one-time code in the body is the right */
+    API_RIGHT_ENROL,    /* no certificate yet: the one-time code in the body is the right */
+    API_RIGHT_POLICIES, /* from here on: a signed-in person whom the live policy permits the action */
+#define X(name, action, text) API_RIGHT_##name,
+    PHI_RIGHTS(X)
+#undef X
+    API_RIGHTS_N
 };
+
+/* The action of phi's own that the policy decides; PHI_RIGHTS_N: none. */
+enum phi_right api_right_action(enum api_right r);
+bool api_right_of_person(enum api_right r); /* needs somebody signed in */
 
 enum api_listener { API_PEOPLE = 1, API_GATEWAYS = 2 };
 
@@ -76,6 +85,6 @@ bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_
 
 /* The OpenAPI 3.1 document of the table. */
 void api_openapi(struct phi_buf *out);
-const char *api_right_name(enum api_right r);
+const char *api_right_name(enum api_right r); /* "none", "self", "see-all", … */
 
 #endif

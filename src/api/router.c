@@ -179,14 +179,20 @@ bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_
     return true;
 }
 
+enum phi_right api_right_action(enum api_right r)
+{
+    return r > API_RIGHT_POLICIES && r < API_RIGHTS_N ? (enum phi_right)(r - API_RIGHT_POLICIES - 1) : PHI_RIGHTS_N;
+}
+
+bool api_right_of_person(enum api_right r)
+{
+    return r == API_RIGHT_SELF || api_right_action(r) != PHI_RIGHTS_N;
+}
+
 const char *api_right_name(enum api_right r)
 {
-    switch (r) {
-    case API_RIGHT_NONE: return "none";
-    case API_RIGHT_PERSON: return "person";
-    case API_RIGHT_ADMIN: return "admin";
-    case API_RIGHT_GATEWAY: return "gateway";
-    case API_RIGHT_ENROL: return "enrol";
-    }
-    return "?";
+    static const char *const plain[] = {"?", "none", "self", "gateway", "enrol", "?"};
+    return api_right_action(r) != PHI_RIGHTS_N ? phi_right_action(api_right_action(r))
+           : r <= API_RIGHT_POLICIES           ? plain[r]
+                                               : "?";
 }

@@ -1,8 +1,8 @@
 #include "api/handlers.h"
 
 #define NONE API_RIGHT_NONE
-#define PERSON API_RIGHT_PERSON
-#define ADMIN API_RIGHT_ADMIN
+#define SELF API_RIGHT_SELF /* whoever is signed in, about themself */
+#define MAY(right) API_RIGHT_##right /* a row of core/rights.h: the live policy decides */
 #define GATEWAY API_RIGHT_GATEWAY
 #define ENROL API_RIGHT_ENROL
 #define P API_PEOPLE
@@ -20,62 +20,62 @@ const struct api_route api_routes[] = {
     { "GET", "/login/{secret}", NONE, P, api_login_page, "A page with one button; changes nothing", NULL, NULL, API_LOCAL | API_RAW },
     { "POST", "/login/{secret}", NONE, P, api_login_use, "Uses a one-time link: sets the cookie", NULL, NULL, API_FORM | API_RAW },
     { "POST", "/v1/sessions", NONE, P, api_session_make, "Uses a one-time link: gives a bearer token", "link:str!", NULL, 0 },
-    { "DELETE", "/v1/sessions/current", PERSON, P, api_session_end, "Signs out", NULL, NULL, 0 },
-    { "GET", "/v1/whoami", PERSON, P, api_whoami, "Who is signed in, and with which rights", NULL, NULL, 0 },
+    { "DELETE", "/v1/sessions/current", SELF, P, api_session_end, "Signs out", NULL, NULL, 0 },
+    { "GET", "/v1/whoami", SELF, P, api_whoami, "Who is signed in, and with which rights", NULL, NULL, 0 },
 
     /* ---- people, groups, targets, gateways, policy ---- */
-    { "POST", "/v1/people", ADMIN, P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, 0 },
-    { "GET", "/v1/people", ADMIN, P, api_person_list, "Lists people with their groups", NULL, NULL, 0 },
-    { "POST", "/v1/people/{person}/forget", ADMIN, P, api_person_forget, "Erases a person's names and texts; the log stays whole", NULL, NULL, 0 },
-    { "POST", "/v1/groups/{group}/members", ADMIN, P, api_member_add, "Puts a person into a group", "person:str!", NULL, 0 },
-    { "DELETE", "/v1/groups/{group}/members/{person}", ADMIN, P, api_member_del, "Takes a person out of a group", NULL, NULL, 0 },
-    { "POST", "/v1/accounts", ADMIN, P, api_account_add, "Links a second account name to a person", "name:str! person:str!", NULL, 0 },
-    { "POST", "/v1/links", ADMIN, P, api_link_make, "Makes a one-time sign-in link for a person", "person:str!", NULL, 0 },
-    { "POST", "/v1/targets", ADMIN, P, api_target_add, "Adds a target", "name:str! kind:str! address:str! database:str", NULL, 0 },
-    { "GET", "/v1/targets", PERSON, P, api_target_list, "Lists targets", NULL, NULL, 0 },
-    { "POST", "/v1/gateways", ADMIN, P, api_gateway_add, "Adds a gateway and makes its enrolment code", "name:str! targets:strs!", NULL, 0 },
-    { "GET", "/v1/gateways", ADMIN, P, api_gateway_list, "Lists gateways", NULL, NULL, 0 },
-    { "PUT", "/v1/bundle", ADMIN, P, api_bundle_put, "Makes a policy bundle live", "schema:str! policies:str! requirements:str!", NULL, 0 },
-    { "GET", "/v1/bundle", PERSON, P, api_bundle_get, "The live policy bundle", NULL, NULL, 0 },
-    { "POST", "/v1/credentials", PERSON, P, api_credential_make, "Makes a short-lived credential for a target", "target:str!", NULL, 0 },
+    { "POST", "/v1/people", MAY(PEOPLE), P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, 0 },
+    { "GET", "/v1/people", MAY(SEE_PEOPLE), P, api_person_list, "Lists people with their groups", NULL, NULL, 0 },
+    { "POST", "/v1/people/{person}/forget", MAY(PEOPLE), P, api_person_forget, "Erases a person's names and texts; the log stays whole", NULL, NULL, 0 },
+    { "POST", "/v1/groups/{group}/members", MAY(GROUPS), P, api_member_add, "Puts a person into a group", "person:str!", NULL, 0 },
+    { "DELETE", "/v1/groups/{group}/members/{person}", MAY(GROUPS), P, api_member_del, "Takes a person out of a group", NULL, NULL, 0 },
+    { "POST", "/v1/accounts", MAY(PEOPLE), P, api_account_add, "Links a second account name to a person", "name:str! person:str!", NULL, 0 },
+    { "POST", "/v1/links", MAY(PEOPLE), P, api_link_make, "Makes a one-time sign-in link for a person", "person:str!", NULL, 0 },
+    { "POST", "/v1/targets", MAY(TARGETS), P, api_target_add, "Adds a target", "name:str! kind:str! address:str! database:str", NULL, 0 },
+    { "GET", "/v1/targets", MAY(SEE), P, api_target_list, "Lists targets", NULL, NULL, 0 },
+    { "POST", "/v1/gateways", MAY(TARGETS), P, api_gateway_add, "Adds a gateway and makes its enrolment code", "name:str! targets:strs!", NULL, 0 },
+    { "GET", "/v1/gateways", MAY(SEE_PEOPLE), P, api_gateway_list, "Lists gateways", NULL, NULL, 0 },
+    { "PUT", "/v1/bundle", MAY(POLICY), P, api_bundle_put, "Makes a policy bundle live", "schema:str! policies:str! requirements:str!", NULL, 0 },
+    { "GET", "/v1/bundle", MAY(SEE), P, api_bundle_get, "The live policy bundle", NULL, NULL, 0 },
+    { "POST", "/v1/credentials", MAY(ASK), P, api_credential_make, "Makes a short-lived credential for a target", "target:str!", NULL, 0 },
 
     /* ---- requests, votes, grants ---- */
-    { "POST", "/v1/requests", PERSON, P, api_request_make, "Asks for a scope on a target for some time",
+    { "POST", "/v1/requests", MAY(ASK), P, api_request_make, "Asks for a scope on a target for some time",
       "target:str! scope:obj for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr "
       "extends:str break_glass:bool watchers:strs suggested:strs", NULL, 0 },
-    { "GET", "/v1/requests", PERSON, P, api_request_list, "Lists requests", NULL, "box status limit", 0 },
-    { "GET", "/v1/requests/{id}", PERSON, P, api_request_get, "One request, by id or code", NULL, NULL, 0 },
-    { "POST", "/v1/requests/{id}/votes", PERSON, P, api_vote, "Approves or denies what was shown",
+    { "GET", "/v1/requests", MAY(SEE), P, api_request_list, "Lists requests", NULL, "box status limit", 0 },
+    { "GET", "/v1/requests/{id}", MAY(SEE), P, api_request_get, "One request, by id or code", NULL, NULL, 0 },
+    { "POST", "/v1/requests/{id}/votes", MAY(VOTE), P, api_vote, "Approves or denies what was shown",
       "decision:str! digest:str! version:int! requirement:str reason:str narrowing:obj", NULL, 0 },
-    { "PUT", "/v1/requests/{id}", PERSON, P, api_request_edit, "Changes one's own pending request; its votes are void",
+    { "PUT", "/v1/requests/{id}", MAY(ASK), P, api_request_edit, "Changes one's own pending request; its votes are void",
       "target:str! scope:obj! for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr", NULL, 0 },
-    { "POST", "/v1/requests/{id}/remarks", PERSON, P, api_request_remark, "Comments or asks; no vote", "kind:str text:str!", NULL, 0 },
-    { "POST", "/v1/requests/{id}/watchers", PERSON, P, api_request_watch, "Names watchers or suggests approvers", "people:strs! suggested:bool", NULL, 0 },
-    { "POST", "/v1/requests/{id}/cancel", PERSON, P, api_request_cancel, "Cancels one's own request", NULL, NULL, 0 },
-    { "GET", "/v1/grants", PERSON, P, api_grant_list, "Lists grants", NULL, "box status limit", 0 },
-    { "POST", "/v1/grants/{id}/revoke", PERSON, P, api_grant_revoke, "Ends a grant and cuts what runs on it", "why:str!", NULL, 0 },
-    { "POST", "/v1/grants/revoke", ADMIN, P, api_grant_revoke_many, "Ends all grants of a person, a resource, a policy version, or all",
+    { "POST", "/v1/requests/{id}/remarks", MAY(SEE), P, api_request_remark, "Comments or asks; no vote", "kind:str text:str!", NULL, 0 },
+    { "POST", "/v1/requests/{id}/watchers", MAY(SEE), P, api_request_watch, "Names watchers or suggests approvers", "people:strs! suggested:bool", NULL, 0 },
+    { "POST", "/v1/requests/{id}/cancel", MAY(ASK), P, api_request_cancel, "Cancels one's own request", NULL, NULL, 0 },
+    { "GET", "/v1/grants", MAY(SEE), P, api_grant_list, "Lists grants", NULL, "box status limit", 0 },
+    { "POST", "/v1/grants/{id}/revoke", MAY(SEE), P, api_grant_revoke, "Ends a grant and cuts what runs on it", "why:str!", NULL, 0 },
+    { "POST", "/v1/grants/revoke", MAY(REVOKE), P, api_grant_revoke_many, "Ends all grants of a person, a resource, a policy version, or all",
       "why:str! person:str resource:str target:str bundle_version:int everything:bool", NULL, 0 },
-    { "POST", "/v1/grants/{id}/review", PERSON, P, api_grant_review, "Closes the review of somebody's break-glass", "note:str!", NULL, 0 },
-    { "POST", "/v1/delegations", PERSON, P, api_delegation_make, "Lets somebody else vote for oneself for a while", "to:str! for_ms:int! why:str!", NULL, 0 },
-    { "GET", "/v1/delegations", PERSON, P, api_delegation_list, "Lists live delegations", NULL, NULL, 0 },
-    { "DELETE", "/v1/delegations/{id}", PERSON, P, api_delegation_end, "Ends a delegation", NULL, NULL, 0 },
-    { "POST", "/v1/grants/{id}/return", PERSON, P, api_grant_return, "Gives one's own grant back", NULL, NULL, 0 },
+    { "POST", "/v1/grants/{id}/review", MAY(SEE), P, api_grant_review, "Closes the review of somebody's break-glass", "note:str!", NULL, 0 },
+    { "POST", "/v1/delegations", MAY(VOTE), P, api_delegation_make, "Lets somebody else vote for oneself for a while", "to:str! for_ms:int! why:str!", NULL, 0 },
+    { "GET", "/v1/delegations", MAY(SEE), P, api_delegation_list, "Lists live delegations", NULL, NULL, 0 },
+    { "DELETE", "/v1/delegations/{id}", MAY(SEE), P, api_delegation_end, "Ends a delegation", NULL, NULL, 0 },
+    { "POST", "/v1/grants/{id}/return", MAY(ASK), P, api_grant_return, "Gives one's own grant back", NULL, NULL, 0 },
 
     /* ---- the log ---- */
     { "GET", "/v1/log/checkpoint", NONE, P | G, api_log_checkpoint, "The newest signed checkpoint", NULL, NULL, API_RAW },
     { "GET", "/v1/log/key", NONE, P | G, api_log_key, "The log's verifier key", NULL, NULL, API_RAW },
     { "GET", "/v1/log/consistency", NONE, P | G, api_log_consistency, "Shows that one tree continues another", NULL, "from to", 0 },
-    { "GET", "/v1/log/proof", PERSON, P, api_log_proof, "Shows that an entry is in the tree", NULL, "index size", 0 },
-    { "GET", "/v1/log/entries", PERSON, P, api_log_entries, "Entries of the log", NULL, "from limit", 0 },
+    { "GET", "/v1/log/proof", MAY(SEE), P, api_log_proof, "Shows that an entry is in the tree", NULL, "index size", 0 },
+    { "GET", "/v1/log/entries", MAY(READ_LOG), P, api_log_entries, "Entries of the log", NULL, "from limit", 0 },
 
-    { "GET", "/v1/log/receipts/{index}", PERSON, P, api_log_receipt, "A receipt (C2SP tlog-proof) of one entry", NULL, NULL, API_RAW },
+    { "GET", "/v1/log/receipts/{index}", MAY(READ_LOG), P, api_log_receipt, "A receipt (C2SP tlog-proof) of one entry", NULL, NULL, API_RAW },
     { "GET", "/checkpoint", NONE, P | G, api_log_checkpoint, "C2SP tlog-tiles: the newest signed checkpoint", NULL, NULL, API_RAW },
-    { "GET", "/tile/entries/{path*}", PERSON, P, api_log_bundle, "C2SP tlog-tiles: an entry bundle", NULL, NULL, API_RAW },
+    { "GET", "/tile/entries/{path*}", MAY(READ_LOG), P, api_log_bundle, "C2SP tlog-tiles: an entry bundle", NULL, NULL, API_RAW },
     { "GET", "/tile/{path*}", NONE, P, api_log_tile, "C2SP tlog-tiles: a tile of hashes", NULL, NULL, API_RAW },
 
     /* ---- events ---- */
-    { "GET", "/v1/events", PERSON, P, api_events_person, "What changes, as it changes", NULL, NULL, API_STREAM | API_RAW },
+    { "GET", "/v1/events", MAY(SEE), P, api_events_person, "What changes, as it changes", NULL, NULL, API_STREAM | API_RAW },
     { "GET", "/v1/events", GATEWAY, G, api_events_gateway, "What a gateway must know, as it happens", NULL, NULL, API_STREAM | API_RAW },
 
     /* ---- gateways ---- */
@@ -94,7 +94,7 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/gateway/acks", GATEWAY, G, api_gw_ack, "Confirms that work was cut", "seq:int!", NULL, 0 },
 
     /* ---- AuthZEN ---- */
-    { "POST", "/access/v1/evaluation", PERSON, P, api_authzen_evaluate, "AuthZEN Access Evaluation; never consumes",
+    { "POST", "/access/v1/evaluation", MAY(SEE), P, api_authzen_evaluate, "AuthZEN Access Evaluation; never consumes",
       "subject:obj! action:obj! resource:obj! context:obj", NULL, 0 },
 };
 const size_t api_routes_n = sizeof(api_routes) / sizeof(api_routes[0]);

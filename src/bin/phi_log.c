@@ -41,11 +41,11 @@ static void learn_requesters(struct names *s, const struct phi_json *list)
     }
 }
 
-/* Myself; those whose requests I may see; everybody, for an administrator. */
+/* Myself; those whose requests I may see; everybody, for those who may list people. */
 static void learn_people(struct cli *c, struct names *s)
 {
     struct client_reply me, people, requests;
-    bool admin = false;
+    bool lists = false;
     if (client_call_wait(c->client, &c->arena, "GET", "/v1/whoami", (struct phi_view){ 0 }, &me, NULL) != PHI_OK)
         return;
     const struct phi_json *person = phi_json_get(me.json, "person"), *rights = phi_json_get(me.json, "rights");
@@ -54,8 +54,8 @@ static void learn_people(struct cli *c, struct names *s)
         PHI_OK)
         learn_requesters(s, phi_json_get(requests.json, "requests"));
     for (size_t i = 0; rights && i < rights->n; i++)
-        admin = admin || phi_view_is(rights->items[i].str, "admin");
-    if (!admin || client_call_wait(c->client, &c->arena, "GET", "/v1/people", (struct phi_view){ 0 }, &people, NULL) != PHI_OK)
+        lists = lists || phi_view_is(rights->items[i].str, "see-people");
+    if (!lists || client_call_wait(c->client, &c->arena, "GET", "/v1/people", (struct phi_view){ 0 }, &people, NULL) != PHI_OK)
         return;
     const struct phi_json *list = phi_json_get(people.json, "people");
     for (size_t i = 0; list && i < list->n; i++)

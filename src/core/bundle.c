@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/entity_in.h"
 #include "core/request_in.h"
 
 static enum phi_rc bundle_row(struct phi_core *c, struct phi_arena *a, struct core_bundle_row *ret,
@@ -81,7 +82,7 @@ enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct
                            struct phi_bundle_view *ret, struct phi_err *err)
 {
     struct phi_bundle *b;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_POLICY, err));
     if (schema.n + policies.n + requirements.n > PHI_MAX_BUNDLE)
         return phi_fail(err, PHI_ELIMIT, "a bundle is at most %d bytes", PHI_MAX_BUNDLE);
     struct phi_bundle_text text = { schema, policies, requirements, (uint64_t)c->st.bundle_version + 1 };
@@ -90,6 +91,13 @@ enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct
     if (phi_view_eq(ret->hash, core_hex(a, &hash)))
         return PHI_OK;
     PHI_TRY(phi_bundle_load(&text, &b, err));
+    enum phi_rc rc = core_rights_known(c, b, err);
+    if (rc != PHI_OK) {
+        phi_bundle_close(b);
+        return rc;
+    }
     PHI_TRY(go_live(c, a, by, &text, b, err));
+    PHI_TRY(core_rights_check(c, err));
+    PHI_TRY(core_entities_fit(c, err));
     return phi_bundle_get(c, a, ret, err);
 }

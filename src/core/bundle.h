@@ -10,7 +10,7 @@ struct phi_bundle_view {
     struct phi_view schema, policies, requirements; /* texts */
 };
 
-/* By an admin or SYSTEM. A bundle that does not load changes nothing (PHI_EINPUT with the place). The
+/* By whoever has the right "policy", or SYSTEM. A bundle that does not load changes nothing (PHI_EINPUT with the place). The
  * same texts again answer the live version. */
 enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                            struct phi_view schema, struct phi_view policies, struct phi_view requirements,

@@ -8,7 +8,7 @@ static enum phi_rc may_ask(struct phi_core *c, const struct phi_actor *by, const
 {
     bool self = by->kind == PHI_ACTOR_PERSON && phi_view_is(q->subject.type, "Person") &&
                 phi_view_eq(q->subject.id, by->id);
-    if (self || core_is_admin(c, by) || (by->kind == PHI_ACTOR_GATEWAY && core_gateway_serves(c, by->id, target)))
+    if (self || core_has(c, by, PHI_RIGHT_SEE_ALL) || (by->kind == PHI_ACTOR_GATEWAY && core_gateway_serves(c, by->id, target)))
         return PHI_OK;
     return core_no(c, "right.missing", err, PHI_EDENIED, "you may ask about yourself only");
 }

@@ -95,7 +95,7 @@ enum phi_rc phi_delegation_list(struct phi_core *c, struct phi_arena *a, const s
     for (size_t i = 0; i < n; i++) {
         bool own = by->kind == PHI_ACTOR_PERSON &&
                    (core_same_person(c, by->id, rows[i].giver) || core_same_person(c, by->id, rows[i].taker));
-        if (!own && !core_is_admin(c, by))
+        if (!own && !core_has(c, by, PHI_RIGHT_REVOKE))
             continue;
         PHI_TRY(core_row_check(c, CORE_DELEGATION, &rows[i], rows[i].leaf, rows[i].leaf_hash, err));
         out(c, a, &rows[i], &(*ret)[(*ret_n)++]);
@@ -125,7 +125,7 @@ enum phi_rc phi_delegation_end(struct phi_core *c, struct phi_arena *a, const st
     bool found = core_get(c, CORE_DELEGATION, CORE_BY_KEY, &key, a, &row, NULL) == PHI_OK;
     bool own = found && by->kind == PHI_ACTOR_PERSON &&
                (core_same_person(c, by->id, row.giver) || core_same_person(c, by->id, row.taker));
-    if (!found || (!own && !core_is_admin(c, by)))
+    if (!found || (!own && !core_has(c, by, PHI_RIGHT_REVOKE)))
         return core_no(c, "delegation.unknown", err, PHI_ENOTFOUND, "there is no such delegation");
     PHI_TRY(core_row_check(c, CORE_DELEGATION, &row, row.leaf, row.leaf_hash, err));
     return row.live ? core_delegation_over(c, a, by, &row, "withdrawn", err) : PHI_OK;

@@ -232,7 +232,7 @@ enum phi_rc phi_person_forget(struct phi_core *c, struct phi_arena *a, const str
 {
     struct core_person_row who, *rows;
     size_t n;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_PEOPLE, err));
     PHI_TRY(core_person_find(c, a, person, &who, err));
     struct phi_view root = core_root(c, a, who.id);
     if (by->kind == PHI_ACTOR_PERSON && core_same_person(c, by->id, root))
@@ -246,5 +246,6 @@ enum phi_rc phi_person_forget(struct phi_core *c, struct phi_arena *a, const str
                 PHI_TRY(step ? forget_one(c, &f, &rows[i], err) : must_be_idle(c, rows[i].id, err));
     core_world_changed(c);
     core_snapshot_changed(c, (struct phi_view){ 0 });
+    PHI_TRY(core_rights_check(c, err));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
 }

@@ -119,7 +119,7 @@ static bool may_review(struct phi_core *c, const struct phi_actor *by, const str
     struct core_eligible_row *e, ekey = { .request = g->request, .person = core_root(c, &a, by->id) };
     struct core_party_row p, pkey = { g->request, PHI_LIT("reviewer"), ekey.person };
     size_t n = 0;
-    if (core_is_admin(c, by) || core_get(c, CORE_PARTY, CORE_BY_KEY, &pkey, &a, &p, NULL) == PHI_OK)
+    if (core_get(c, CORE_PARTY, CORE_BY_KEY, &pkey, &a, &p, NULL) == PHI_OK || core_has(c, by, PHI_RIGHT_REVOKE))
         return true;
     return core_list(c, CORE_ELIGIBLE, CORE_ELIGIBLE_BY_PERSON, &ekey, (struct core_span){ .prefix = 2, .limit = 1 }, &a,
                      &e, &n, NULL) == PHI_OK &&
@@ -134,7 +134,7 @@ static enum phi_rc review_check(struct phi_core *c, const struct phi_actor *by, 
     if (core_same_person(c, by->id, g->principal) || core_same_person(c, by->id, g->root))
         return core_no(c, "glass.self", err, PHI_EDENIED, "somebody else must review this");
     if (!may_review(c, by, g))
-        return core_no(c, "right.missing", err, PHI_EDENIED, "its approvers, its reviewers and admins review this");
+        return core_no(c, "right.missing", err, PHI_EDENIED, "its approvers, its reviewers and whoever has the right \"revoke\" review this");
     if (g->review != CORE_REVIEW_OPEN)
         return core_no(c, "glass.reviewed", err, PHI_ECONFLICT, "there is no open review of this grant");
     if (g->live)

@@ -437,7 +437,7 @@ enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct
     bool mine = by->kind == PHI_ACTOR_PERSON && !all;
     PHI_TRY(core_batched(c, err));
     if (all && by->kind == PHI_ACTOR_PERSON)
-        PHI_TRY(core_need_admin(c, by, err));
+        PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_ALL, err));
     span.prefix = mine ? 1 : 0;
     PHI_TRY(core_list(c, CORE_GRANT, mine ? CORE_GRANT_BY_PRINCIPAL : CORE_BY_KEY, &key, span, a, &rows, &n, err));
     *ret = phi_arena_array(a, n + 1, sizeof **ret);

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "core/core.h"
+#include "core/rights.h"
 #include "core/rows.h"
 #include "proof/events.h"
 #include "proof/tree.h"
@@ -41,8 +42,15 @@ struct phi_core {
 /* ---- errors and checks */
 #define core_no(c, code, err, rc, ...) ((c)->why = (code), phi_fail(err, rc, __VA_ARGS__))
 enum phi_rc core_batched(struct phi_core *c, struct phi_err *err); /* a verb outside a batch: PHI_EIO */
-enum phi_rc core_need_admin(struct phi_core *c, const struct phi_actor *by, struct phi_err *err);
-bool core_is_admin(struct phi_core *c, const struct phi_actor *by);
+/* rights.c: the live bundle's word on phi's own rights; PHI_EDENIED right.missing or right.needs-approval */
+enum phi_rc core_need(struct phi_core *c, const struct phi_actor *by, enum phi_right r, struct phi_err *err);
+enum phi_rc core_need_on(struct phi_core *c, const struct phi_actor *by, enum phi_right r, struct phi_view resource,
+                         struct phi_err *err);
+bool core_has(struct phi_core *c, const struct phi_actor *by, enum phi_right r);
+/* PHI_EINPUT bundle.rights: the schema lacks an action of phi's own. */
+enum phi_rc core_rights_known(struct phi_core *c, const struct phi_bundle *b, struct phi_err *err);
+/* PHI_ECONFLICT rights.lockout: with what is live now nobody could change people, groups or policy, ever. */
+enum phi_rc core_rights_check(struct phi_core *c, struct phi_err *err);
 struct phi_ref core_actor_ref(const struct phi_actor *by);
 bool core_name_ok(struct phi_view v); /* a-z, 0-9 and . _ @ + -, at most PHI_MAX_NAME, a letter or digit first */
 bool core_slug_ok(struct phi_view v); /* [a-z0-9_-], 1 to 63 */

@@ -47,25 +47,6 @@ struct phi_view core_person_name(struct phi_core *c, struct phi_arena *a, struct
     return row.name;
 }
 
-bool core_is_admin(struct phi_core *c, const struct phi_actor *by)
-{
-    if (by->kind == PHI_ACTOR_SYSTEM)
-        return true;
-    if (by->kind != PHI_ACTOR_PERSON)
-        return false;
-    PHI_ARENA(a, 1 << 16);
-    struct core_member_row row, key = { .grp = PHI_LIT(PHI_GROUP_ADMIN), .person = by->id };
-    return core_get(c, CORE_MEMBER, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK;
-}
-
-enum phi_rc core_need_admin(struct phi_core *c, const struct phi_actor *by, struct phi_err *err)
-{
-    PHI_TRY(core_batched(c, err));
-    if (core_is_admin(c, by))
-        return PHI_OK;
-    return core_no(c, "right.missing", err, PHI_EDENIED, "this needs the right \"admin\"");
-}
-
 /* ---- showing */
 
 static enum phi_rc names_of(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct phi_person *p,
@@ -93,10 +74,7 @@ static enum phi_rc person_out(struct phi_core *c, struct phi_arena *a, const str
                               struct phi_person *ret, struct phi_err *err)
 {
     *ret = (struct phi_person){ .id = row->id, .name = row->name };
-    PHI_TRY(names_of(c, a, row->id, ret, err));
-    for (size_t i = 0; i < ret->n_groups; i++)
-        ret->admin |= phi_view_is(ret->groups[i], PHI_GROUP_ADMIN);
-    return PHI_OK;
+    return names_of(c, a, row->id, ret, err);
 }
 
 enum phi_rc phi_person_get(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct phi_person *ret,
@@ -112,7 +90,7 @@ enum phi_rc phi_person_list(struct phi_core *c, struct phi_arena *a, const struc
                             struct phi_person **ret, size_t *ret_n, struct phi_err *err)
 {
     struct core_person_row *rows;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
     PHI_TRY(core_list(c, CORE_PERSON, CORE_PERSON_BY_NAME, NULL, (struct core_span){ 0 }, a, &rows, ret_n, err));
     *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
     if (!*ret)
@@ -192,7 +170,9 @@ enum phi_rc phi_person_add(struct phi_core *c, struct phi_arena *a, const struct
                            const struct phi_view *groups, size_t n_groups, struct phi_person *ret,
                            struct phi_err *err)
 {
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_PEOPLE, err));
+    for (size_t i = 0; i < n_groups; i++)
+        PHI_TRY(core_need_on(c, by, PHI_RIGHT_GROUPS, groups[i], err));
     return person_make(c, a, by, name, groups, n_groups, ret, err);
 }
 
@@ -201,7 +181,7 @@ enum phi_rc phi_group_add_member(struct phi_core *c, const struct phi_actor *by,
 {
     PHI_ARENA(a, 1 << 16);
     struct core_person_row row;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need_on(c, by, PHI_RIGHT_GROUPS, group, err));
     PHI_TRY(core_person_find(c, &a, person, &row, err));
     return join(c, by, group, row.id, err);
 }
@@ -212,7 +192,7 @@ enum phi_rc phi_group_del_member(struct phi_core *c, const struct phi_actor *by,
     PHI_ARENA(a, 1 << 16);
     struct core_person_row row;
     struct phi_entry e;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need_on(c, by, PHI_RIGHT_GROUPS, group, err));
     PHI_TRY(core_person_find(c, &a, person, &row, err));
     struct core_member_row key = { .grp = group, .person = row.id };
     enum phi_rc rc = core_del(c, CORE_MEMBER, &key, err);
@@ -224,7 +204,8 @@ enum phi_rc phi_group_del_member(struct phi_core *c, const struct phi_actor *by,
     phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row.id));
     core_world_changed(c);
     core_snapshot_changed(c, (struct phi_view){ 0 });
-    return core_leaf(c, &e, NULL, NULL, err);
+    PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
+    return core_rights_check(c, err);
 }
 
 /* Whoever was linked to `from` is linked to `to` now: so links stay one step long. */
@@ -249,7 +230,7 @@ enum phi_rc phi_account_link(struct phi_core *c, const struct phi_actor *by, str
     PHI_ARENA(a, (size_t)64 << 20);
     struct core_person_row row, other;
     struct phi_view salt;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_PEOPLE, err));
     PHI_TRY(core_person_find(c, &a, person, &row, err));
     struct phi_view root = core_root(c, &a, row.id);
     if (core_person_find(c, &a, name, &other, NULL) == PHI_OK) {

@@ -4,7 +4,7 @@
 
 #include "core/types.h"
 
-#define PHI_GROUP_ADMIN "admin" /* its members have the right "admin" */
+#define PHI_GROUP_ADMIN "admin" /* the first person is in it; the starter policy lets it run phi */
 
 struct phi_person {
     struct phi_view id, name;
@@ -12,13 +12,12 @@ struct phi_person {
     size_t n_groups;
     const struct phi_view *accounts; /* every name that links to this person, the first one included */
     size_t n_accounts;
-    bool admin;
 };
 
 /* The first person, in group admin; PHI_ECONFLICT when there is already somebody. */
 enum phi_rc phi_person_first(struct phi_core *c, struct phi_arena *a, struct phi_view name, struct phi_person *ret,
                              struct phi_err *err);
-/* These need an admin (or SYSTEM). Unknown groups come to be. PHI_ECONFLICT: the name is taken. */
+/* These need a right of core/rights.h (or SYSTEM). Unknown groups come to be. PHI_ECONFLICT: the name is taken. */
 enum phi_rc phi_person_add(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view name,
                            const struct phi_view *groups, size_t n_groups, struct phi_person *ret,
                            struct phi_err *err);

@@ -127,12 +127,12 @@ bool core_request_sees(struct phi_core *c, const struct phi_actor *by, const str
         return phi_view_eq(row->gateway, by->id) || core_gateway_serves(c, by->id, row->target);
     case PHI_ACTOR_PERSON:
         key.person = core_root(c, &a, by->id);
-        if (phi_view_eq(key.person, core_root(c, &a, row->requester)) || core_is_admin(c, by) ||
-            core_is_party(c, row->id, by->id))
+        if (phi_view_eq(key.person, core_root(c, &a, row->requester)) || core_is_party(c, row->id, by->id))
             return true;
-        return core_list(c, CORE_ELIGIBLE, CORE_ELIGIBLE_BY_PERSON, &key,
-                         (struct core_span){ .prefix = 2, .limit = 1 }, &a, &e, &n, NULL) == PHI_OK &&
-               n > 0;
+        return (core_list(c, CORE_ELIGIBLE, CORE_ELIGIBLE_BY_PERSON, &key,
+                          (struct core_span){ .prefix = 2, .limit = 1 }, &a, &e, &n, NULL) == PHI_OK &&
+                n > 0) ||
+               core_has(c, by, PHI_RIGHT_SEE_ALL);
     case PHI_ACTOR_NOBODY:
         break;
     }

@@ -103,7 +103,7 @@ enum phi_rc core_parties_put(struct phi_core *c, struct phi_arena *a, const stru
                              const struct core_request_row *row, const char *kind, const struct phi_view *names,
                              size_t n, struct phi_err *err);
 bool core_is_party(struct phi_core *c, struct phi_view request, struct phi_view person);
-bool core_only_watches(struct phi_core *c, struct phi_view request, struct phi_view person); /* party, and not eligible */
+bool core_only_watches(struct phi_core *c, struct phi_view request, struct phi_view person); /* neither eligible nor reviewer: a watcher, an auditor */
 void core_tell(struct phi_core *c, const struct core_request_row *row, const char *what);
 enum phi_rc core_talk_view(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
                            struct phi_request *ret, struct phi_err *err);

@@ -26,7 +26,7 @@ static bool may_revoke(struct phi_core *c, const struct phi_actor *by, const str
 {
     if (by->kind == PHI_ACTOR_GATEWAY || !core_grant_sees(c, by, row))
         return false;
-    return core_is_admin(c, by) || core_same_person(c, by->id, row->principal) ||
+    return core_same_person(c, by->id, row->principal) || core_has(c, by, PHI_RIGHT_REVOKE) ||
            !core_only_watches(c, row->request, by->id);
 }
 
@@ -197,7 +197,7 @@ enum phi_rc phi_grant_revoke_many(struct phi_core *c, struct phi_arena *a, const
     struct filtering f = { .f = *filter };
     struct ending e = { .by = by, .why = why };
     *ret = (struct phi_revoked_many){ 0 };
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_REVOKE, err));
     if (why.n == 0 || why.n > PHI_MAX_WHY)
         return phi_fail(err, PHI_EINPUT, "a reason of 1 to %d bytes is needed", PHI_MAX_WHY);
     PHI_TRY(filter_read(c, a, &f, err));

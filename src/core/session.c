@@ -10,7 +10,7 @@ enum phi_rc phi_link_make(struct phi_core *c, const struct phi_actor *by, struct
     PHI_ARENA(a, 1 << 16);
     struct core_person_row who;
     struct phi_entry e;
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_PEOPLE, err));
     PHI_TRY(core_person_find(c, &a, person, &who, err));
     core_new_token(c, ret->secret);
     struct phi_digest hash = core_secret_hash(phi_view_of(ret->secret));

@@ -17,7 +17,7 @@ struct phi_session {
     char csrf[PHI_TOKEN_LEN + 1]; /* derived from the token; only phi_session_find fills it */
 };
 
-/* For `person` (name or id); by an admin or SYSTEM. */
+/* For `person` (name or id); by whoever has the right "people", or SYSTEM. */
 enum phi_rc phi_link_make(struct phi_core *c, const struct phi_actor *by, struct phi_view person,
                           struct phi_link *ret, struct phi_err *err);
 /* Consumes the link. PHI_EAUTH when it is unknown, used or over (one sentence for all three). `token`

@@ -30,7 +30,7 @@ bool core_only_watches(struct phi_core *c, struct phi_view request, struct phi_v
     struct core_party_row p, reviewer = { request, PHI_LIT("reviewer"), root };
     struct core_eligible_row *e, key = { .request = request, .person = root };
     size_t n = 0;
-    if (!core_is_party(c, request, person) || core_get(c, CORE_PARTY, CORE_BY_KEY, &reviewer, &a, &p, NULL) == PHI_OK)
+    if (core_get(c, CORE_PARTY, CORE_BY_KEY, &reviewer, &a, &p, NULL) == PHI_OK)
         return false;
     return core_list(c, CORE_ELIGIBLE, CORE_ELIGIBLE_BY_PERSON, &key, (struct core_span){ .prefix = 2, .limit = 1 }, &a,
                      &e, &n, NULL) != PHI_OK ||
@@ -109,8 +109,10 @@ enum phi_rc phi_request_watch(struct phi_core *c, struct phi_arena *a, const str
     struct core_request_row row;
     PHI_TRY(core_request_seen(c, a, by, which, &row, err));
     bool own = by->kind == PHI_ACTOR_PERSON && core_same_person(c, by->id, row.requester);
-    if (!own && (by->kind != PHI_ACTOR_PERSON || core_only_watches(c, row.id, by->id)))
-        return core_no(c, "right.missing", err, PHI_EDENIED, "its requester, its approvers and admins name watchers");
+    if (!own && (by->kind != PHI_ACTOR_PERSON ||
+                 (core_only_watches(c, row.id, by->id) && !core_has(c, by, PHI_RIGHT_REVOKE))))
+        return core_no(c, "right.missing", err, PHI_EDENIED,
+                       "its requester, its approvers and whoever has the right \"revoke\" name watchers");
     PHI_TRY(core_parties_put(c, a, by, &row, suggested ? "suggested" : "watcher", names, n, err));
     return core_request_view(c, a, by, &row, ret, err);
 }

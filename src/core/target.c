@@ -24,9 +24,11 @@ enum phi_rc phi_target_put(struct phi_core *c, const struct phi_actor *by, const
                            struct phi_err *err)
 {
     PHI_ARENA(a, 1 << 16);
-    PHI_TRY(core_need_admin(c, by, err));
+    PHI_TRY(core_need(c, by, PHI_RIGHT_TARGETS, err));
     if (!core_slug_ok(target->name) || !core_slug_ok(target->kind))
         return phi_fail(err, PHI_EINPUT, "a target's name and kind are 1 to 63 of a-z, 0-9, _ and -");
+    if (phi_view_is(target->name, PHI_OWN_TARGET))
+        return phi_fail(err, PHI_EINPUT, "\"" PHI_OWN_TARGET "\" is phi itself; name the target otherwise");
     if (target->address.n > 255 || target->database.n > PHI_MAX_NAME)
         return phi_fail(err, PHI_EINPUT, "the target's address or database is too long");
     struct core_target_row row = { target->name, target->kind, target->address, target->database };
@@ -157,7 +159,7 @@ enum phi_rc phi_credential_revoke(struct phi_core *c, const struct phi_actor *by
     PHI_TRY(core_batched(c, err));
     bool found = core_get(c, CORE_CREDENTIAL, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK;
     bool theirs = found && by->kind == PHI_ACTOR_PERSON && phi_view_eq(row.person, by->id);
-    if (!found || (!theirs && !core_is_admin(c, by)))
+    if (!found || (!theirs && !core_has(c, by, PHI_RIGHT_REVOKE)))
         return core_no(c, "credential.unknown", err, PHI_ENOTFOUND, "there is no such credential");
     return core_credential_end(c, by, &row, "revoked", err);
 }

@@ -1,4 +1,5 @@
 /* The entities that phid alone knows: people in their groups, gateways, targets. */
+#include "core/entity_in.h"
 #include "core/inner.h"
 
 #define WORLD_LIMIT ((size_t)256 << 20)
@@ -44,6 +45,9 @@ static enum phi_rc add_targets(struct phi_core *c, struct phi_arena *a, struct p
     struct core_target_row *rows;
     size_t n;
     PHI_TRY(core_list(c, CORE_TARGET, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, &n, err));
+    struct phi_view own = PHI_LIT(PHI_OWN_TARGET);
+    struct phi_ref self = phi_ref_make_parts(a, "Target", &own, 1);
+    PHI_TRY(phi_entities_add(es, (struct phi_uid){ self.type, self.id }, NULL, 0, NULL, err));
     for (size_t i = 0; i < n; i++) {
         struct phi_ref t = phi_ref_make_parts(a, "Target", &rows[i].name, 1);
         PHI_TRY(phi_entities_add(es, (struct phi_uid){ t.type, t.id }, NULL, 0, NULL, err));
@@ -56,7 +60,8 @@ static enum phi_rc fill(struct phi_core *c, struct phi_entities *es, struct phi_
     PHI_ARENA(a, WORLD_LIMIT);
     PHI_TRY(add_groups(c, &a, es, err));
     PHI_TRY(add_people(c, &a, es, err));
-    return add_targets(c, &a, es, err);
+    PHI_TRY(add_targets(c, &a, es, err));
+    return core_entities_load(c, es, err);
 }
 
 enum phi_rc core_world(struct phi_core *c, const struct phi_entities **ret, struct phi_err *err)

@@ -64,7 +64,7 @@ const fetched = (path: string): Promise<Timed<Grant>[]> =>
 
 /** An administrator sees all; others their own, and those of the requests that they may see. */
 async function grants(): Promise<Timed<Grant>[]> {
-    if (me.value?.rights.includes("admin")) return fetched(`/v1/grants?box=all&limit=${LIMIT}`);
+    if (me.value?.rights.includes("see-all")) return fetched(`/v1/grants?box=all&limit=${LIMIT}`);
     const [own, requests] = await Promise.all([
         fetched(`/v1/grants?box=mine&limit=${LIMIT}`),
         timed<{ requests: Request[] }, Timed<Grant>[]>("GET", `/v1/requests?box=all&status=all&limit=${LIMIT}`, undefined,
