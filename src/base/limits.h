@@ -33,6 +33,12 @@
 #define PHI_CHAT_WINDOW_MS (5LL * 60 * 1000) /* how old a signed callback may be */
 #define PHI_MAX_GLASS_MS (4LL * 3600 * 1000)      /* life of a break-glass grant */
 #define PHI_DEFAULT_GLASS_MS (30LL * 60 * 1000)
+#define PHI_MAX_ENTITY_ID 1024              /* bytes of an id that an application tells */
+#define PHI_MAX_ENTITIES_PUT 1000           /* entities told in one call */
+#define PHI_MAX_EVALUATIONS 1000            /* in one AuthZEN call */
+#define PHI_SEARCH_LOOKS 2000               /* entities that one page of a search looks at */
+#define PHI_SEARCH_PAGE 200                 /* results in a page, where the caller does not say */
+#define PHI_ARAP_DENIAL_MS (10 * 60 * 1000) /* how long a requestable denial may be asked about */
 #define PHI_IDEMPOTENCY_MS (24LL * 3600 * 1000)
 #define PHI_MAX_GRANT_MS (366LL * 24 * 3600 * 1000)
 #define PHI_MAX_PENDING_PER_PERSON 100

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "core/engine.h"
+#include "core/entity_in.h"
 
 #define CASE_LIMIT ((size_t)16 << 20)
 
@@ -116,6 +117,8 @@ enum phi_rc core_case_entities(struct phi_core *c, const struct core_case *q, st
     if (!*ret)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     enum phi_rc rc = entities_add(*ret, q->entities, q->target, err);
+    if (rc == PHI_OK && q->told.n)
+        rc = core_told_add(c, *ret, q->tries[0].pair.resource, q->told, err);
     for (size_t i = 0; i < q->n_tries && rc == PHI_OK; i++)
         rc = core_chain_add(*ret, q->tries[i].pair.resource, err);
     if (rc != PHI_OK)

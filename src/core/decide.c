@@ -3,12 +3,16 @@
 
 #include "core/request_in.h"
 
+static bool is_self(const struct phi_actor *by, struct phi_ref subject)
+{
+    return by->kind == PHI_ACTOR_PERSON && phi_view_is(subject.type, "Person") && phi_view_eq(subject.id, by->id);
+}
+
 static enum phi_rc may_ask(struct phi_core *c, const struct phi_actor *by, const struct phi_question *q,
                            struct phi_view target, struct phi_err *err)
 {
-    bool self = by->kind == PHI_ACTOR_PERSON && phi_view_is(q->subject.type, "Person") &&
-                phi_view_eq(q->subject.id, by->id);
-    if (self || core_has(c, by, PHI_RIGHT_SEE_ALL) || (by->kind == PHI_ACTOR_GATEWAY && core_gateway_serves(c, by->id, target)))
+    if (is_self(by, q->subject) || core_has(c, by, PHI_RIGHT_SEE_ALL) ||
+        (by->kind == PHI_ACTOR_GATEWAY && target.n && core_gateway_serves(c, by->id, target)))
         return PHI_OK;
     return core_no(c, "right.missing", err, PHI_EDENIED, "you may ask about yourself only");
 }
@@ -36,60 +40,217 @@ static enum phi_rc needs_out(struct phi_arena *a, const struct core_ruling *r, s
     return PHI_OK;
 }
 
+/* An approval would make the question true only where its grant's uses are not counted: those are claimed, not asked about. */
+static bool is_requestable(const struct core_ruling *r)
+{
+    for (size_t i = 0; i < r->n_options; i++)
+        for (size_t k = 0; k < r->options[i].n; k++)
+            if (r->options[i].requirements[k]->uses)
+                return false;
+    return r->n_options > 0;
+}
+
+/* A live grant by scope whose uses are not counted, on these actions, as far as the rows tell. */
+static bool may_serve(struct phi_core *c, const struct core_case *of, const struct core_grant_row *g,
+                      struct phi_view only)
+{
+    return !g->act.n && !g->uses && !g->session.n && phi_view_eq(g->target, of->target) && core_left(c, &g->due) > 0 &&
+           (!only.n || phi_view_eq(only, g->id));
+}
+
+static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const struct core_case *of,
+                             const struct core_grant_row *g, struct core_ruling *r, int64_t *ret_left, struct phi_err *err)
+{
+    struct core_case with = *of;
+    struct core_names met;
+    struct core_serving serving;
+    bool covered = false;
+    *ret_left = 0;
+    PHI_TRY(core_grant_covers(c, a, g, of->tries, of->n_tries, &covered, err));
+    if (!covered || core_grant_serves(c, a, g, 1, &serving, NULL) != PHI_OK)
+        return PHI_OK;
+    PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
+    PHI_TRY(core_grant_met(c, a, g, &met, err));
+    with.met = met.v;
+    with.n_met = met.n;
+    PHI_TRY(core_rule(c, a, &with, r, err));
+    *ret_left = r->verdict == PHI_ALLOW ? core_left(c, &g->due) : 0;
+    return PHI_OK;
+}
+
 /* A scope whose uses are not counted makes the answer true; one with limited uses would have to be claimed. */
-static enum phi_rc by_scope(struct phi_core *c, struct phi_arena *a, const struct core_case *of,
-                            struct core_ruling *r, struct phi_err *err)
+static enum phi_rc by_scope(struct phi_core *c, struct phi_arena *a, const struct core_case *of, struct phi_view only,
+                            struct phi_evaluation *ret, struct phi_err *err)
 {
     struct core_grant_row *rows, key = { .principal = of->principal.id, .live = 1 };
     size_t n;
     PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_PRINCIPAL, &key, (struct core_span){ .prefix = 2 }, a, &rows, &n,
                       err));
     for (size_t i = 0; i < n; i++) {
-        struct core_case with = *of;
-        struct core_names met;
         struct core_ruling again;
-        struct core_serving serving;
-        bool covered = false;
-        const struct core_grant_row *g = &rows[i];
-        if (g->act.n || g->uses || g->session.n || !phi_view_eq(g->target, of->target) || core_left(c, &g->due) <= 0)
+        int64_t left = 0;
+        if (!may_serve(c, of, &rows[i], only))
             continue;
-        PHI_TRY(core_grant_covers(c, a, g, of->tries, of->n_tries, &covered, err));
-        if (!covered || core_grant_serves(c, a, g, 1, &serving, NULL) != PHI_OK)
-            continue;
-        PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
-        PHI_TRY(core_grant_met(c, a, g, &met, err));
-        with.met = met.v;
-        with.n_met = met.n;
-        PHI_TRY(core_rule(c, a, &with, &again, err));
-        if (again.verdict == PHI_ALLOW) {
-            *r = again;
+        PHI_TRY(try_grant(c, a, of, &rows[i], &again, &left, err));
+        if (left > 0) {
+            *ret = (struct phi_evaluation){ .verdict = PHI_ALLOW, .reason = again.reason, .policies = again.policies,
+                                            .n_policies = again.n_policies, .grant = rows[i].id, .grant_left_ms = left };
             return PHI_OK;
         }
     }
     return PHI_OK;
 }
 
-enum phi_rc phi_evaluate(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                         const struct phi_question *q, struct phi_evaluation *ret, struct phi_err *err)
+/* The person's id where the caller wrote a name. */
+static struct phi_ref subject_of(struct phi_core *c, struct phi_arena *a, struct phi_ref r)
 {
-    struct phi_view parts[PHI_REF_PARTS_MAX];
+    struct core_person_row row;
+    if (phi_view_is(r.type, "Person") && core_person_find(c, a, r.id, &row, NULL) == PHI_OK)
+        r.id = row.id;
+    return r;
+}
+
+static enum phi_rc judge(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                         const struct phi_question *q, struct phi_view target, struct phi_evaluation *ret,
+                         struct phi_err *err)
+{
     struct core_try one = { .pair = { q->action, q->resource } };
-    struct core_case of = { .principal = q->subject, .tries = &one, .n_tries = 1, .context = q->context };
+    struct core_case of = { .principal = q->subject, .target = target, .tries = &one, .n_tries = 1,
+                            .context = q->context, .told = q->told };
     struct core_ruling r;
-    size_t n;
-    *ret = (struct phi_evaluation){ .verdict = PHI_DENY };
-    PHI_TRY(core_batched(c, err));
-    if (!phi_ref_parts(a, q->resource, parts, &n))
-        return phi_fail(err, PHI_EINPUT, "the resource is none of a target");
-    of.target = parts[0];
-    PHI_TRY(may_ask(c, by, q, of.target, err));
     if (by->kind == PHI_ACTOR_GATEWAY)
         of.entities = q->entities;
     PHI_TRY(core_rule(c, a, &of, &r, err));
-    if (r.verdict == PHI_NEEDS)
-        PHI_TRY(by_scope(c, a, &of, &r, err));
     *ret = (struct phi_evaluation){
         .verdict = r.verdict, .reason = r.reason, .policies = r.policies, .n_policies = r.n_policies
     };
-    return r.verdict == PHI_NEEDS ? needs_out(a, &r, ret, err) : PHI_OK;
+    if (r.verdict != PHI_NEEDS)
+        return PHI_OK;
+    ret->requestable = target.n && phi_view_is(q->subject.type, "Person") && is_requestable(&r);
+    PHI_TRY(needs_out(a, &r, ret, err));
+    return target.n ? by_scope(c, a, &of, q->grant, ret, err) : PHI_OK;
+}
+
+static struct phi_view target_of(struct phi_arena *a, struct phi_ref resource)
+{
+    struct phi_view parts[PHI_REF_PARTS_MAX];
+    size_t n;
+    return phi_ref_parts(a, resource, parts, &n) ? parts[0] : (struct phi_view){ 0 };
+}
+
+enum phi_rc phi_evaluate(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                         const struct phi_question *asked, struct phi_evaluation *ret, struct phi_err *err)
+{
+    struct phi_question q = *asked;
+    *ret = (struct phi_evaluation){ .verdict = PHI_DENY };
+    PHI_TRY(core_batched(c, err));
+    q.subject = subject_of(c, a, q.subject);
+    struct phi_view target = target_of(a, q.resource);
+    PHI_TRY(may_ask(c, by, &q, target, err));
+    return judge(c, a, by, &q, target, ret, err);
+}
+
+/* ---- searches */
+
+/* All that could be the answer, in the order of their ids. */
+static enum phi_rc people_all(struct phi_core *c, struct phi_arena *a, struct phi_ref **ret, size_t *n, struct phi_err *err)
+{
+    struct core_person_row *rows;
+    PHI_TRY(core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, n, err));
+    *ret = phi_arena_array(a, *n + 1, sizeof **ret);
+    for (size_t i = 0; *ret && i < *n; i++)
+        (*ret)[i] = phi_ref_of("Person", rows[i].id);
+    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+static enum phi_rc targets_all(struct phi_core *c, struct phi_arena *a, struct phi_ref **ret, size_t *n, struct phi_err *err)
+{
+    struct core_target_row *rows;
+    PHI_TRY(core_list(c, CORE_TARGET, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, n, err));
+    *ret = phi_arena_array(a, *n + 1, sizeof **ret);
+    for (size_t i = 0; *ret && i < *n; i++)
+        (*ret)[i] = phi_ref_make_parts(a, "Target", &rows[i].name, 1);
+    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+static enum phi_rc told_all(struct phi_core *c, struct phi_arena *a, struct phi_view type, struct phi_ref **ret,
+                            size_t *n, struct phi_err *err)
+{
+    struct core_entity_row *rows, key = { .type = type };
+    PHI_TRY(core_list(c, CORE_ENTITY, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, a, &rows, n, err));
+    *ret = phi_arena_array(a, *n + 1, sizeof **ret);
+    for (size_t i = 0; *ret && i < *n; i++)
+        (*ret)[i] = (struct phi_ref){ rows[i].type, rows[i].id };
+    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+static enum phi_rc actions_all(struct phi_core *c, struct phi_arena *a, const struct phi_question *q, struct phi_ref **ret,
+                               size_t *n, struct phi_err *err)
+{
+    size_t all = phi_bundle_action_count(c->bundle);
+    *ret = phi_arena_array(a, all + 1, sizeof **ret);
+    *n = 0;
+    for (size_t i = 0; *ret && i < all; i++) {
+        struct phi_uid at = phi_bundle_action_at(c->bundle, i);
+        if (phi_view_is(at.type, "Action") && phi_bundle_applies(c->bundle, at, q->subject.type, q->resource.type))
+            (*ret)[(*n)++] = (struct phi_ref){ at.type, at.id };
+    }
+    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+static enum phi_rc candidates(struct phi_core *c, struct phi_arena *a, const struct phi_search *s, struct phi_ref **ret,
+                              size_t *n, struct phi_err *err)
+{
+    struct phi_view type = s->sought == PHI_SOUGHT_SUBJECT ? s->of.subject.type : s->of.resource.type;
+    *n = 0;
+    enum phi_rc rc = core_bundle_load(c, err);
+    if (rc == PHI_ENOTFOUND)
+        return PHI_OK;
+    PHI_TRY(rc);
+    if (s->sought == PHI_SOUGHT_ACTION)
+        return actions_all(c, a, &s->of, ret, n, err);
+    if (phi_view_is(type, "Person"))
+        return people_all(c, a, ret, n, err);
+    return phi_view_is(type, "Target") ? targets_all(c, a, ret, n, err) : told_all(c, a, type, ret, n, err);
+}
+
+static struct phi_question with(const struct phi_search *s, struct phi_ref r)
+{
+    struct phi_question q = s->of;
+    switch (s->sought) {
+    case PHI_SOUGHT_SUBJECT: q.subject = r; break;
+    case PHI_SOUGHT_RESOURCE: q.resource = r; break;
+    case PHI_SOUGHT_ACTION: q.action = r.id; break;
+    }
+    return q;
+}
+
+enum phi_rc phi_search(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct phi_search *asked,
+                       struct phi_found *ret, struct phi_err *err)
+{
+    struct phi_search s = *asked;
+    struct phi_ref *all = NULL;
+    size_t n, i = 0, looks = 0;
+    *ret = (struct phi_found){ 0 };
+    PHI_TRY(core_batched(c, err));
+    s.of.subject = subject_of(c, a, s.of.subject);
+    PHI_TRY(may_ask(c, by, &s.of, (struct phi_view){ 0 }, err));
+    PHI_TRY(candidates(c, a, &s, &all, &n, err));
+    struct phi_ref *found = phi_arena_array(a, s.limit + 1, sizeof *found);
+    if (!found)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    while (s.after.n && i < n && phi_view_cmp(all[i].id, s.after) <= 0)
+        i++;
+    for (; i < n && ret->n < s.limit && looks < PHI_SEARCH_LOOKS; i++, looks++) {
+        PHI_ARENA(scratch, (size_t)64 << 20);
+        struct phi_question q = with(&s, all[i]);
+        struct phi_evaluation e;
+        PHI_TRY(judge(c, &scratch, by, &q, target_of(&scratch, q.resource), &e, err));
+        if (e.verdict == PHI_ALLOW)
+            found[ret->n++] = all[i];
+    }
+    ret->found = found;
+    if (i < n && i > 0)
+        ret->next = all[i - 1].id;
+    return PHI_OK;
 }

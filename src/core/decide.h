@@ -26,6 +26,9 @@ struct phi_evaluation {
     size_t n_policies;
     const struct phi_need_set *needs; /* verdict PHI_NEEDS */
     size_t n_needs;
+    bool requestable;      /* PHI_NEEDS, and a request could be filed whose grant makes this question true */
+    struct phi_view grant; /* PHI_ALLOW by this grant; "" by the policy alone */
+    int64_t grant_left_ms;
 };
 
 /* AuthZEN's question: never consumes, and a grant with limited uses does not make it true. Signed-in
@@ -34,9 +37,28 @@ struct phi_question {
     struct phi_ref subject, resource;
     struct phi_view action;
     struct phi_view context;  /* JSON object; what phi owns is refused */
+    struct phi_view told;     /* JSON object: properties of the resource; count where phid knows nothing of it */
+    struct phi_view grant;    /* only this grant may make it true; "" any */
     struct phi_view entities; /* Cedar entity JSON array, gateways only */
 };
 enum phi_rc phi_evaluate(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                          const struct phi_question *q, struct phi_evaluation *ret, struct phi_err *err);
+
+/* AuthZEN's searches: the persons and entities that phid knows, or the schema's actions, for which the question with
+ * them in its place is answered true. */
+enum phi_sought { PHI_SOUGHT_SUBJECT, PHI_SOUGHT_RESOURCE, PHI_SOUGHT_ACTION };
+struct phi_search {
+    enum phi_sought sought;
+    struct phi_question of;  /* the sought part: its type only */
+    struct phi_view after;   /* id of the last one looked at, "" from the first */
+    size_t limit;            /* most results */
+};
+struct phi_found {
+    const struct phi_ref *found; /* of actions the id only */
+    size_t n;
+    struct phi_view next;        /* to go on after; "" this was all */
+};
+enum phi_rc phi_search(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct phi_search *s,
+                       struct phi_found *ret, struct phi_err *err);
 
 #endif

@@ -15,6 +15,7 @@ struct core_case {
     struct phi_view target; /* name */
     const struct core_try *tries;
     size_t n_tries;
+    struct phi_view told; /* JSON: what a caller says of the one resource that is tried, where phid knows nothing of it; "" nothing */
     struct phi_view entities, context; /* JSON as a gateway sent it, "" for none */
     const struct phi_view *met;
     size_t n_met;

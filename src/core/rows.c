@@ -69,7 +69,7 @@ static const struct core_column bundle_cols[] = { I(version), T(hash), T(schema)
 static const struct core_index bundle_index[] = { { true, 1, { 0 } } };
 
 #define R struct core_request_row
-static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass) };
+static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass), I2(risk) };
 #undef R
 static const struct core_index request_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } }, { false, 3, { 7, 3, 0 } }, { false, 2, { 6, 3 } }, { false, 2, { 3, 0 } }, { false, 2, { 3, 23 } }, { false, 3, { 3, 25, 24 } } };
 
@@ -178,6 +178,36 @@ static const struct core_column seen_cols[] = { B(hash), I(at_ms) };
 #undef R
 static const struct core_index seen_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } } };
 
+#define R struct core_entity_row
+static const struct core_column entity_cols[] = { T(type), T(id), T(attrs), T(parents), I(at_ms) };
+#undef R
+static const struct core_index entity_index[] = { { true, 2, { 0, 1 } } };
+
+#define R struct core_arap_key_row
+static const struct core_column arap_key_cols[] = { T(kid), B(secret), I(at_ms) };
+#undef R
+static const struct core_index arap_key_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_arap_task_row
+static const struct core_column arap_task_cols[] = { T(task), T(request), T(caller), T(binding), T(evaluation), T(approval), T(asked), I(at_ms) };
+#undef R
+static const struct core_index arap_task_index[] = { { true, 1, { 0 } }, { true, 1, { 5 } }, { false, 1, { 1 } } };
+
+#define R struct core_habit_row
+static const struct core_column habit_cols[] = { T(person), T(action), T(kind), T(what), I(weight), I(at_ms) };
+#undef R
+static const struct core_index habit_index[] = { { true, 4, { 0, 1, 2, 3 } } };
+
+#define R struct core_facts_row
+static const struct core_column facts_cols[] = { T(type), T(id), T(environment), T(tags) };
+#undef R
+static const struct core_index facts_index[] = { { true, 2, { 0, 1 } } };
+
+#define R struct core_profile_row
+static const struct core_column profile_cols[] = { T(person), T(zone), I(quiet_from), I(quiet_to), I(quiet_days) };
+#undef R
+static const struct core_index profile_index[] = { { true, 1, { 0 } } };
+
 static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_STATE] = { "state", sizeof(struct core_state_row), state_cols, COUNT(state_cols), state_index, COUNT(state_index), -1 },
     [CORE_PERSON] = { "person", sizeof(struct core_person_row), person_cols, COUNT(person_cols), person_index, COUNT(person_index), -1 },
@@ -211,7 +241,13 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_CONTACT] = { "contact", sizeof(struct core_contact_row), contact_cols, COUNT(contact_cols), contact_index, COUNT(contact_index), 6 },
     [CORE_MESSAGE] = { "message", sizeof(struct core_message_row), message_cols, COUNT(message_cols), message_index, COUNT(message_index), -1 },
     [CORE_PROMPTS] = { "prompts", sizeof(struct core_prompts_row), prompts_cols, COUNT(prompts_cols), prompts_index, COUNT(prompts_index), -1 },
+    [CORE_ENTITY] = { "entity", sizeof(struct core_entity_row), entity_cols, COUNT(entity_cols), entity_index, COUNT(entity_index), -1 },
+    [CORE_ARAP_KEY] = { "arap_key", sizeof(struct core_arap_key_row), arap_key_cols, COUNT(arap_key_cols), arap_key_index, COUNT(arap_key_index), -1 },
+    [CORE_ARAP_TASK] = { "arap_task", sizeof(struct core_arap_task_row), arap_task_cols, COUNT(arap_task_cols), arap_task_index, COUNT(arap_task_index), -1 },
     [CORE_SEEN] = { "seen", sizeof(struct core_seen_row), seen_cols, COUNT(seen_cols), seen_index, COUNT(seen_index), -1 },
+    [CORE_HABIT] = { "habit", sizeof(struct core_habit_row), habit_cols, COUNT(habit_cols), habit_index, COUNT(habit_index), -1 },
+    [CORE_FACTS] = { "facts", sizeof(struct core_facts_row), facts_cols, COUNT(facts_cols), facts_index, COUNT(facts_index), -1 },
+    [CORE_PROFILE] = { "profile", sizeof(struct core_profile_row), profile_cols, COUNT(profile_cols), profile_index, COUNT(profile_index), -1 },
 };
 
 const struct core_table_def *core_table_of(enum core_table t)

@@ -41,6 +41,12 @@ enum core_table {
     CORE_MESSAGE,
     CORE_PROMPTS,
     CORE_SEEN,
+    CORE_ENTITY,
+    CORE_ARAP_KEY,
+    CORE_ARAP_TASK,
+    CORE_HABIT,
+    CORE_FACTS,
+    CORE_PROFILE,
     CORE_TABLES
 };
 
@@ -109,6 +115,7 @@ struct core_request_row {
     int64_t rev;
     struct phi_view extends; /* id of the grant that this one goes on from, "" none */
     int64_t glass;           /* 1: break-glass */
+    int64_t risk;            /* 1 more than the risk; 0: made before risk was known */
 };
 struct core_eligible_row { /* who might approve when this version was made */
     struct phi_view request;
@@ -239,6 +246,32 @@ struct core_seen_row { /* a signed callback that was taken: no second time */
     int64_t at_ms;
 };
 
+struct core_entity_row { /* of an application's own types; JSON texts in Cedar's form */
+    struct phi_view type, id, attrs, parents;
+    int64_t at_ms;
+};
+struct core_arap_key_row { /* signs what ARAP's callers carry back to phi */
+    struct phi_view kid, secret; /* Ed25519, raw */
+    int64_t at_ms;
+};
+struct core_arap_task_row { /* a request that came over ARAP */
+    struct phi_view task, request, caller, binding, evaluation, approval;
+    struct phi_view asked; /* hash of the submission, for its Idempotency-Key */
+    int64_t at_ms;
+};
+
+struct core_habit_row { /* what a person (a root) did before: core/risk.c; ages, is not in the log */
+    struct phi_view person, action, kind, what; /* kind: hour, addr, resource, denied, glass */
+    int64_t weight, at_ms;
+};
+struct core_facts_row { /* what is said of a resource of a target */
+    struct phi_view type, id, environment, tags; /* tags: sorted, a blank between */
+};
+struct core_profile_row { /* what a person (a root) says of themselves */
+    struct phi_view person, zone;
+    int64_t quiet_from, quiet_to, quiet_days; /* minutes of the local day; bit 0 is Monday */
+};
+
 enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };
 struct core_column {
     const char *name;
@@ -305,6 +338,8 @@ enum {
     CORE_MESSAGE_BY_REQUEST = 2,     /* request, channel, person */
     CORE_MESSAGE_BY_PERSON = 3,      /* person, channel, status */
     CORE_SEEN_BY_TIME = 1,
+    CORE_ARAP_TASK_BY_APPROVAL = 1,
+    CORE_ARAP_TASK_BY_REQUEST = 2,
     CORE_IDEM_BY_TIME = 1
 };
 

@@ -42,6 +42,27 @@ const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct p
     return phi_value_record(a, attrs, n);
 }
 
+enum phi_rc phi_attrs_known(struct phi_arena *a, const struct phi_bundle *b, struct phi_view type,
+                            const struct phi_value *given, const struct phi_value **ret, struct phi_err *err)
+{
+    const struct cedar_entity_type *t = cedar_schema_entity(&b->schema, type);
+    size_t max = t && t->attrs ? t->attrs->n : 0, n = 0;
+    struct phi_attr *attrs = phi_arena_array(a, max + 1, sizeof *attrs);
+    if (!attrs)
+        return phi_fail(err, PHI_ELIMIT, "the attributes need too much memory");
+    for (size_t i = 0; i < max; i++) {
+        const struct cedar_attr_type *want = &t->attrs->attrs[i];
+        const struct phi_value *v = given ? cedar_record_get(given, want->name) : NULL;
+        if (v && !cedar_value_fits(&b->schema, v, want->type))
+            return phi_fail(err, PHI_EINPUT, "the property \"" PHI_FMT "\" of a " PHI_FMT " has another type than the schema says",
+                            PHI_ARG(phi_view_upto(want->name, 64)), PHI_ARG(phi_view_upto(type, 64)));
+        if (v)
+            attrs[n++] = (struct phi_attr){ want->name, v };
+    }
+    *ret = phi_value_record(a, attrs, n);
+    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the attributes need too much memory");
+}
+
 static struct phi_view refuse_type(const struct phi_bundle *b, const struct cedar_action *act,
                                    const struct phi_ask *ask, struct phi_arena *a)
 {

@@ -1,2 +1,30 @@
--- What is known at that moment: baselines for risk, quiet hours, quotas.
-DELETE FROM idem WHERE 1 = 0;
+-- What is known at that moment: risk of requests and what it rests on, facts of resources, zones and quiet hours of persons.
+
+ALTER TABLE request ADD COLUMN risk INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE habit (
+    person TEXT NOT NULL,
+    action TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    what TEXT NOT NULL,
+    weight INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (person, action, kind, what)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE facts (
+    type TEXT NOT NULL,
+    id TEXT NOT NULL,
+    environment TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    PRIMARY KEY (type, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE profile (
+    person TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    quiet_from INTEGER NOT NULL,
+    quiet_to INTEGER NOT NULL,
+    quiet_days INTEGER NOT NULL,
+    PRIMARY KEY (person)
+) STRICT, WITHOUT ROWID;
