@@ -30,6 +30,7 @@ const struct comp_str *comp_str_find(const struct comp_strs *t, struct phi_view 
 /* Copies what is new into the arena; NULL when out of memory. */
 const struct comp_str *comp_str_put(struct comp_strs *t, struct phi_arena *a, struct phi_view text);
 void comp_strs_done(struct comp_strs *t);
+void comp_strs_clear(struct comp_strs *t); /* empty, its room kept */
 struct phi_view comp_str_view(const struct comp_str *s);
 
 /* ---- values ------------------------------------------------------------------------------------ */
@@ -106,6 +107,8 @@ struct comp_ent {
     uint32_t keys;           /* into `keys`: which of its ancestors a scope names */
     uint16_t n_keys, n_attrs;
     bool present;
+    bool above;   /* a parent of another */
+    bool upper;   /* its numbers point into the upper world, and `attrs` is one record of all */
     uint8_t mark; /* how scopes name itself */
     const struct comp_str *id;
     const struct comp_val *attrs; /* by slot of its type */
@@ -134,6 +137,7 @@ uint32_t comp_uid_find(const struct comp_names *t, uint32_t type, const struct c
 uint32_t comp_uid_put(struct comp_names *t, uint32_t type, const struct comp_str *id);
 bool comp_names_copy(struct comp_names *to, const struct comp_names *from);
 void comp_names_done(struct comp_names *t);
+void comp_names_clear(struct comp_names *t); /* empty, its room kept; none has slots */
 
 /* ---- compiled policies -------------------------------------------------------------------------- */
 
@@ -240,9 +244,20 @@ bool comp_grow(void *array, uint32_t n, uint32_t *cap, size_t size);
 
 /* ---- entities ----------------------------------------------------------------------------------- */
 
+struct comp_over { /* what the upper world knows of an entity that only has a number below */
+    uint32_t id;
+    struct comp_ent ent;
+};
+
+/* A world stands alone, or over another: then its own entities are numbered after those, and nothing
+ * of that one is copied. */
 struct phi_world {
     const struct comp *c;
     const struct phi_bundle *b; /* NULL: without rules of phi (tests) */
+    const struct phi_world *base; /* the one below; itself when it stands alone */
+    struct comp_over *over; /* sorted by number */
+    uint32_t n_over, cap_over;
+    uint32_t n_all; /* entities of both, once ready */
     struct phi_arena arena;
     struct comp_strs strs;
     struct comp_names names;
@@ -254,6 +269,32 @@ struct phi_world {
 };
 
 struct phi_world *comp_world_open(const struct comp *c, size_t limit);
+/* comp_upper.c: both worlds as one; COMP_NONE: unknown. */
+uint32_t comp_world_type(const struct phi_world *w, const struct comp_str *name);
+uint32_t comp_world_uid(const struct phi_world *w, uint32_t type, const struct comp_str *id);
+uint32_t comp_world_types(const struct phi_world *w); /* how many */
+uint32_t comp_world_put(struct phi_world *w, struct phi_uid uid); /* its number, new or not; COMP_NONE: out of memory */
+/* The entity in the part that is this world's own, to be written; NULL: the one below has it. */
+struct comp_ent *comp_world_own(struct phi_world *w, uint32_t id);
+/* As comp_world_own, of one that is added now: refused when the one below knows it, or knows what is in it. */
+enum phi_rc comp_world_enter(struct phi_world *w, uint32_t id, struct phi_uid uid, struct comp_ent **ret, struct phi_err *err);
+const struct comp_ent *comp_upper_ent(const struct phi_world *w, uint32_t id);
+
+static inline bool comp_is_upper(const struct phi_world *w)
+{
+    return w->base != w;
+}
+
+/* Of a number below `n_all`. */
+static inline const struct comp_ent *comp_world_ent(const struct phi_world *w, uint32_t id)
+{
+    return comp_is_upper(w) ? comp_upper_ent(w, id) : &w->names.ents[id];
+}
+
+static inline const uint32_t *comp_reach_of(const struct phi_world *w, const struct comp_ent *e)
+{
+    return (e->upper ? w : w->base)->reach + e->reach;
+}
 enum phi_rc comp_world_add(struct phi_world *w, struct phi_uid uid, const struct phi_uid *parents, size_t n,
                            const struct phi_value *attrs, const struct phi_value *tags, struct phi_err *err);
 bool comp_world_reach(struct phi_world *w, struct phi_err *err); /* comp_reach.c: fills reach from parents */
@@ -272,6 +313,9 @@ struct phi_query {
     struct cedar_alt met;
     struct comp_names locals; /* entities that the world lacks, numbered after its own */
 };
+/* comp_query.c, for a query that is used again: of another world, and for good. */
+enum phi_rc comp_query_again(struct phi_query *q, const struct phi_world *w, const struct phi_ask *ask, struct phi_err *err);
+void comp_query_done(struct phi_query *q);
 
 /* A request without phi's checks (tests): whatever context. */
 enum phi_rc comp_query_open(const struct phi_world *w, struct phi_uid principal, struct phi_uid action,

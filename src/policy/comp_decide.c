@@ -8,6 +8,7 @@
 
 struct phi_scratch {
     struct phi_arena arena;
+    struct phi_query query; /* of phi_world_ask */
     struct comp_lists lists; /* whose scope may fit */
     uint32_t *hits; /* policies */
     uint32_t n_hits, cap_hits;
@@ -40,6 +41,7 @@ void phi_scratch_close(struct phi_scratch *s)
     if (!s)
         return;
     phi_arena_done(&s->arena);
+    comp_query_done(&s->query);
     free(s->lists.p);
     free(s->hits);
     free(s->deciders);
@@ -57,15 +59,15 @@ static enum phi_rc full(struct phi_answer *ret, struct phi_err *err)
 
 static struct comp_keys keys_of(const struct comp_env *x, uint32_t id)
 {
-    if (id >= x->w->names.n_ents)
+    if (id >= x->w->n_all)
         return (struct comp_keys){ .self = id };
-    const struct comp_ent *e = &x->w->names.ents[id];
-    return (struct comp_keys){ x->w->keys + e->keys, e->n_keys, id, e->mark };
+    const struct comp_ent *e = comp_world_ent(x->w, id);
+    return (struct comp_keys){ (e->upper ? x->w : x->w->base)->keys + e->keys, e->n_keys, id, e->mark };
 }
 
 static bool find_lists(const struct comp_env *x, struct phi_scratch *s)
 {
-    __builtin_prefetch(&x->w->names.ents[x->q->vars[VAR_RESOURCE]]);
+    __builtin_prefetch(comp_ent(x, x->q->vars[VAR_RESOURCE]));
     const struct comp_keys pk = keys_of(x, x->q->vars[VAR_PRINCIPAL]), rk = keys_of(x, x->q->vars[VAR_RESOURCE]);
     return comp_lists_find(x->c, x->q->action, &pk, &rk, &s->lists);
 }
@@ -211,6 +213,14 @@ enum phi_rc phi_world_decide(const struct phi_world *w, const struct phi_query *
     if (!q->action || q->refusal.n > 0)
         return PHI_OK;
     return decide(&x, mode, s, ret) ? PHI_OK : full(ret, err);
+}
+
+enum phi_rc phi_world_ask(const struct phi_world *w, const struct phi_ask *ask, enum phi_mode mode, struct phi_scratch *s,
+                          struct phi_answer *ret, struct phi_err *err)
+{
+    *ret = (struct phi_answer){ .verdict = PHI_DENY };
+    PHI_TRY(comp_query_again(&s->query, w, ask, err));
+    return phi_world_decide(w, &s->query, mode, s, ret, err);
 }
 
 /* ---- sweeping ---------------------------------------------------------------------------------------------------- */

@@ -25,18 +25,17 @@ static struct comp_val number(int64_t i)
 
 const struct comp_ent *comp_ent(const struct comp_env *x, uint64_t id)
 {
-    const struct comp_names *world = &x->w->names;
-    return id < world->n_ents ? &world->ents[id] : &x->q->locals.ents[id - world->n_ents];
+    return id < x->w->n_all ? comp_world_ent(x->w, (uint32_t)id) : &x->q->locals.ents[id - x->w->n_all];
 }
 
 bool comp_in(const struct comp_env *x, uint64_t id, uint64_t ancestor)
 {
     if (id == ancestor)
         return true;
-    if (id >= x->w->names.n_ents)
+    if (id >= x->w->n_all)
         return false;
-    const struct comp_ent *e = &x->w->names.ents[id];
-    const uint32_t *p = x->w->reach + e->reach;
+    const struct comp_ent *e = comp_world_ent(x->w, (uint32_t)id);
+    const uint32_t *p = comp_reach_of(x->w, e);
     uint32_t n = e->n_reach;
     while (n > 8) { /* the first that is not below stands in p[0..n] */
         uint32_t half = n / 2;
@@ -78,7 +77,9 @@ struct comp_val comp_attr(const struct comp_env *x, struct comp_val v, const str
     const struct comp_ent *e = comp_ent(x, v.u.id);
     if (e->n_attrs == 0)
         return absent;
-    uint16_t slot = x->w->names.types[e->type].slots[n->c];
+    if (e->upper)
+        return comp_attr(x, e->attrs[0], n);
+    uint16_t slot = x->w->base->names.types[e->type].slots[n->c];
     return slot < e->n_attrs ? e->attrs[slot] : absent;
 }
 

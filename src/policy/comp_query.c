@@ -24,13 +24,18 @@ static struct phi_query *fresh(const struct phi_world *w)
     return q;
 }
 
+void comp_query_done(struct phi_query *q)
+{
+    comp_strs_done(&q->strs);
+    comp_names_done(&q->locals);
+    phi_arena_done(&q->arena);
+}
+
 void phi_query_close(struct phi_query *q)
 {
     if (!q)
         return;
-    comp_strs_done(&q->strs);
-    comp_names_done(&q->locals);
-    phi_arena_done(&q->arena);
+    comp_query_done(q);
     free(q);
 }
 
@@ -38,24 +43,23 @@ void phi_query_close(struct phi_query *q)
 static uint32_t type_of(struct phi_query *q, struct phi_view name)
 {
     const struct comp_str *s = comp_str_find(&q->w->strs, name);
-    uint32_t known = s ? comp_type_find(&q->w->names, s) : COMP_NONE;
+    uint32_t known = s ? comp_world_type(q->w, s) : COMP_NONE;
     if (known != COMP_NONE)
         return known;
     uint32_t local = comp_type_put(&q->locals, comp_str_put(&q->strs, &q->arena, name));
-    return local == COMP_NONE ? COMP_NONE : q->w->names.n_types + local;
+    return local == COMP_NONE ? COMP_NONE : comp_world_types(q->w) + local;
 }
 
 uint32_t comp_query_uid(void *query, struct phi_uid uid)
 {
     struct phi_query *q = query;
-    const struct comp_names *world = &q->w->names;
     uint32_t type = type_of(q, uid.type);
     const struct comp_str *id = comp_str_find(&q->w->strs, uid.id);
-    uint32_t at = id && type < world->n_types ? comp_uid_find(world, type, id) : COMP_NONE;
+    uint32_t at = id ? comp_world_uid(q->w, type, id) : COMP_NONE;
     if (at != COMP_NONE)
         return at;
     at = comp_uid_put(&q->locals, type, comp_str_put(&q->strs, &q->arena, uid.id));
-    return at == COMP_NONE ? COMP_NONE : world->n_ents + at;
+    return at == COMP_NONE ? COMP_NONE : q->w->n_all + at;
 }
 
 static enum phi_rc set_vars(struct phi_query *q, struct phi_uid principal, struct phi_uid action,
@@ -107,6 +111,20 @@ static enum phi_rc make(struct phi_query *q, const struct phi_ask *ask, struct p
             q->action = &q->w->c->actions[i];
     q->context_type = r.env.context_type;
     return set_vars(q, ask->principal, ask->action, ask->resource, r.env.vars[VAR_CONTEXT], err);
+}
+
+enum phi_rc comp_query_again(struct phi_query *q, const struct phi_world *w, const struct phi_ask *ask, struct phi_err *err)
+{
+    if (q->arena.limit == 0)
+        phi_arena_init(&q->arena, MAX_QUERY);
+    phi_arena_reset(&q->arena);
+    comp_strs_clear(&q->strs);
+    comp_names_clear(&q->locals);
+    *q = (struct phi_query){ .arena = q->arena, .w = w, .strs = q->strs, .locals = q->locals };
+    q->strs.below = &w->strs;
+    if (!w->ready || !w->b)
+        return phi_fail(err, PHI_EINPUT, "phi_world_ready has to be called first");
+    return make(q, ask, err);
 }
 
 enum phi_rc phi_query_open(const struct phi_world *w, const struct phi_ask *ask, struct phi_query **ret,

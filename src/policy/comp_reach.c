@@ -1,5 +1,6 @@
-/* What `in` reaches, for all entities at once: each one's ancestors as a sorted array of numbers,
- * and which of them scopes name. Entities with the same parents share. */
+/* What `in` reaches, for all entities of a world at once: each one's ancestors as a sorted array of
+ * numbers. Entities with the same parents share. What lies in the world below is done already: here
+ * `item` counts a world's own entities, those that it tells of in `over` last. */
 #include "policy/comp.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct span {
 
 struct reaching {
     struct phi_world *w;
+    uint32_t n, first; /* items; the number of the first */
     struct span *parents; /* of each entity, into w->parents */
     struct span *below;   /* of what has this one as its only parent; n 0: not known yet */
     uint8_t *state;
@@ -26,6 +28,44 @@ struct reaching {
 static enum phi_rc full(struct phi_err *err)
 {
     return phi_fail(err, PHI_ELIMIT, "the entities need too much memory");
+}
+
+/* COMP_NONE: the world below has it. */
+static uint32_t item_of(const struct reaching *r, uint32_t id)
+{
+    const struct phi_world *w = r->w;
+    if (id >= r->first)
+        return id - r->first;
+    for (uint32_t lo = 0, hi = w->n_over; lo < hi;) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (w->over[mid].id == id)
+            return w->names.n_ents + mid;
+        if (w->over[mid].id < id)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return COMP_NONE;
+}
+
+static struct comp_ent *ent_of(const struct reaching *r, uint32_t item)
+{
+    struct phi_world *w = r->w;
+    return item < w->names.n_ents ? &w->names.ents[item] : &w->over[item - w->names.n_ents].ent;
+}
+
+static uint32_t id_of(const struct reaching *r, uint32_t item)
+{
+    return item < r->w->names.n_ents ? r->first + item : r->w->over[item - r->w->names.n_ents].id;
+}
+
+/* What an entity reaches, its own number not counted; of an item, once it is done. */
+static const uint32_t *reach_of(const struct reaching *r, uint32_t id, uint32_t *n)
+{
+    uint32_t item = item_of(r, id);
+    const struct comp_ent *e = item == COMP_NONE ? &r->w->base->names.ents[id] : ent_of(r, item);
+    *n = e->n_reach;
+    return *n == 0 ? NULL : (item == COMP_NONE ? r->w->base : r->w)->reach + e->reach;
 }
 
 static int cmp_u32(const void *a, const void *b)
@@ -66,10 +106,10 @@ static bool set_add(struct reaching *r, const uint32_t *ids, uint32_t n)
 static bool keep(struct reaching *r, uint32_t at)
 {
     struct phi_world *w = r->w;
-    struct comp_ent *e = &w->names.ents[at];
-    uint32_t present = 1;
+    struct comp_ent *e = ent_of(r, at);
+    uint32_t present = 1, self = id_of(r, at);
     for (uint32_t i = 0; i < r->n_set; i++)
-        present += w->names.ents[r->set[i]].present && r->set[i] != at;
+        present += comp_world_ent(w, r->set[i])->present && r->set[i] != self;
     if (present > CEDAR_MAX_ANCESTORS) {
         phi_fail(r->err, PHI_ELIMIT, "an entity has more than %d ancestors", CEDAR_MAX_ANCESTORS - 1);
         return false;
@@ -89,28 +129,29 @@ static bool keep(struct reaching *r, uint32_t at)
 static bool join(struct reaching *r, uint32_t at)
 {
     struct phi_world *w = r->w;
-    struct comp_ent *e = &w->names.ents[at];
+    struct comp_ent *e = ent_of(r, at);
     struct span from = r->parents[at];
     r->n_set = 0;
     if (from.n == 0) {
         e->reach = e->n_reach = 0;
         return true;
     }
-    uint32_t first = w->parents[from.at];
-    if (from.n == 1 && r->below[first].n) {
+    uint32_t first = from.n == 1 ? item_of(r, w->parents[from.at]) : COMP_NONE;
+    if (first != COMP_NONE && r->below[first].n) {
         e->reach = r->below[first].at;
         e->n_reach = r->below[first].n;
         return true;
     }
     for (uint32_t i = 0; i < from.n; i++) {
-        const struct comp_ent *up = &w->names.ents[w->parents[from.at + i]];
-        if (!set_add(r, &w->parents[from.at + i], 1) || !set_add(r, w->reach + up->reach, up->n_reach))
+        uint32_t n = 0;
+        const uint32_t *up = reach_of(r, w->parents[from.at + i], &n);
+        if (!set_add(r, &w->parents[from.at + i], 1) || !set_add(r, up, n))
             return full(r->err) == PHI_OK;
     }
     sort_set(r);
     if (!keep(r, at))
         return false;
-    if (from.n == 1)
+    if (first != COMP_NONE)
         r->below[first] = (struct span){ e->reach, e->n_reach };
     return true;
 }
@@ -126,9 +167,9 @@ static bool visit(struct reaching *r, uint32_t root)
             r->next[at] = 0;
         r->state[at] = BUSY;
         if (r->next[at] < from.n) {
-            uint32_t up = r->w->parents[from.at + r->next[at]++];
-            r->ring = r->state[up] == BUSY;
-            if (r->state[up] == NEW)
+            uint32_t up = item_of(r, r->w->parents[from.at + r->next[at]++]);
+            r->ring = up != COMP_NONE && r->state[up] == BUSY;
+            if (up != COMP_NONE && r->state[up] == NEW)
                 r->stack[depth++] = up;
             continue;
         }
@@ -140,25 +181,34 @@ static bool visit(struct reaching *r, uint32_t root)
     return true;
 }
 
+/* One parent of one that a ring's walk came to; a base's parent brings all that it reaches. */
+static bool wander_up(struct reaching *r, uint32_t root, uint32_t id, uint32_t *n)
+{
+    uint32_t up = item_of(r, id), n_reach = 0;
+    if (up == COMP_NONE) {
+        const uint32_t *reach = reach_of(r, id, &n_reach);
+        return set_add(r, &id, 1) && set_add(r, reach, n_reach);
+    }
+    if (r->state[up] == DONE)
+        return true;
+    r->state[up] = DONE;
+    if (up != root)
+        r->stack[(*n)++] = up;
+    return set_add(r, &id, 1);
+}
+
 /* Where parents form a ring: for each entity on its own. */
 static bool wander(struct reaching *r, uint32_t root)
 {
     uint32_t n = 1;
-    memset(r->state, NEW, r->w->names.n_ents);
+    memset(r->state, NEW, r->n);
     r->stack[0] = root;
     r->n_set = 0;
     for (uint32_t i = 0; i < n; i++) {
         struct span from = r->parents[r->stack[i]];
-        for (uint32_t k = 0; k < from.n; k++) {
-            uint32_t up = r->w->parents[from.at + k];
-            if (r->state[up] == DONE)
-                continue;
-            r->state[up] = DONE;
-            if (!set_add(r, &up, 1))
+        for (uint32_t k = 0; k < from.n; k++)
+            if (!wander_up(r, root, r->w->parents[from.at + k], &n))
                 return full(r->err) == PHI_OK;
-            if (up != root)
-                r->stack[n++] = up;
-        }
     }
     sort_set(r);
     return keep(r, root);
@@ -166,9 +216,9 @@ static bool wander(struct reaching *r, uint32_t root)
 
 static bool all(struct reaching *r)
 {
-    uint32_t n = r->w->names.n_ents;
+    uint32_t n = r->n;
     for (uint32_t i = 0; i < n; i++) {
-        struct comp_ent *e = &r->w->names.ents[i];
+        struct comp_ent *e = ent_of(r, i);
         r->parents[i] = (struct span){ e->reach, e->n_reach };
         e->reach = e->n_reach = 0;
     }
@@ -185,8 +235,9 @@ static bool all(struct reaching *r)
 
 bool comp_world_reach(struct phi_world *w, struct phi_err *err)
 {
-    size_t n = w->names.n_ents + 1U;
-    struct reaching r = { .w = w, .err = err };
+    struct reaching r = { .w = w, .err = err, .n = w->names.n_ents + w->n_over,
+                          .first = comp_is_upper(w) ? w->base->names.n_ents : 0 };
+    size_t n = r.n + 1U;
     r.parents = calloc(n, sizeof *r.parents);
     r.below = calloc(n, sizeof *r.below);
     r.state = calloc(n, 1);

@@ -100,6 +100,13 @@ const struct comp_str *comp_str_put(struct comp_strs *t, struct phi_arena *a, st
     return s;
 }
 
+void comp_strs_clear(struct comp_strs *t)
+{
+    if (t->n)
+        memset(t->slots, 0, t->cap * sizeof *t->slots);
+    t->n = 0;
+}
+
 void comp_strs_done(struct comp_strs *t)
 {
     free(t->slots);
@@ -200,6 +207,13 @@ bool comp_names_copy(struct comp_names *to, const struct comp_names *from)
     return copy_array(&to->types, from->types, from->n_types, sizeof *to->types) &&
            copy_array(&to->ents, from->ents, from->n_ents, sizeof *to->ents) &&
            copy_array(&to->slots, from->slots, from->cap_slots, sizeof *to->slots);
+}
+
+void comp_names_clear(struct comp_names *t)
+{
+    if (t->n_ents)
+        memset(t->slots, 0, t->cap_slots * sizeof *t->slots);
+    t->n_ents = t->n_types = 0;
 }
 
 void comp_names_done(struct comp_names *t)

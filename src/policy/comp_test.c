@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define COUNTS 0
@@ -312,6 +313,98 @@ static void threads_share_a_world(void **unused)
     close_set(&t);
 }
 
+/* ---- one world over another ------------------------------------------------------------------------------ */
+
+/* People and groups below, documents and folders above them, as phi's organisation and a request's tables. */
+static void add_layers(struct gen *g, struct phi_entities *base, struct phi_entities *es)
+{
+    for (unsigned n = 0; n < N + 2; n++)
+        add_entity(g, base, 'G', n);
+    for (unsigned n = 0; n < N; n++)
+        for (const char *t = "PDF"; *t; t++)
+            if (pick(g, 3))
+                add_entity(g, *t == 'P' && pick(g, 4) ? base : es, *t, n);
+}
+
+static void an_upper_world_answers_as_one_of_both(void **unused)
+{
+    (void)unused;
+    struct gen g = { .seed = seed() + 7 };
+    struct phi_scratch *s = phi_scratch_open(1 << 24);
+    unsigned seen[3] = { 0 };
+    for (int i = 0; i < 150; i++) {
+        struct phi_bundle *b = random_bundle(&g, 1 + pick(&g, 40));
+        struct phi_entities *base = phi_entities_open(NULL, 1 << 20), *es = phi_entities_open(base, 1 << 20);
+        struct phi_world *below = NULL, *w = NULL;
+        add_layers(&g, base, es);
+        assert_int_equal(phi_world_open(b, 1 << 24, &below, NULL), PHI_OK);
+        assert_int_equal(phi_world_add_all(below, base, NULL), PHI_OK);
+        assert_int_equal(phi_world_ready(below, NULL), PHI_OK);
+        assert_int_equal(phi_world_over(below, 1 << 20, &w, NULL), PHI_OK);
+        assert_int_equal(phi_world_add_own(w, es, NULL), PHI_OK);
+        assert_int_equal(phi_world_ready(w, NULL), PHI_OK);
+        for (int k = 0; k < 20; k++) {
+            PHI_ARENA(a, 8 << 20);
+            struct phi_ask ask = random_ask(&g, &a);
+            struct phi_answer ans;
+            assert_int_equal(phi_world_ask(w, &ask, PHI_MODE_REASON, s, &ans, NULL), PHI_OK);
+            comp_twice_ask(b, es, &ask, &ans);
+            seen[ans.verdict == PHI_ALLOW ? 0 : ans.verdict == PHI_DENY ? 1 : 2]++;
+        }
+        phi_world_close(w);
+        phi_world_close(below);
+        phi_entities_close(es);
+        phi_entities_close(base);
+        phi_bundle_close(b);
+    }
+    phi_scratch_close(s);
+    assert_true(seen[0] > 100 && seen[1] > 100 && seen[2] > 10);
+}
+
+static void asking_again_allocates_nothing(void **unused)
+{
+    (void)unused;
+    struct set t = open_set(40);
+    PHI_ARENA(a, 8 << 20);
+    struct phi_answer ans;
+    for (int i = 0; i < 50; i++) {
+        struct phi_ask ask = random_ask(&t.g, &a);
+        for (int again = 0; again < 3; again++) {
+            size_t before = allocations;
+            assert_int_equal(phi_world_ask(t.w, &ask, PHI_MODE_EXPLAIN, t.s, &ans, NULL), PHI_OK);
+            if (again == 2 && COUNTS)
+                assert_int_equal(allocations, before);
+        }
+    }
+    close_set(&t);
+}
+
+static void an_upper_world_changes_nothing_below(void **unused)
+{
+    (void)unused;
+    struct set t = open_set(5);
+    struct phi_world *below = NULL, *w = NULL, *third = NULL;
+    struct phi_err err = { 0 };
+    const struct phi_uid group = UID("G", "above");
+    assert_int_equal(phi_world_open(t.b, 1 << 20, &below, NULL), PHI_OK);
+    assert_int_equal(phi_world_over(below, 1 << 20, &w, NULL), PHI_EINPUT); /* not ready */
+    assert_int_equal(phi_world_add(below, UID("P", "1"), &group, 1, NULL, NULL, NULL), PHI_OK);
+    assert_int_equal(phi_world_ready(below, NULL), PHI_OK);
+    assert_int_equal(phi_world_over(below, 1 << 20, &w, NULL), PHI_OK);
+    assert_int_equal(phi_world_add(w, UID("P", "1"), NULL, 0, NULL, NULL, NULL), PHI_ECONFLICT);
+    /* whoever is in G::"above" would get its parents by this */
+    assert_int_equal(phi_world_add(w, group, NULL, 0, NULL, NULL, &err), PHI_ECONFLICT);
+    assert_non_null(strstr(err.msg, "above"));
+    assert_int_equal(phi_world_add(w, UID("Action", "a"), NULL, 0, NULL, NULL, NULL), PHI_ECONFLICT);
+    assert_int_equal(phi_world_add(w, UID("P", "2"), &group, 1, NULL, NULL, NULL), PHI_OK);
+    assert_int_equal(phi_world_add(w, UID("P", "2"), NULL, 0, NULL, NULL, NULL), PHI_ECONFLICT);
+    assert_int_equal(phi_world_ready(w, NULL), PHI_OK);
+    assert_int_equal(phi_world_over(w, 1 << 20, &third, NULL), PHI_EINPUT); /* two are all */
+    phi_world_close(w);
+    phi_world_close(below);
+    close_set(&t);
+}
+
 static void a_world_keeps_its_rules(void **unused)
 {
     (void)unused;
@@ -377,6 +470,9 @@ int main(void)
         cmocka_unit_test(a_decision_allocates_nothing),
         cmocka_unit_test(a_sweep_is_as_many_single_decisions),
         cmocka_unit_test(threads_share_a_world),
+        cmocka_unit_test(an_upper_world_answers_as_one_of_both),
+        cmocka_unit_test(asking_again_allocates_nothing),
+        cmocka_unit_test(an_upper_world_changes_nothing_below),
         cmocka_unit_test(a_world_keeps_its_rules),
         cmocka_unit_test(too_many_ancestors_are_refused),
         cmocka_unit_test(too_little_memory_is_an_error),

@@ -47,6 +47,29 @@ static void compare(const struct phi_ask *ask, enum phi_mode mode, const struct 
         disagree(ask, "reason", a, b);
 }
 
+static void ask_again(const struct phi_world *w, const struct phi_ask *ask, const struct phi_answer *answer)
+{
+    struct phi_scratch *s = phi_scratch_open(MAX_TWICE);
+    struct phi_answer again;
+    for (int i = 0; s && i < 2; i++) /* the second time with what the first has left */
+        if (phi_world_ask(w, ask, PHI_MODE_REASON, s, &again, NULL) == PHI_OK)
+            compare(ask, PHI_MODE_REASON, answer, &again);
+    phi_scratch_close(s);
+}
+
+/* The entities of `es` over a world of its bases; nothing to compare where they may not stand there. */
+static void in_layers(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask,
+                      const struct phi_answer *answer)
+{
+    struct phi_world *base = NULL, *w = NULL;
+    if (phi_world_open(b, MAX_TWICE, &base, NULL) == PHI_OK && phi_world_add_all(base, cedar_entities_base(es), NULL) == PHI_OK &&
+        phi_world_ready(base, NULL) == PHI_OK && phi_world_over(base, MAX_TWICE, &w, NULL) == PHI_OK &&
+        phi_world_add_own(w, es, NULL) == PHI_OK && phi_world_ready(w, NULL) == PHI_OK)
+        ask_again(w, ask, answer);
+    phi_world_close(w);
+    phi_world_close(base);
+}
+
 static void in_all_modes(const struct phi_world *w, const struct phi_query *q, const struct phi_ask *ask,
                          const struct phi_answer *answer)
 {
@@ -70,6 +93,17 @@ void comp_twice(const struct phi_bundle *b, const struct phi_entities *es, const
         in_all_modes(w, q, ask, answer);
     phi_query_close(q);
     phi_world_close(w);
+    if (es)
+        in_layers(b, es, ask, answer);
+}
+
+void comp_twice_ask(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask,
+                    const struct phi_answer *answer)
+{
+    PHI_ARENA(a, MAX_TWICE);
+    struct phi_answer walked;
+    if (phi_decide(b, es, ask, &a, &walked, NULL) == PHI_OK)
+        compare(ask, PHI_MODE_REASON, &walked, answer);
 }
 
 static enum phi_rc plain(struct phi_world *w, struct phi_query **q, const struct cedar_env *env,

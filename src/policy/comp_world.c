@@ -15,6 +15,7 @@ struct phi_world *comp_world_open(const struct comp *c, size_t limit)
     if (!w)
         return NULL;
     w->c = c;
+    w->base = w;
     w->strs.below = &c->strs;
     phi_arena_init(&w->arena, limit);
     if (comp_names_copy(&w->names, &c->names))
@@ -32,15 +33,31 @@ void phi_world_close(struct phi_world *w)
     free(w->reach);
     free(w->keys);
     free(w->parents);
+    free(w->over);
     phi_arena_done(&w->arena);
     free(w);
 }
 
+enum phi_rc phi_world_over(const struct phi_world *below, size_t limit, struct phi_world **ret, struct phi_err *err)
+{
+    *ret = NULL;
+    if (!below->ready || comp_is_upper(below))
+        return phi_fail(err, PHI_EINPUT, "a world stands over one that is ready and stands alone");
+    struct phi_world *w = calloc(1, sizeof *w);
+    if (!w)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    w->c = below->c;
+    w->b = below->b;
+    w->base = below;
+    w->strs.below = &below->strs;
+    phi_arena_init(&w->arena, limit);
+    *ret = w;
+    return PHI_OK;
+}
+
 static uint32_t uid_of(void *who, struct phi_uid uid)
 {
-    struct phi_world *w = who;
-    uint32_t type = comp_type_put(&w->names, comp_str_put(&w->strs, &w->arena, uid.type));
-    return comp_uid_put(&w->names, type, comp_str_put(&w->strs, &w->arena, uid.id));
+    return comp_world_put(who, uid);
 }
 
 /* The slot of an attribute in entities of a type; COMP_NO_SLOT when no policy asks for it. */
@@ -68,8 +85,23 @@ static bool slot_of(struct phi_world *w, uint32_t type, struct phi_view name, ui
     return true;
 }
 
+/* A request's entities are asked for little: their attributes stay one record. */
+static bool add_record(struct phi_world *w, uint32_t at, const struct phi_value *record)
+{
+    const struct comp_maker m = { &w->arena, &w->strs, uid_of, w };
+    struct comp_val *attrs = phi_arena_new(&w->arena, struct comp_val);
+    if (!attrs)
+        return false;
+    *attrs = comp_make(&m, record);
+    comp_world_own(w, at)->attrs = attrs;
+    comp_world_own(w, at)->n_attrs = 1;
+    return attrs->kind == COMP_RECORD;
+}
+
 static bool add_attrs(struct phi_world *w, uint32_t at, const struct phi_value *record)
 {
+    if (comp_is_upper(w))
+        return !record || record->u.record.n == 0 || add_record(w, at, record);
     const struct comp_maker m = { &w->arena, &w->strs, uid_of, w };
     size_t n = record ? record->u.record.n : 0;
     uint32_t type = w->names.ents[at].type;
@@ -101,7 +133,7 @@ static bool add_tags(struct phi_world *w, uint32_t at, const struct phi_value *r
     if (!record || record->u.record.n == 0 || !w->c->uses_tags)
         return true;
     struct comp_val v = comp_make(&m, record);
-    w->names.ents[at].tags = v.u.rec;
+    comp_world_own(w, at)->tags = v.u.rec;
     return v.kind == COMP_RECORD;
 }
 
@@ -115,9 +147,11 @@ static bool add_parents(struct phi_world *w, uint32_t at, const struct phi_uid *
         if (up == COMP_NONE || !comp_grow(&w->parents, w->n_parents, &w->cap_parents, sizeof *w->parents))
             return false;
         w->parents[w->n_parents++] = up;
+        if (!comp_is_upper(w))
+            w->names.ents[up].above = true;
     }
-    w->names.ents[at].reach = first;
-    w->names.ents[at].n_reach = (uint32_t)n;
+    comp_world_own(w, at)->reach = first;
+    comp_world_own(w, at)->n_reach = (uint32_t)n;
     return true;
 }
 
@@ -136,12 +170,10 @@ enum phi_rc comp_world_add(struct phi_world *w, struct phi_uid uid, const struct
     if (w->ready)
         return phi_fail(err, PHI_ECONFLICT, "these entities are in use; make others");
     uint32_t at = uid_of(w, uid);
+    struct comp_ent *e = NULL;
     if (at == COMP_NONE)
         return full(w, err);
-    if (w->names.ents[at].present)
-        return phi_fail(err, PHI_ECONFLICT, "entity " PHI_FMT "::\"" PHI_FMT "\" is there already",
-                        PHI_ARG(phi_view_upto(uid.type, 60)), PHI_ARG(phi_view_upto(uid.id, 100)));
-    w->names.ents[at].present = true;
+    PHI_TRY(comp_world_enter(w, at, uid, &e, err));
     if (!add_attrs(w, at, attrs) || !add_tags(w, at, tags) || !add_parents(w, at, parents, n))
         return full(w, err);
     return PHI_OK;
@@ -153,14 +185,19 @@ enum phi_rc phi_world_add(struct phi_world *w, struct phi_uid uid, const struct 
     return comp_world_add(w, uid, parents, n, attrs, tags, err);
 }
 
+enum phi_rc phi_world_add_own(struct phi_world *w, const struct phi_entities *es, struct phi_err *err)
+{
+    struct cedar_entities_walk at = { 0 };
+    const struct cedar_entity *e = NULL;
+    while ((e = cedar_entities_next(es, &at)))
+        PHI_TRY(comp_world_add(w, e->uid, e->parents, e->n_parents, e->attrs, e->tags, err));
+    return PHI_OK;
+}
+
 enum phi_rc phi_world_add_all(struct phi_world *w, const struct phi_entities *es, struct phi_err *err)
 {
-    for (; es; es = cedar_entities_base(es)) {
-        struct cedar_entities_walk at = { 0 };
-        const struct cedar_entity *e = NULL;
-        while ((e = cedar_entities_next(es, &at)))
-            PHI_TRY(comp_world_add(w, e->uid, e->parents, e->n_parents, e->attrs, e->tags, err));
-    }
+    for (; es; es = cedar_entities_base(es))
+        PHI_TRY(phi_world_add_own(w, es, err));
     return PHI_OK;
 }
 
@@ -185,6 +222,7 @@ static bool reach_actions(struct phi_world *w)
             return false;
         w->names.ents[at].reach = first;
         w->names.ents[at].n_reach = w->n_reach - first;
+        w->names.ents[at].above = true; /* nobody tells of it with a request */
     }
     return true;
 }
@@ -200,16 +238,28 @@ static bool add_key(struct phi_world *w, struct comp_ent *e, uint32_t id)
     return true;
 }
 
+static bool keys_of(struct phi_world *w, struct comp_ent *e, uint32_t id)
+{
+    e->keys = w->n_keys;
+    e->upper = comp_is_upper(w);
+    e->mark = id < w->c->names.n_ents ? w->c->marks[id] : 0;
+    for (uint32_t k = 0; k < e->n_reach; k++)
+        if (w->reach[e->reach + k] != id && !add_key(w, e, w->reach[e->reach + k]))
+            return false;
+    return true;
+}
+
 static bool find_keys(struct phi_world *w)
 {
-    for (uint32_t i = 0; w->c->marks && i < w->names.n_ents; i++) {
-        struct comp_ent *e = &w->names.ents[i];
-        e->keys = w->n_keys;
-        e->mark = i < w->c->names.n_ents ? w->c->marks[i] : 0;
-        for (uint32_t k = 0; k < e->n_reach; k++)
-            if (w->reach[e->reach + k] != i && !add_key(w, e, w->reach[e->reach + k]))
-                return false;
-    }
+    uint32_t first = comp_is_upper(w) ? w->base->names.n_ents : 0;
+    if (!w->c->marks)
+        return true;
+    for (uint32_t i = 0; i < w->names.n_ents; i++)
+        if (!keys_of(w, &w->names.ents[i], first + i))
+            return false;
+    for (uint32_t i = 0; i < w->n_over; i++)
+        if (!keys_of(w, &w->over[i].ent, w->over[i].id))
+            return false;
     return true;
 }
 
@@ -222,8 +272,9 @@ enum phi_rc phi_world_ready(struct phi_world *w, struct phi_err *err)
         return phi_fail(err, why.rc, "%s", why.msg);
     free(w->parents);
     w->parents = NULL;
-    if (!reach_actions(w) || !find_keys(w) || !phi_arena_ok(&w->arena))
+    if ((!comp_is_upper(w) && !reach_actions(w)) || !find_keys(w) || !phi_arena_ok(&w->arena))
         return full(w, err);
+    w->n_all = w->names.n_ents + (comp_is_upper(w) ? w->base->names.n_ents : 0);
     w->ready = true;
     return PHI_OK;
 }

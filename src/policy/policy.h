@@ -241,6 +241,12 @@ enum phi_rc phi_world_add(struct phi_world *w, struct phi_uid uid, const struct 
                           const struct phi_value *attrs, const struct phi_value *tags, struct phi_err *err);
 /* All of `es` and its bases, which need not live on. */
 enum phi_rc phi_world_add_all(struct phi_world *w, const struct phi_entities *es, struct phi_err *err);
+/* Those of `es` alone, not of its bases. */
+enum phi_rc phi_world_add_own(struct phi_world *w, const struct phi_entities *es, struct phi_err *err);
+/* A world over `below`, which is ready, stands alone and must outlive this one; nothing of it is copied: a
+ * request's tables over the organisation's people. PHI_ECONFLICT when such an entity is in `below` already, or
+ * is there a parent: who is in what below stays as it is. */
+enum phi_rc phi_world_over(const struct phi_world *below, size_t limit, struct phi_world **ret, struct phi_err *err);
 /* No more entities: finds out who is in what. Afterwards any number of threads may use it.
  * PHI_ELIMIT when an entity has 4,096 ancestors or more. */
 enum phi_rc phi_world_ready(struct phi_world *w, struct phi_err *err);
@@ -266,6 +272,10 @@ enum phi_mode {
 /* As phi_decide; the parts of `ret` live until the scratch's next decision and point into bundle and world. */
 enum phi_rc phi_world_decide(const struct phi_world *w, const struct phi_query *q, enum phi_mode mode,
                              struct phi_scratch *s, struct phi_answer *ret, struct phi_err *err);
+
+/* Prepares the request in the scratch and decides: for requests that are asked once. As phi_world_decide. */
+enum phi_rc phi_world_ask(const struct phi_world *w, const struct phi_ask *ask, enum phi_mode mode, struct phi_scratch *s,
+                          struct phi_answer *ret, struct phi_err *err);
 
 enum phi_swept { PHI_SWEPT_PRINCIPAL, PHI_SWEPT_ACTION, PHI_SWEPT_RESOURCE };
 
