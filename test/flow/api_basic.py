@@ -187,6 +187,14 @@ def uid(kind, *parts):
     return {"type": kind, "id": json.dumps(list(parts), separators=(",", ":"))}
 
 
+def starter():
+    texts = {}
+    for key, name in (("schema", "schema.cedarschema"), ("policies", "policies.cedar"), ("requirements", "requirements.yaml")):
+        with open(os.path.join(BUNDLE, name), encoding="utf-8") as f:
+            texts[key] = f.read()
+    return texts
+
+
 def first_start(p):
     bad = os.path.join(p.folder, "bad.yaml")
     with open(bad, "w", encoding="utf-8") as f:
@@ -297,10 +305,7 @@ def furnish(p, admin):
     check("a target is added", got.status == 201, got)
     got = p.api(tokens["alice"]).get("/v1/targets")
     check("anybody signed in sees targets", got.status == 200 and got.json["targets"][0]["address"] == "localhost:6432", got)
-    texts = {}
-    for key, name in (("schema", "schema.cedarschema"), ("policies", "policies.cedar"), ("requirements", "requirements.yaml")):
-        with open(os.path.join(BUNDLE, name), encoding="utf-8") as f:
-            texts[key] = f.read()
+    texts = starter()
     live = admin.get("/v1/bundle").json
     check("the starter bundle is live", live["policies"] == texts["policies"] and live["version"] >= 1, live)
     got = admin.call("PUT", "/v1/bundle", {**texts, "policies": "permit (principal, action, resource) when { contxt.met };"})
