@@ -1,4 +1,4 @@
-/* The process that alone reaches out. phid forks it before any thread; it keeps one socket and nothing else of
+/* The process that alone reaches out. phid forks it before any thread or event loop; it keeps one socket and nothing else of
  * phid's. Each request runs in a child of its own (one hostile answer cannot see another's secrets), confined:
  * no files but the system's read-only trust and resolver settings, no programs, rlimits, its own deadline.
  *
