@@ -1,4 +1,4 @@
-#include "core/inner.h"
+#include "core/outbox_in.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +131,7 @@ static void mark_restore(struct phi_core *c, const struct mark *m)
 {
     /* A number that was given back may be taken again with other content: forget what was cached for it. */
     if (c->st.world != m->st.world)
-        c->world_loaded = -1;
+        c->world_loaded = c->facts_loaded = -1;
     if (c->st.bundle_version != m->st.bundle_version)
         c->bundle_loaded = -1;
     c->st = m->st;
@@ -149,6 +149,8 @@ static enum phi_rc run_one(struct phi_core *c, struct phi_core_cmd *cmd, struct 
     cmd->err = (struct phi_err){ 0 };
     c->why = "";
     cmd->rc = cmd->run(c, cmd->arg, &cmd->err);
+    if (cmd->rc == PHI_OK)
+        cmd->rc = core_outbox_note(c, m.said, &cmd->err);
     cmd->why = cmd->rc == PHI_OK ? "" : phi_core_why(c);
     if (cmd->rc == PHI_OK)
         return s->unmark(c->store->self, err);
@@ -195,7 +197,7 @@ enum phi_rc phi_core_batch(struct phi_core *c, struct phi_core_cmd *cmds, size_t
     } else {
         c->store->ops->rollback(c->store->self);
         mark_restore(c, &m);
-        c->world_loaded = c->bundle_loaded = -1;
+        c->world_loaded = c->bundle_loaded = c->facts_loaded = -1;
     }
     c->n_said = 0;
     c->said = NULL;
@@ -268,7 +270,10 @@ enum phi_rc phi_core_open(const struct phi_core_config *config, struct phi_core 
     c->rng = config->rng;
     c->signer = config->signer;
     c->notifier = config->notifier;
-    c->world_loaded = c->bundle_loaded = -1;
+    c->places = config->places;
+    c->networks = config->networks;
+    c->n_networks = config->n_networks;
+    c->world_loaded = c->bundle_loaded = c->facts_loaded = -1;
     phi_arena_init(&c->said_arena, ENDLESS_ARENA);
     c->origin = strdup(config->origin);
     enum phi_rc rc = c->origin ? open_begun(c, config->key, err) : phi_fail(err, PHI_ELIMIT, "out of memory");
@@ -286,6 +291,7 @@ void phi_core_close(struct phi_core *c)
         return;
     phi_entities_close(c->world);
     phi_bundle_close(c->bundle);
+    phi_arena_done(&c->facts_arena);
     phi_arena_done(&c->said_arena);
     free(c->origin);
     free(c);

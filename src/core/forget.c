@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/inner.h"
+#include "core/outbox_in.h"
 #include "base/json.h"
 
 #define PAGE 500
@@ -216,6 +216,7 @@ static enum phi_rc forget_one(struct phi_core *c, struct forgetting *f, struct c
     f->person = row->id;
     PHI_TRY(sessions_end(c, f, err));
     PHI_TRY(rights_end(c, f, err));
+    PHI_TRY(core_contacts_forget(c, f->by, row->id, err));
     PHI_TRY(said_erase(c, f, err)); /* before the texts it finds its way by */
     PHI_TRY(requests_erase(c, f, err));
     PHI_TRY(grants_erase(c, f, err));
