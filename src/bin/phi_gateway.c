@@ -25,7 +25,8 @@ static const char usage[] = "usage: phi-gateway --config FILE [--check-config]\n
                             "       phi-gateway --version\n";
 
 struct config {
-    const char *name, *phid, *state;
+    const char *name, *state, *phid[CLIENT_MAX_NODES];
+    size_t n_phids;
     int64_t parsers;
     struct gw_target_opts targets[MAX_TARGETS];
     size_t n;
@@ -130,6 +131,25 @@ static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v,
     return listen_check(v, o, err);
 }
 
+/* phid: URL, or a list of them */
+static enum phi_rc phids_read(struct phi_arena *a, const struct phi_json *v, struct config *ret,
+                              struct phi_err *err)
+{
+    const struct phi_json *list = phi_json_get(v, "phid");
+    bool one = list == NULL || list->kind != PHI_JSON_ARR;
+    size_t n = one ? 1 : list->n;
+    if (n == 0 || n > CLIENT_MAX_NODES)
+        return phi_fail(err, PHI_EINPUT, "gateway.yaml: \"phid\" is a URL or a list of 1 to %d",
+                        CLIENT_MAX_NODES);
+    for (; ret->n_phids < n; ret->n_phids++) {
+        const struct phi_json *url = one ? list : phi_json_at(list, ret->n_phids);
+        const char *text = url != NULL && url->kind == PHI_JSON_STR ? phi_arena_str(a, url->str) : NULL;
+        PHI_TRY(need(v, "the file", "phid", text, err));
+        ret->phid[ret->n_phids] = text;
+    }
+    return PHI_OK;
+}
+
 static enum phi_rc config_read(struct phi_arena *a, const char *path, struct config *ret,
                                struct phi_err *err)
 {
@@ -140,9 +160,9 @@ static enum phi_rc config_read(struct phi_arena *a, const char *path, struct con
     PHI_TRY(phi_yaml_read(a, phi_arena_copy(a, phi_buf_view(&b)), "gateway.yaml", &v, err));
     PHI_TRY(phi_json_only(v, keys, err));
     *ret = (struct config){
-        .name = text(a, v, "name"), .phid = text(a, v, "phid"), .state = text(a, v, "state")};
+        .name = text(a, v, "name"), .state = text(a, v, "state")};
     ret->parsers = phi_json_num(v, "parsers", 2);
-    PHI_TRY(need(v, "the file", "phid", ret->phid, err));
+    PHI_TRY(phids_read(a, v, ret, err));
     PHI_TRY(need(v, "the file", "state", ret->state, err));
     const struct phi_json *targets = phi_json_get(v, "targets");
     if (targets == NULL || targets->kind != PHI_JSON_ARR || targets->n == 0 ||
@@ -215,7 +235,7 @@ static enum phi_rc start(struct running *r, const struct config *c, struct phi_e
 {
     PHI_TRY(net_loop_open(&r->loop, err));
     PHI_TRY(gw_open(r->loop, NULL, (unsigned)c->parsers, &r->gw, err));
-    PHI_TRY(gw_link_open(r->loop, c->phid, c->state, r->gw, &r->link, err));
+    PHI_TRY(gw_link_open(r->loop, c->phid, c->n_phids, c->state, r->gw, &r->link, err));
     struct gw_phid port = gw_link_port(r->link);
     gw_set_phid(r->gw, &port);
     for (size_t i = 0; i < c->n; i++)
@@ -250,8 +270,8 @@ static int enroll(const struct config *c, const struct args *a)
     struct net_loop *loop = NULL;
     struct phi_err err = {0};
     enum phi_rc rc = net_loop_open(&loop, &err);
-    if (rc == PHI_OK)
-        rc = client_enroll(loop, c->phid, a->code, c->state, a->again, &err);
+    for (size_t i = 0; i < c->n_phids && rc == (i == 0 ? PHI_OK : PHI_EIO); i++)
+        rc = client_enroll(loop, c->phid[i], a->code, c->state, a->again, &err);
     net_loop_close(loop);
     if (rc != PHI_OK)
         return fail(&err);

@@ -217,7 +217,7 @@ static void on_done(const struct net_http_in *in, const struct phi_err *err, boo
 {
     struct client_call *call = ctx;
     PHI_ARENA(own, REPLY_ARENA);
-    struct client_reply r = { .sent_boot_ms = call->sent_boot_ms, .maybe_done = maybe_done };
+    struct client_reply r = { .from = call->client, .sent_boot_ms = call->sent_boot_ms, .maybe_done = maybe_done };
     if (in) {
         read_reply(call->into ? call->into : &own, in, &r);
     } else {

@@ -37,6 +37,7 @@ struct client_reply {
     const struct phi_json *json;  /* the answer or the problem; NULL: none, or not JSON */
     struct phi_view text;         /* the answer's body as sent */
     bool maybe_done;              /* no answer, but phid may have seen the call */
+    const struct client *from;    /* who was asked */
     int64_t sent_boot_ms;         /* phi_now_boot_ms when the call was made: count remaining times from here */
 };
 typedef void (*client_done)(const struct client_reply *r, void *ctx); /* r lives while it runs */

@@ -19,17 +19,12 @@ static void open_stream(void *ctx);
 int64_t link_backoff(unsigned *attempts)
 {
     uint32_t r;
-    int64_t ms = 100LL << (*attempts < 5 ? *attempts : 5);
+    int64_t ms = 100LL << (*attempts < 4 ? *attempts : 4);
     phi_random(&r, sizeof r);
     ++*attempts;
-    if (ms > 3000)
-        ms = 3000;
+    if (ms > 1000)
+        ms = 1000;
     return ms / 2 + r % (ms / 2 + 1);
-}
-
-bool link_unreachable(const struct client_reply *r)
-{
-    return r->status == 0 || r->status == 429 || r->status >= 500;
 }
 
 /* ---- The lease ---- */
@@ -102,7 +97,7 @@ static void witness(struct client_link *l)
     if (l->head_call || l->log.done || now - l->witnessed_ms < l->witness_every_ms)
         return;
     l->witnessed_ms = now;
-    l->head_call = client_send(l->api, "GET", "/v1/log/checkpoint", (struct phi_view){ 0 }, ASK_MS, on_head, l, NULL);
+    l->head_call = client_send(l->api, "GET", "/v1/log/checkpoint", (struct phi_view){ 0 }, link_patience(l, ASK_MS), on_head, l, NULL);
 }
 
 /* ---- Renewing ---- */
@@ -116,6 +111,7 @@ static void on_lease(const struct client_reply *r, void *ctx)
         !phi_json_int(phi_json_get(r->json, "lease_ms"), &ms)) {
         PHI_LOG(WARN, "lease not renewed", "why", "%s", r->err.msg);
         net_timer_set(l->renew, RENEW_SOON_MS, 0);
+        link_unreachable(l, r);
         return;
     }
     net_timer_set(l->renew, ms > 3 * RENEW_MS ? RENEW_MS : ms / 3 + 50, 0);
@@ -138,7 +134,7 @@ static void on_renew(void *ctx)
     struct client_link *l = ctx;
     if (l->lease_call || l->dead)
         return;
-    l->lease_call = client_send(l->api, "GET", "/v1/gateway/lease", (struct phi_view){ 0 }, ASK_MS, on_lease, l, NULL);
+    l->lease_call = client_send(l->api, "GET", "/v1/gateway/lease", (struct phi_view){ 0 }, link_patience(l, ASK_MS), on_lease, l, NULL);
     if (!l->lease_call)
         net_timer_set(l->renew, RENEW_SOON_MS, 0);
 }
@@ -163,6 +159,7 @@ static void install(struct client_link *l)
     l->coming = NULL;
     l->lease_ends = l->coming_ends;
     l->snapshot_attempts = l->stream_attempts = 0;
+    l->moves = 0;
     if (!client_link_fresh(l)) {
         snapshot_later(l, "the snapshot came after its lease");
         return;
@@ -207,6 +204,7 @@ static void on_snapshot(const struct client_reply *r, void *ctx)
     l->snapshot_call = NULL;
     if (r->rc != PHI_OK) {
         snapshot_later(l, r->err.msg);
+        link_unreachable(l, r);
         return;
     }
     if (client_snapshot_read(r->text, r->sent_boot_ms, l->snapshot, &l->coming, &err) != PHI_OK) {
@@ -232,7 +230,7 @@ static void fetch_snapshot(struct client_link *l)
     net_timer_clear(l->snapshot_retry);
     l->want_snapshot = false;
     l->snapshot_call = client_send(l->api, "GET", "/v1/gateway/snapshot?version=" PHI_VERSION, (struct phi_view){ 0 },
-                                   ASK_MS, on_snapshot, l, NULL);
+                                   link_patience(l, ASK_MS), on_snapshot, l, NULL);
     if (!l->snapshot_call)
         snapshot_later(l, "out of memory");
 }
@@ -292,6 +290,7 @@ static void on_stream_closed(int status, const struct phi_err *why, void *ctx)
     l->stream = NULL;
     PHI_LOG(WARN, "event stream closed", "why", "%s (status %d)", why->msg, status);
     net_timer_set(l->stream_retry, link_backoff(&l->stream_attempts), 0);
+    link_move(l);
 }
 
 static const struct net_http_stream_events stream_events = { .on_open = on_stream_open,
@@ -301,6 +300,8 @@ static const struct net_http_stream_events stream_events = { .on_open = on_strea
 static void open_stream(void *ctx)
 {
     struct client_link *l = ctx;
+    if (l->stream)
+        return;
     l->stream = client_events(l->api, NULL, &stream_events, l, NULL);
     if (!l->stream)
         net_timer_set(l->stream_retry, link_backoff(&l->stream_attempts), 0);
@@ -311,17 +312,12 @@ static void open_stream(void *ctx)
 static enum phi_rc open_api(struct client_link *l, const struct client_link_opts *o, struct phi_err *err)
 {
     struct client_identity id;
-    struct client_url at;
-    PHI_TRY(client_url_read(o->url, false, &at, err));
-    if (!at.tls)
-        return phi_fail(err, PHI_EINPUT, "a gateway speaks to phid over https:// only");
     PHI_TRY(client_identity_load(o->state_dir, &id, err));
     memcpy(l->name, id.name, sizeof l->name);
-    struct client_opts c = { .url = o->url,
-                             .ca_pem = phi_buf_view(&id.ca_pem),
+    struct client_opts c = { .ca_pem = phi_buf_view(&id.ca_pem),
                              .cert_pem = phi_buf_view(&id.cert_pem),
                              .key_pem = phi_buf_view(&id.key_pem) };
-    enum phi_rc rc = client_open(l->loop, &c, &l->api, err);
+    enum phi_rc rc = link_nodes_open(l, o, &c, err);
     client_identity_done(&id);
     return rc;
 }
@@ -375,7 +371,7 @@ void client_link_close(struct client_link *l)
         return;
     l->dead = true;
     net_http_stream_close(l->stream);
-    client_close(l->api); /* ends all calls without calling back */
+    link_nodes_close(l);
     link_asks_close(l);
     link_queue_close(l);
     link_records_close(l);

@@ -26,8 +26,11 @@ struct client_link_events {
     void (*on_lost)(const char *why, void *ctx);
 };
 
+#define CLIENT_MAX_NODES 8
+
 struct client_link_opts {
-    const char *url;       /* https://… */
+    const char *const *urls; /* https://…; several are phids over one store: whoever answers is asked */
+    size_t n_urls;           /* 1 to CLIENT_MAX_NODES */
     const char *state_dir; /* client/enroll.h wrote it */
     const struct client_link_events *events;
     void *ctx;
@@ -44,6 +47,9 @@ bool client_link_fresh(const struct client_link *l);
 int64_t client_link_lease_ends(const struct client_link *l); /* CLOCK_BOOTTIME ms; 0: none */
 struct client_snapshot *client_link_snapshot(struct client_link *l); /* borrowed; NULL: none yet */
 bool client_link_forked(const struct client_link *l);
+/* Somebody waits for what phid may know already: a broken connection is tried again at once instead of later. False:
+ * the link is well, so phid knows no more than the snapshot says. */
+bool client_link_hurry(struct client_link *l);
 
 /* ---- Asking ---- */
 struct client_act { /* what is tried; JSON members are text that the caller wrote with phi_jw */

@@ -9,10 +9,10 @@
 #include "base/os.h"
 #include "client/link_in.h"
 
-/* Requests are asked once. A claim is asked again under its key until it is answered: when the caller's time is over
+/* A request is asked again for a moment while phid does not answer: it may be starting anew. A claim is asked again under its key until it is answered: when the caller's time is over
  * before, the link goes on alone, and gives back ("unsent") a use that was spent for nobody. */
 
-enum { CLAIM_MS = 5000, ONE_TRY_MS = 2000, ORPHAN_MS = 10 * 60 * 1000 };
+enum { CLAIM_MS = 5000, ONE_TRY_MS = 2000, ORPHAN_MS = 10 * 60 * 1000, REQUEST_MS = 30000, AGAIN_MS = 2000 };
 
 struct client_ask {
     struct client_link *link;
@@ -74,6 +74,18 @@ static void on_pending(const struct client_reply *r, void *ctx)
         link_request_event(l, r->json); /* frees p */
     else if (r->rc == PHI_ENOTFOUND)
         link_pending_del(l, phi_view_of(p->id));
+}
+
+void link_pending_drop(struct client_link *l)
+{
+    void *at = NULL, *value;
+    struct phi_view id;
+    while (phi_map_next(l->pending, &at, &id, &value)) {
+        struct link_pending *p = value;
+        if (p->call)
+            client_cancel(p->call);
+        p->call = NULL;
+    }
 }
 
 void link_pending_ask(struct client_link *l)
@@ -185,6 +197,11 @@ static void on_answer(const struct client_reply *r, void *ctx)
 {
     struct client_ask *ask = ctx;
     struct client_answer a = { .kind = r->rc == PHI_OK ? kind_of(r->json) : CLIENT_DENY, .json = r->json };
+    ask->call = NULL;
+    if (link_unreachable(ask->link, r) && phi_now_boot_ms() < ask->give_up_ms) {
+        net_timer_set(ask->timer, link_backoff(&ask->attempts) / 2, 0);
+        return;
+    }
     struct phi_view id = phi_json_text(phi_json_get(r->json, "request"), "id");
     if (a.kind == CLIENT_PENDING && !link_pending_add(ask->link, id)) {
         a.kind = CLIENT_DENY;
@@ -219,6 +236,16 @@ static void write_request(struct phi_buf *b, const struct client_act *act)
     phi_jw_end(&w);
 }
 
+/* Asking twice is harmless: the second finds the first's request and joins it. */
+static void try_request(void *ctx)
+{
+    struct client_ask *a = ctx;
+    a->call = client_send(a->link->api, "POST", "/v1/gateway/requests", phi_buf_view(&a->body), link_patience(a->link, REQUEST_MS),
+                          on_answer, a, NULL);
+    if (!a->call)
+        net_timer_set(a->timer, link_backoff(&a->attempts), 0);
+}
+
 struct client_ask *client_link_request(struct client_link *l, const struct client_act *act, client_answer_fn done,
                                        void *ctx, struct phi_err *err)
 {
@@ -232,16 +259,15 @@ struct client_ask *client_link_request(struct client_link *l, const struct clien
         return NULL;
     }
     a->answered = done;
+    a->timer = net_timer_open(l->loop, try_request, a);
     write_request(&a->body, act);
-    if (!phi_buf_ok(&a->body))
+    if (!phi_buf_ok(&a->body) || !a->timer) {
         phi_fail(err, PHI_ELIMIT, "this is too large to be asked about");
-    else
-        a->call = client_send(l->api, "POST", "/v1/gateway/requests", phi_buf_view(&a->body), 0, on_answer, a, err);
-    if (!a->call) {
         ask_free(a);
         return NULL;
     }
-    phi_buf_done(&a->body);
+    a->give_up_ms = phi_now_boot_ms() + (l->n_nodes > 1 ? 2 : 1) * AGAIN_MS;
+    try_request(a);
     return a;
 }
 
@@ -279,7 +305,7 @@ static void on_claim(const struct client_reply *r, void *ctx)
     struct client_link *l = a->link;
     struct client_claim c = { .kind = CLIENT_DENY };
     a->call = NULL;
-    if (link_unreachable(r)) {
+    if (link_unreachable(l, r)) {
         a->maybe_done = a->maybe_done || r->maybe_done || r->status >= 500;
         if (!a->claimed && (!a->maybe_done || phi_now_boot_ms() >= a->give_up_ms))
             ask_free(a);

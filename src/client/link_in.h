@@ -41,7 +41,9 @@ struct link_log {
 
 struct client_link {
     struct net_loop *loop;
-    struct client *api;
+    struct client *nodes[CLIENT_MAX_NODES], *api; /* api: the one that is asked now */
+    size_t n_nodes, moves; /* moves: since the last snapshot */
+    int64_t hurried_ms;
     char name[129];
     char *state_dir;
     const struct client_link_events *events;
@@ -67,9 +69,8 @@ struct client_link {
     struct link_log log;
 };
 
-/* 100 ms, doubled to 3 s, half of it random, so that many gateways don't come back at once. */
+/* 100 ms, doubled to 1 s, half of it random, so that many gateways don't come back at once. */
 int64_t link_backoff(unsigned *attempts);
-bool link_unreachable(const struct client_reply *r); /* no answer, or one that says "later" */
 void link_request_event(struct client_link *l, const struct phi_json *ev); /* tells it, and forgets ended ones */
 void link_forked(struct client_link *l, const char *why);
 
@@ -80,7 +81,18 @@ void link_log_check(struct client_link *l, struct phi_view note,
                     void (*done)(struct client_link *l, enum phi_rc rc, const char *why));
 void link_log_close(struct client_link *l);
 
+/* link_nodes.c */
+enum { LINK_SHORT_MS = 3000 };
+enum phi_rc link_nodes_open(struct client_link *l, const struct client_link_opts *o, const struct client_opts *with,
+                            struct phi_err *err);
+void link_nodes_close(struct client_link *l);
+/* No answer, or one that says "later". Where there are several phids the next one is asked from then on. */
+bool link_unreachable(struct client_link *l, const struct client_reply *r);
+void link_move(struct client_link *l); /* the same for a broken stream; nothing with one phid */
+int64_t link_patience(const struct client_link *l, int64_t ms); /* how long to wait for one of them */
+
 /* link_ask.c */
+void link_pending_drop(struct client_link *l); /* questions under way about requests that wait */
 void link_asks_close(struct client_link *l);
 void link_pending_ask(struct client_link *l); /* after a gap of events: asks what became of those that wait */
 bool link_pending_add(struct client_link *l, struct phi_view id);

@@ -118,7 +118,7 @@ static void on_proof(const struct client_reply *r, void *ctx)
     struct phi_tree_proof p;
     struct phi_checkpoint c;
     l->log.call = NULL;
-    if (link_unreachable(r)) {
+    if (link_unreachable(l, r)) {
         finish(l, PHI_EIO, r->err.msg);
         return;
     }

@@ -39,7 +39,7 @@ static void on_sent(const struct client_reply *r, void *ctx)
     struct client_link *l = ctx;
     struct link_queue *q = &l->queue;
     q->call = NULL;
-    bool later = link_unreachable(r) && !(r->status >= 500 && q->attempts >= REFUSED_MAX);
+    bool later = link_unreachable(l, r) && !(r->status >= 500 && q->attempts >= REFUSED_MAX);
     if (later) {
         net_timer_set(q->retry, link_backoff(&q->attempts), 0);
         return;

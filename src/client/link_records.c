@@ -108,7 +108,7 @@ static void on_sent(const struct client_reply *r, void *ctx)
     struct link_batch *b = rs->first;
     rs->call = NULL;
     if (r->rc != PHI_OK || phi_json_num(r->json, "batch", -1) != b->number) {
-        if (!link_unreachable(r)) /* without them nothing more is allowed, so it must be seen */
+        if (!link_unreachable(l, r)) /* without them nothing more is allowed, so it must be seen */
             PHI_LOG(ERROR, "phid refused records", "why", "%s", r->err.msg);
         net_timer_set(rs->retry, link_backoff(&rs->attempts), 0);
         return;

@@ -9,6 +9,7 @@ struct world {
     struct client_link *l;
     int snapshots, requests, votes, ends, lost, answers, claims;
     int64_t end_seq, witness_ms;
+    bool dead_first, twice; /* two phids, the first of which is not there; both are the same */
     char last[300], why[300];
     struct client_answer answer;
     struct client_claim claim;
@@ -59,7 +60,11 @@ static const struct client_link_events events = { on_snapshot, on_request, on_vo
 static void link_start(struct world *w)
 {
     struct phi_err err;
-    struct client_link_opts o = { .url = w->p.url, .state_dir = w->p.dir, .events = &events, .ctx = w, .witness_ms = w->witness_ms };
+    const char *urls[] = { w->p.url, w->p.url };
+    size_t first = w->dead_first || w->twice ? 0 : 1;
+    if (w->dead_first)
+        urls[0] = "https://127.0.0.1:1";
+    struct client_link_opts o = { .urls = urls + first, .n_urls = 2 - first, .state_dir = w->p.dir, .events = &events, .ctx = w, .witness_ms = w->witness_ms };
     if (client_link_open(w->p.loop, &o, &w->l, &err) != PHI_OK)
         fail_msg("%s", err.msg);
 }
@@ -334,6 +339,47 @@ static void outcomes_arrive_in_order_after_trouble(void **unused)
     world_close(&w);
 }
 
+/* ---- Several phids ---- */
+
+static void whoever_answers_is_asked(void **unused)
+{
+    (void)unused;
+    struct world w = { .dead_first = true };
+    int64_t begin = phi_now_boot_ms();
+    world_open(&w);
+    assert_true(client_link_fresh(w.l));
+    assert_true(phi_now_boot_ms() - begin < 5000);
+    assert_false(client_link_hurry(w.l)); /* it is well: no more to be known */
+    phid_stop(&w.p);
+    UNTIL(&w, w.p.sse == NULL);
+    UNTIL(&w, client_link_hurry(w.l));
+    w.snapshots = 0;
+    phid_serve(&w.p);
+    begin = phi_now_boot_ms();
+    while (!w.snapshots) {
+        client_link_hurry(w.l);
+        net_loop_once(w.p.loop);
+    }
+    assert_true(phi_now_boot_ms() - begin < 5000);
+    assert_true(client_link_fresh(w.l));
+    world_close(&w);
+}
+
+static void a_claims_key_goes_on_at_the_next_phid(void **unused)
+{
+    (void)unused;
+    struct world w = { .p = { .drop_claims = 1 }, .twice = true };
+    world_open(&w);
+    assert_int_equal(w.p.n_streams, 1);
+    assert_non_null(client_link_claim(w.l, PHI_LIT("g1"), &alice, 0, claimed, &w, NULL));
+    UNTIL(&w, w.claims);
+    assert_int_equal(w.claim.kind, CLIENT_ALLOW);
+    assert_int_equal(w.p.n_claim, 2);
+    assert_string_equal(w.p.claim_key[0], w.p.claim_key[1]);
+    UNTIL(&w, w.p.n_streams == 2); /* and so does all else */
+    world_close(&w);
+}
+
 /* ---- Records ---- */
 
 static bool record(struct world *w)
@@ -576,6 +622,8 @@ int main(void)
         cmocka_unit_test(a_lost_claim_is_asked_again_under_its_key),
         cmocka_unit_test(a_use_spent_for_nobody_is_given_back),
         cmocka_unit_test(outcomes_arrive_in_order_after_trouble),
+        cmocka_unit_test(whoever_answers_is_asked),
+        cmocka_unit_test(a_claims_key_goes_on_at_the_next_phid),
         cmocka_unit_test(records_are_acknowledged_in_batches),
         cmocka_unit_test(equal_records_count_and_hash_their_bytes),
         cmocka_unit_test(denials_are_recorded_and_held_back_like_allows),

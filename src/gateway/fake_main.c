@@ -57,6 +57,11 @@ static bool fake_signin(void *ctx, struct phi_view name, struct phi_view credent
            scram_verifier_read(phi_view_of(f->verifier), &ret->verifier);
 }
 
+static bool fake_hurry(void *ctx)
+{
+    return ((struct fake *)ctx)->unreachable;
+}
+
 static bool fake_credential_good(void *ctx, struct phi_view credential)
 {
     (void)credential;
@@ -361,6 +366,7 @@ static int run(struct fake *f, char **argv, int argc)
         .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL};
     struct gw_phid port = { .ctx = f,
                             .signin = fake_signin,
+                            .hurry = fake_hurry,
                             .credential_good = fake_credential_good,
                             .decide = fake_decide,
                             .fresh = fake_fresh,

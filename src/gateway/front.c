@@ -10,6 +10,7 @@
 #define SIGN_IN_MS    30000
 #define LOOK_UP_MS    50
 #define LOOK_UP_TRIES 40
+#define AWAY_TRIES    200 /* while phid is away, and is tried again at once */
 
 enum phase { HELLO, LOOK_UP, SASL_FIRST, SASL_FINAL, TARGET };
 
@@ -258,7 +259,10 @@ static void on_retry(void *ctx)
 /* A credential that was issued a moment ago may be known only with the next snapshot: wait for it a little. */
 static bool look_up_later(struct gw_front *f)
 {
-    if (f->startup.credential.n == 0 || f->retries++ >= LOOK_UP_TRIES)
+    const struct gw_phid *p = &f->target->gw->phid;
+    if (f->startup.credential.n == 0)
+        return false;
+    if (f->retries++ >= (p->hurry(p->ctx) ? AWAY_TRIES : LOOK_UP_TRIES))
         return false;
     if (f->retry == NULL)
         f->retry = net_timer_open(f->target->gw->loop, on_retry, f);

@@ -31,6 +31,8 @@ struct gw_phid {
     /* False: no such credential of that person for that target now. */
     bool (*signin)(void *ctx, struct phi_view name, struct phi_view credential,
                    struct phi_view target, struct gw_signin *ret);
+    /* A credential is looked for that is not known. True: what is known may be old; it is brought up to date now. */
+    bool (*hurry)(void *ctx);
     bool (*credential_good)(void *ctx,
                             struct phi_view credential); /* asked again on each snapshot */
     /* PHI_ALLOW: all pairs are allowed by what the gateway knows. PHI_NEEDS: ask phid (needs somebody, or rests
@@ -68,7 +70,7 @@ void gw_on_lost(struct gw_gateway *g, const char *why);
 
 /* The port over a link. `open` connects in the background and feeds the functions above. */
 struct gw_link;
-enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *state_dir,
+enum phi_rc gw_link_open(struct net_loop *loop, const char *const *urls, size_t n, const char *state_dir,
                          struct gw_gateway *g, struct gw_link **ret, struct phi_err *err);
 void gw_link_close(struct gw_link *l);
 bool gw_link_idle(const struct gw_link *l); /* nothing waits for phid any more */

@@ -64,7 +64,7 @@ static void on_lost(const char *why, void *ctx)
 static const struct client_link_events events = {on_snapshot, on_request, on_votes, on_end,
                                                  on_lost};
 
-enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *state_dir,
+enum phi_rc gw_link_open(struct net_loop *loop, const char *const *urls, size_t n, const char *state_dir,
                          struct gw_gateway *g, struct gw_link **ret, struct phi_err *err)
 {
     struct gw_link *l = calloc(1, sizeof *l);
@@ -72,7 +72,8 @@ enum phi_rc gw_link_open(struct net_loop *loop, const char *url, const char *sta
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     l->gw = g;
     forget(l);
-    struct client_link_opts o = {.url = url, .state_dir = state_dir, .events = &events, .ctx = l};
+    struct client_link_opts o = {
+        .urls = urls, .n_urls = n, .state_dir = state_dir, .events = &events, .ctx = l};
     enum phi_rc rc = client_link_open(loop, &o, &l->link, err);
     if (rc == PHI_OK)
         *ret = l;
@@ -122,6 +123,11 @@ static bool do_signin(void *ctx, struct phi_view name, struct phi_view credentia
            fits(ret->credential, sizeof ret->credential, c->id) &&
            fits(ret->name, sizeof ret->name, p->name) &&
            scram_verifier_read(c->verifier, &ret->verifier);
+}
+
+static bool do_hurry(void *ctx)
+{
+    return client_link_hurry(((struct gw_link *)ctx)->link);
 }
 
 static bool do_credential_good(void *ctx, struct phi_view credential)
@@ -352,6 +358,7 @@ struct gw_phid gw_link_port(struct gw_link *l)
 {
     return (struct gw_phid){.ctx = l,
                             .signin = do_signin,
+                            .hurry = do_hurry,
                             .credential_good = do_credential_good,
                             .decide = do_decide,
                             .fresh = do_fresh,
