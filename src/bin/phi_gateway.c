@@ -1,6 +1,7 @@
 /* phi-gateway: enforcement in front of PostgreSQL. Parses its arguments and configuration and hands over. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/logline.h"
@@ -59,6 +60,12 @@ static enum phi_rc need(const struct phi_json *v, const char *what, const char *
                     key);
 }
 
+/* What a supervisor hands over is there only when it starts us, and only then is it needed. */
+static bool only_in_service(const char *path)
+{
+    return strncmp(path, "credential:", 11) == 0 && getenv("CREDENTIALS_DIRECTORY") == NULL;
+}
+
 static enum phi_rc file_into(struct phi_arena *a, const char *path, bool secret,
                              struct phi_view *ret, struct phi_err *err)
 {
@@ -107,7 +114,7 @@ static enum phi_rc listen_check(const struct phi_json *v, const struct gw_target
                     v->line, o->name, o->listen);
 }
 
-static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v,
+static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v, bool serving,
                                struct gw_target_opts *o, struct phi_err *err)
 {
     static const char *const keys[] = {"name",     "listen",  "connect", "password_file", "ca_file",
@@ -123,7 +130,9 @@ static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v,
     PHI_TRY(need(v, "a target", "listen", o->listen, err));
     PHI_TRY(need(v, "a target", "connect", text(a, v, "connect"), err));
     PHI_TRY(gw_conninfo_read(a, phi_json_text(v, "connect"), o, err));
-    PHI_TRY(file_into(a, text(a, v, "password_file"), true, &o->password, err));
+    const char *password = text(a, v, "password_file");
+    if (serving || password == NULL || !only_in_service(password))
+        PHI_TRY(file_into(a, password, true, &o->password, err));
     PHI_TRY(file_into(a, text(a, v, "ca_file"), false, &o->ca_pem, err));
     if (hold != NULL && !phi_text_duration_read(phi_view_of(hold), &o->hold_ms))
         return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: hold is like 5m or 30s", v->line);
@@ -150,7 +159,7 @@ static enum phi_rc phids_read(struct phi_arena *a, const struct phi_json *v, str
     return PHI_OK;
 }
 
-static enum phi_rc config_read(struct phi_arena *a, const char *path, struct config *ret,
+static enum phi_rc config_read(struct phi_arena *a, const char *path, bool serving, struct config *ret,
                                struct phi_err *err)
 {
     static const char *const keys[] = {"name", "phid", "state", "targets", "parsers", NULL};
@@ -172,7 +181,7 @@ static enum phi_rc config_read(struct phi_arena *a, const char *path, struct con
     if (ret->parsers < 1 || ret->parsers > 8)
         return phi_fail(err, PHI_EINPUT, "gateway.yaml: \"parsers\" is 1 to 8");
     for (size_t i = 0; i < targets->n; i++, ret->n++)
-        PHI_TRY(target_read(a, phi_json_at(targets, i), &ret->targets[i], err));
+        PHI_TRY(target_read(a, phi_json_at(targets, i), serving, &ret->targets[i], err));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "gateway.yaml: too large");
 }
 
@@ -322,7 +331,7 @@ int main(int argc, char **argv)
     }
     phi_log_setup("phi-gateway", PHI_LOG_INFO);
     phi_no_core();
-    if (config_read(&mem, a.config, &config, &err) != PHI_OK)
+    if (config_read(&mem, a.config, a.command == NULL && !a.check, &config, &err) != PHI_OK)
         return fail(&err);
     if (a.check) {
         puts("gateway.yaml is well formed");
