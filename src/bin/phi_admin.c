@@ -194,6 +194,8 @@ int cli_do_gateway_add(struct cli *c)
     if (!cli_has(c, OPT_TARGET))
         return cli_usage(c, "--target NAME is missing", NULL);
     int rc = post(c, "POST", "/v1/gateways", &r, kv, "targets", OPT_TARGET);
+    if (!rc && !cli_has(c, OPT_JSON))
+        fprintf(stderr, "On the machine of %s, within 10 minutes: phi-gateway --config /etc/phi/gateway.yaml enroll CODE, where CODE is\n", c->arg[0]);
     return rc ? rc : done(c, &r, "", "code");
 }
 
