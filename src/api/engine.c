@@ -113,7 +113,18 @@ static void tick_over(struct api_engine *e)
     e->tick_at = phi_now_boot_ms() + (next < 1 ? 1 : next > 10000 ? 10000 : next);
 }
 
-/* Under the lock: waits for work or the next deadline, then takes a batch. 0: stop. */
+/* Under the lock: when something is to be done though nobody asks. */
+static int64_t next_at(const struct api_engine *e)
+{
+    int64_t at = e->tick_at, sign_at = e->sign.due_at > e->sign.retry_at ? e->sign.due_at : e->sign.retry_at;
+    if (e->o.sign && e->sign.wanted && !e->sign.busy && sign_at < at)
+        at = sign_at;
+    if (e->copy && e->copy_at < at)
+        at = e->copy_at;
+    return at;
+}
+
+/* Under the lock: waits for work or the next deadline, then takes a batch. 0: a copy goes on, or the end. */
 static size_t batch_take(struct api_engine *e)
 {
     size_t n = 0;
@@ -131,14 +142,11 @@ static size_t batch_take(struct api_engine *e)
                 e->jobs[n++] = engine_list_take(&e->queue);
             return n;
         }
-        if (e->stopping)
+        if (e->stopping || (e->copy && phi_now_boot_ms() >= e->copy_at))
             return 0;
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        int64_t ms = e->tick_at - phi_now_boot_ms();
-        int64_t sign_at = e->sign.due_at > e->sign.retry_at ? e->sign.due_at : e->sign.retry_at;
-        if (e->o.sign && e->sign.wanted && !e->sign.busy && ms > sign_at - phi_now_boot_ms())
-            ms = sign_at - phi_now_boot_ms();
+        int64_t ms = next_at(e) - phi_now_boot_ms();
         ms = ms < 1 ? 1 : ms;
         until.tv_sec += ms / 1000;
         until.tv_nsec += (ms % 1000) * 1000000;
@@ -195,10 +203,13 @@ static void *core_main(void *arg)
     for (;;) {
         pthread_mutex_lock(&e->lock);
         n = batch_take(e);
+        bool last = n == 0 && e->stopping;
         pthread_mutex_unlock(&e->lock);
-        if (!n)
+        if (n)
+            batch_run(e, n);
+        engine_copy_step(e);
+        if (last)
             return NULL;
-        batch_run(e, n);
     }
 }
 

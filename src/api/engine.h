@@ -60,6 +60,17 @@ void api_engine_hear(struct api_engine *e);
  * (it must be the loop's thread; the loop turns once more to free it). The store may be closed then. */
 void api_engine_close(struct api_engine *e);
 
+/* A copy of the store into a new file, while everything goes on. */
+struct api_copy {
+    const char *path;
+    void (*done)(struct api_copy *k); /* core thread, always and once: rc, err. Must not block */
+    void *arg;
+    enum phi_rc rc;
+    struct phi_err err;
+};
+/* From any thread. False with the reason: one is being made already, or the store has tools of its own. */
+bool api_engine_copy(struct api_engine *e, struct api_copy *k, struct phi_err *err);
+
 struct api_engine_counts {
     uint64_t batches, jobs, failed_batches, signed_heads;
     int64_t signed_size;

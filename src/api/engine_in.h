@@ -57,6 +57,10 @@ struct api_engine {
     struct phi_core_cmd cmds[BATCH_MAX];
     struct api_job *jobs[BATCH_MAX];
 
+    struct api_copy *copy; /* being made, under the lock; NULL: none */
+    int64_t copy_at;       /* the next step of it */
+    bool copying;          /* core thread: the store has begun it */
+
     struct engine_sign
         sign; /* busy: the signing thread's; else the core thread's; flags under lock */
 };
@@ -102,5 +106,8 @@ bool engine_sign_is(const struct api_engine *e, const struct api_job *j);
 void engine_sign_step_over(struct api_engine *e, const struct api_job *j); /* core thread: one of its jobs has run */
 void engine_sign_flush(struct api_engine *e); /* loop's thread: waits, not for ever, until the last head is signed */
 void *engine_sign_main(void *arg);            /* the signing thread */
+
+/* ---- engine_copy.c */
+void engine_copy_step(struct api_engine *e); /* core thread, between batches */
 
 #endif

@@ -111,7 +111,7 @@ static enum phi_rc entry_erase(struct phi_core *c, struct forgetting *f, const s
 
 static enum phi_rc said_erase(struct phi_core *c, struct forgetting *f, struct phi_err *err)
 {
-    for (int64_t at = 0, size = c->st.size; at < size; at += PAGE) {
+    for (int64_t at = 0, size = c->st.base + c->st.size; at < size; at += PAGE) {
         PHI_ARENA(a, (size_t)128 << 20);
         struct core_leaf_row *rows, key = { .idx = at };
         struct core_span span = { .at_least = true, .limit = PAGE };

@@ -265,7 +265,7 @@ static enum phi_rc records_keep(struct phi_core *c, struct phi_arena *a, const s
     if (!phi_buf_ok(&text))
         return phi_fail(err, PHI_ELIMIT, "a batch of records is too large");
     *ret_hash = phi_sha256(phi_buf_view(&text));
-    struct phi_view owner = phi_arena_printf(a, PHI_FMT "/%lld", PHI_ARG(by->id), (long long)c->tree.size);
+    struct phi_view owner = phi_arena_printf(a, PHI_FMT "/%lld", PHI_ARG(by->id), (long long)c->st.base + (long long)c->tree.size);
     (void)batch;
     return core_text_put(c, owner, "records", (struct phi_view){ 0 }, phi_buf_view(&text), err);
 }

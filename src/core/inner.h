@@ -84,7 +84,7 @@ struct phi_view core_hex(struct phi_arena *a, const struct phi_digest *d);
 struct phi_view core_bytes(struct phi_arena *a, const struct phi_digest *d);
 struct phi_digest core_unhex(struct phi_view hex); /* all zero when it is none */
 
-/* ---- log */
+/* ---- log; the index of an entry in a row is that of its leaf row: it goes on over a restore */
 void core_entry(struct phi_core *c, struct phi_entry *e, enum phi_ev ev, const struct phi_actor *by);
 enum phi_rc core_leaf(struct phi_core *c, struct phi_entry *e, int64_t *ret_index, struct phi_digest *ret_hash,
                       struct phi_err *err);

@@ -173,13 +173,14 @@ static enum phi_rc requests_fit(struct phi_core *c, struct phi_err *err)
 static enum phi_rc log_fits(struct phi_core *c, struct phi_err *err)
 {
     PHI_ARENA(a, ALL_ROWS);
-    struct core_leaf_row *rows;
+    struct core_leaf_row *rows, key = { .idx = c->st.base };
+    struct core_span from = { .at_least = true };
     struct phi_tree tree = { 0 };
     size_t n;
-    PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, NULL, all, &a, &rows, &n, err));
+    PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, &key, from, &a, &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
         struct phi_digest leaf = phi_leaf_hash(rows[i].entry);
-        if (rows[i].idx != (int64_t)i || !phi_view_eq(rows[i].hash, phi_digest_view(&leaf)))
+        if (rows[i].idx != c->st.base + (int64_t)i || !phi_view_eq(rows[i].hash, phi_digest_view(&leaf)))
             return broken(5, err, "entry %zu of the log is not what was written", i);
         phi_tree_append(&tree, &leaf, NULL, NULL);
     }

@@ -12,12 +12,17 @@ struct node_io {
     struct phi_err *err;
 };
 
+static int64_t node_level(const struct phi_core *c, unsigned level)
+{
+    return c->st.gen * 64 + level;
+}
+
 static void node_put(void *ctx, unsigned level, uint64_t index, const struct phi_digest *hash)
 {
     struct node_io *io = ctx;
     if (level == 0 || io->rc != PHI_OK)
         return;
-    struct core_node_row row = { level, (int64_t)index, phi_digest_view(hash) };
+    struct core_node_row row = { node_level(io->c, level), (int64_t)index, phi_digest_view(hash) };
     io->rc = core_add(io->c, CORE_NODE, &row, io->err);
 }
 
@@ -38,10 +43,10 @@ static enum phi_rc node_get(void *ctx, unsigned level, uint64_t index, struct ph
     struct phi_view hash;
     if (level == 0) {
         struct core_leaf_row leaf;
-        PHI_TRY(leaf_row(io->c, (int64_t)index, &a, &leaf, io->err));
+        PHI_TRY(leaf_row(io->c, io->c->st.base + (int64_t)index, &a, &leaf, io->err));
         hash = leaf.hash;
     } else {
-        struct core_node_row node, key = { .level = level, .idx = (int64_t)index };
+        struct core_node_row node, key = { .level = node_level(io->c, level), .idx = (int64_t)index };
         PHI_TRY(core_get(io->c, CORE_NODE, CORE_BY_KEY, &key, &a, &node, io->err));
         hash = node.hash;
     }
@@ -83,7 +88,7 @@ enum phi_rc core_leaf(struct phi_core *c, struct phi_entry *e, int64_t *ret_inde
     if (!phi_buf_ok(&text))
         return phi_fail(err, PHI_ELIMIT, "a log entry is over %d bytes", PHI_MAX_LOG_ENTRY);
     struct phi_digest hash = phi_leaf_hash(phi_buf_view(&text));
-    struct core_leaf_row row = { (int64_t)n, phi_buf_view(&text), phi_digest_view(&hash) };
+    struct core_leaf_row row = { c->st.base + (int64_t)n, phi_buf_view(&text), phi_digest_view(&hash) };
     PHI_TRY(core_add(c, CORE_LEAF, &row, err));
     struct node_io io = { c, PHI_OK, err };
     if (!phi_tree_append(&c->tree, &hash, node_put, &io))
@@ -92,7 +97,7 @@ enum phi_rc core_leaf(struct phi_core *c, struct phi_entry *e, int64_t *ret_inde
     c->st.size = (int64_t)c->tree.size;
     c->st_dirty = true;
     if (ret_index)
-        *ret_index = (int64_t)n;
+        *ret_index = row.idx;
     if (ret_hash)
         *ret_hash = hash;
     return PHI_OK;
@@ -114,7 +119,7 @@ enum phi_rc core_row_check(struct phi_core *c, enum core_table t, const void *ro
     PHI_ARENA(a, 2 * PHI_MAX_LOG_ENTRY);
     struct core_leaf_row l;
     const char *what = core_table_of(t)->name;
-    if (leaf < 0 || leaf >= c->st.size || leaf_row(c, leaf, &a, &l, NULL) != PHI_OK)
+    if (leaf < 0 || leaf >= c->st.base + c->st.size || leaf_row(c, leaf, &a, &l, NULL) != PHI_OK)
         return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "a row of %s names entry %lld, which the log lacks", what,
                        (long long)leaf);
     struct phi_digest hash = phi_leaf_hash(l.entry), state = core_row_hash(t, row);
@@ -148,14 +153,14 @@ enum phi_rc phi_log_entries(struct phi_core *c, struct phi_arena *a, int64_t fro
     PHI_TRY(core_batched(c, err));
     if (from < 0 || limit < 1)
         return phi_fail(err, PHI_EINPUT, "from must be 0 or more and limit 1 or more");
-    struct core_leaf_row *rows, key = { .idx = from };
+    struct core_leaf_row *rows, key = { .idx = c->st.base + from };
     struct core_span span = { .at_least = true, .limit = limit < MAX_PAGE ? limit : MAX_PAGE };
     PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, &key, span, a, &rows, ret_n, err));
     *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
     if (!*ret)
         return phi_fail(err, PHI_ELIMIT, "too many entries at once");
     for (size_t i = 0; i < *ret_n; i++) {
-        if (rows[i].idx != from + (int64_t)i)
+        if (rows[i].idx != key.idx + (int64_t)i)
             return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "entry %lld of the log is missing",
                            (long long)from + (long long)i);
         (*ret)[i] = rows[i].entry;
@@ -210,7 +215,7 @@ enum phi_rc phi_log_consistency(struct phi_core *c, struct phi_arena *a, int64_t
 static enum phi_rc tile_leaves(struct phi_core *c, struct phi_arena *a, const struct phi_tile *t, struct phi_buf *ret,
                                struct phi_err *err)
 {
-    struct core_leaf_row *rows, key = { .idx = (int64_t)(t->index * PHI_TILE_WIDTH) };
+    struct core_leaf_row *rows, key = { .idx = c->st.base + (int64_t)(t->index * PHI_TILE_WIDTH) };
     size_t n;
     PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, &key, (struct core_span){ .at_least = true, .limit = t->width }, a, &rows,
                       &n, err));
@@ -224,13 +229,14 @@ static enum phi_rc tile_leaves(struct phi_core *c, struct phi_arena *a, const st
         if (i + 1 == t->width)
             return PHI_OK;
     }
-    return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "entries of the log are missing from %lld on", (long long)key.idx);
+    return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "entries of the log are missing from %lld on",
+                   (long long)(t->index * PHI_TILE_WIDTH));
 }
 
 static enum phi_rc tile_nodes(struct phi_core *c, struct phi_arena *a, const struct phi_tile *t, struct phi_buf *ret,
                               struct phi_err *err)
 {
-    struct core_node_row *rows, key = { .level = 8 * t->level, .idx = (int64_t)(t->index * PHI_TILE_WIDTH) };
+    struct core_node_row *rows, key = { .level = node_level(c, 8 * t->level), .idx = (int64_t)(t->index * PHI_TILE_WIDTH) };
     struct core_span span = { .prefix = 1, .at_least = true, .limit = t->width };
     size_t n;
     PHI_TRY(core_list(c, CORE_NODE, CORE_BY_KEY, &key, span, a, &rows, &n, err));
@@ -241,8 +247,7 @@ static enum phi_rc tile_nodes(struct phi_core *c, struct phi_arena *a, const str
         if (i + 1 == t->width)
             return PHI_OK;
     }
-    return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "nodes of the log's tree are missing at level %lld",
-                   (long long)key.level);
+    return core_no(c, "log.corrupt", err, PHI_ECORRUPT, "nodes of the log's tree are missing at level %u", 8 * t->level);
 }
 
 enum phi_rc phi_log_tile(struct phi_core *c, struct phi_arena *a, const struct phi_tile *t, struct phi_buf *ret,

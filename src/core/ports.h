@@ -46,6 +46,12 @@ struct phi_store_ops {
     enum phi_rc (*spend)(void *self, const void *next, struct phi_err *err);
     void (*close)(void *self);
 
+    /* A copy of all that is committed into a new file, in small steps between transactions; what is committed between two
+     * steps is in it too; a transaction that is rolled back makes it begin again. NULL in a driver whose store has tools of its own for that. *ret_done: it is whole and synced. */
+    enum phi_rc (*copy_begin)(void *self, const char *path, struct phi_err *err);
+    enum phi_rc (*copy_step)(void *self, int pages, bool *ret_done, struct phi_err *err); /* pages < 0: all */
+    void (*copy_end)(void *self); /* in any case, also to give up: then the file is of no use */
+
     /* Where several phids share one store; NULL in a driver that one process has for itself. All inside the
      * transaction, so that they hold exactly when its commit does. */
     /* What this batch says, for the other phids to hear. */

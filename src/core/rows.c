@@ -14,7 +14,7 @@
 #define COUNT(x) (int)(sizeof(x) / sizeof(x)[0])
 
 #define R struct core_state_row
-static const struct core_column state_cols[] = { I(id), I(size), I(seq), I(world), I(snapshot_seq), I(bundle_version), I(boot), I(anchor_wall), I(anchor_boot), T(boot_id), B(peaks), I(note_size), T(note) };
+static const struct core_column state_cols[] = { I(id), I(size), I(seq), I(world), I(snapshot_seq), I(bundle_version), I(boot), I(anchor_wall), I(anchor_boot), T(boot_id), B(peaks), I(note_size), T(note), I2(base), I2(gen), I2(witness_need) };
 #undef R
 static const struct core_index state_index[] = { { true, 1, { 0 } } };
 
@@ -208,6 +208,16 @@ static const struct core_column profile_cols[] = { T(person), T(zone), I(quiet_f
 #undef R
 static const struct core_index profile_index[] = { { true, 1, { 0 } } };
 
+#define R struct core_succession_row
+static const struct core_column succession_cols[] = { I(n), I(kind), T(note), T(text) };
+#undef R
+static const struct core_index succession_index[] = { { true, 1, { 0 } } };
+
+#define R struct core_witness_row
+static const struct core_column witness_cols[] = { T(name), T(line), T(url), I(size), I(at_ms), T(said) };
+#undef R
+static const struct core_index witness_index[] = { { true, 1, { 0 } } };
+
 static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_STATE] = { "state", sizeof(struct core_state_row), state_cols, COUNT(state_cols), state_index, COUNT(state_index), -1 },
     [CORE_PERSON] = { "person", sizeof(struct core_person_row), person_cols, COUNT(person_cols), person_index, COUNT(person_index), -1 },
@@ -248,6 +258,8 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_HABIT] = { "habit", sizeof(struct core_habit_row), habit_cols, COUNT(habit_cols), habit_index, COUNT(habit_index), -1 },
     [CORE_FACTS] = { "facts", sizeof(struct core_facts_row), facts_cols, COUNT(facts_cols), facts_index, COUNT(facts_index), -1 },
     [CORE_PROFILE] = { "profile", sizeof(struct core_profile_row), profile_cols, COUNT(profile_cols), profile_index, COUNT(profile_index), -1 },
+    [CORE_SUCCESSION] = { "succession", sizeof(struct core_succession_row), succession_cols, COUNT(succession_cols), succession_index, COUNT(succession_index), -1 },
+    [CORE_WITNESS] = { "witness", sizeof(struct core_witness_row), witness_cols, COUNT(witness_cols), witness_index, COUNT(witness_index), -1 },
 };
 
 const struct core_table_def *core_table_of(enum core_table t)

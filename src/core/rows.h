@@ -47,6 +47,8 @@ enum core_table {
     CORE_HABIT,
     CORE_FACTS,
     CORE_PROFILE,
+    CORE_SUCCESSION,
+    CORE_WITNESS,
     CORE_TABLES
 };
 
@@ -62,6 +64,9 @@ struct core_state_row { /* one row, id 0: the log's head, locked first by every 
     struct phi_view boot_id, peaks;
     int64_t note_size;
     struct phi_view note;
+    /* After a restore the log begins anew: entry n is leaf row base + n, node (l, i) is node row (64 * gen + l, i). */
+    int64_t base, gen;
+    int64_t witness_need; /* a head is published with the cosignatures of at least so many witnesses */
 };
 struct core_person_row {
     struct phi_view id, name, salt, same_as; /* same_as: id of the person they are, "" themselves */
@@ -270,6 +275,17 @@ struct core_facts_row { /* what is said of a resource of a target */
 struct core_profile_row { /* what a person (a root) says of themselves */
     struct phi_view person, zone;
     int64_t quiet_from, quiet_to, quiet_days; /* minutes of the local day; bit 0 is Monday */
+};
+/* How the log went on under another key, in order. */
+struct core_succession_row {
+    int64_t n, kind; /* enum phi_succession_kind */
+    struct phi_view note; /* the signed statement (proof/succession.h); "" until an operator has signed a restore */
+    struct phi_view text; /* what is to be signed */
+};
+struct core_witness_row {
+    struct phi_view name, line, url; /* line: its cosigner key */
+    int64_t size, at_ms;             /* what it cosigned last, and when */
+    struct phi_view said;            /* why it did not, the last time; "" it did */
 };
 
 enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };

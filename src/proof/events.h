@@ -84,7 +84,11 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(LOG_OPENED, "log.opened", PHI_FB(ORIGIN) | PHI_FB(KEY), PHI_FB(PREV_ROOT) | PHI_FB(PREV_SIZE), \
       "The log begins; after a restore it names the head that it continues.")                       \
     X(KEY_ROTATED, "key.rotated", PHI_FB(KEY) | PHI_FB(SIGNATURE), 0,                               \
-      "The log's next key, signed by the one before.")                                              \
+      "The log's next key; the two signature lines are those of the old key and the new one.")      \
+    X(LOG_VOUCHED, "log.vouched", PHI_FB(KEY) | PHI_FB(SIGNATURE), 0,                               \
+      "An operator's signature over the log's new origin was handed in.")                           \
+    X(BACKUP_MADE, "backup.made", PHI_FB(PREV_SIZE) | PHI_FB(PREV_ROOT), 0,                         \
+      "A copy of the store was made and checked; the head of the log in it.")                       \
     X(PERSON_ADDED, "person.added", PHI_FB(PERSON) | PHI_FB(NAME_HASH), 0, "A person (or service) was added.") \
     X(PERSON_REMOVED, "person.removed", PHI_FB(PERSON), 0, "A person was removed; their rights ended.") \
     X(GROUP_MEMBER_ADDED, "group.member-added", PHI_FB(GROUP) | PHI_FB(PERSON), 0, "A person joined a group.") \

@@ -1,39 +1,20 @@
-#include "store/sqlite.h"
+/* The verbs of the store's port over SQLite. */
+#include "store/lite_inner.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <sqlite3.h>
-
-#include "store/migrations.h"
-
-#define MAX_INDEX 8
-#define SHAPES ((CORE_INDEX_COLS + 1) * 8) /* prefix x at_least x at_most x last_first */
-#define APPLICATION_ID 0x70686931          /* "phi1" */
-
-struct lite {
-    struct phi_store store;
-    sqlite3 *db;
-    sqlite3_stmt *add[CORE_TABLES], *set[CORE_TABLES], *set_light[CORE_TABLES], *del[CORE_TABLES], *spend, *spend_light;
-    sqlite3_stmt *get[CORE_TABLES][MAX_INDEX];
-    sqlite3_stmt *list[CORE_TABLES][MAX_INDEX][SHAPES];
-    sqlite3_stmt *begin, *commit, *mark, *unmark, *back;
-};
 
 /* ---- errors */
 
-static enum phi_rc failed(struct lite *l, struct phi_err *err)
+enum phi_rc lite_failed(sqlite3 *db, struct phi_err *err)
 {
-    int code = sqlite3_extended_errcode(l->db);
+    int code = sqlite3_extended_errcode(db);
     switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
         return phi_fail(err, PHI_ECONFLICT, "the key is taken");
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return phi_fail(err, PHI_ECORRUPT, "the store's file is damaged: %s", sqlite3_errmsg(l->db));
+        return phi_fail(err, PHI_ECORRUPT, "the store's file is damaged: %s", sqlite3_errmsg(db));
     case SQLITE_FULL:
         return phi_fail(err, PHI_EIO, "the disk of the store is full");
     case SQLITE_BUSY:
@@ -42,7 +23,12 @@ static enum phi_rc failed(struct lite *l, struct phi_err *err)
     case SQLITE_NOMEM:
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     }
-    return phi_fail(err, PHI_EIO, "the store failed: %s (%d)", sqlite3_errmsg(l->db), code);
+    return phi_fail(err, PHI_EIO, "the store failed: %s (%d)", sqlite3_errmsg(db), code);
+}
+
+static enum phi_rc failed(struct lite *l, struct phi_err *err)
+{
+    return lite_failed(l->db, err);
 }
 
 /* ---- SQL from the description of the tables; column i is always parameter i + 1 */
@@ -208,7 +194,7 @@ static enum phi_rc lite_commit(void *self, struct phi_err *err)
     return fixed(self, &((struct lite *)self)->commit, "COMMIT", err);
 }
 
-static void lite_rollback(void *self)
+void lite_rollback(void *self)
 {
     struct lite *l = self;
     if (!sqlite3_get_autocommit(l->db))
@@ -423,104 +409,21 @@ static enum phi_rc lite_spend(void *self, const void *next, struct phi_err *err)
 
 /* ---- life */
 
-static void lite_close(void *self)
+void lite_close(void *self)
 {
     struct lite *l = self;
     sqlite3_stmt *st;
     lite_rollback(l);
+    lite_copy_end(l);
     while ((st = sqlite3_next_stmt(l->db, NULL)))
         sqlite3_finalize(st);
     sqlite3_close(l->db);
     free(l);
 }
 
-static const struct phi_store_ops lite_ops = {
+const struct phi_store_ops lite_ops = {
     .begin = lite_begin, .commit = lite_commit, .rollback = lite_rollback, .mark = lite_mark, .unmark = lite_unmark,
     .back = lite_back,   .add = lite_add,       .set = lite_set,           .del = lite_del,   .get = lite_get,
     .list = lite_list,   .spend = lite_spend,   .close = lite_close,
+    .copy_begin = lite_copy_begin, .copy_step = lite_copy_step, .copy_end = lite_copy_end,
 };
-
-static enum phi_rc number(struct lite *l, const char *sql, int64_t *ret, struct phi_err *err)
-{
-    sqlite3_stmt *st;
-    if (sqlite3_prepare_v2(l->db, sql, -1, &st, NULL) != SQLITE_OK)
-        return failed(l, err);
-    int rc = sqlite3_step(st);
-    if (rc == SQLITE_ROW)
-        *ret = sqlite3_column_int64(st, 0);
-    enum phi_rc ok = rc == SQLITE_ROW ? PHI_OK : failed(l, err);
-    sqlite3_finalize(st);
-    return ok;
-}
-
-static enum phi_rc exec(struct lite *l, const char *sql, struct phi_err *err)
-{
-    return sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK ? PHI_OK : failed(l, err);
-}
-
-static enum phi_rc migrate_one(struct lite *l, const struct store_migration *m, struct phi_err *err)
-{
-    char done[64];
-    snprintf(done, sizeof done, "PRAGMA user_version = %d; COMMIT", m->version);
-    PHI_TRY(exec(l, "BEGIN EXCLUSIVE", err));
-    enum phi_rc rc = exec(l, m->sql, err);
-    if (rc == PHI_OK)
-        rc = exec(l, done, err);
-    if (rc != PHI_OK)
-        lite_rollback(l);
-    return rc;
-}
-
-static enum phi_rc migrate(struct lite *l, struct phi_err *err)
-{
-    int64_t version = 0, app = 0;
-    char mine[64];
-    PHI_TRY(number(l, "PRAGMA user_version", &version, err));
-    PHI_TRY(number(l, "PRAGMA application_id", &app, err));
-    if (version > store_migration_count)
-        return phi_fail(err, PHI_EINPUT, "the store's file is of a newer phi (schema %lld, this one knows %d); start that one",
-                        (long long)version, store_migration_count);
-    if (version > 0 && app != APPLICATION_ID)
-        return phi_fail(err, PHI_EINPUT, "the store's file is no store of phi");
-    snprintf(mine, sizeof mine, "PRAGMA application_id = %d", APPLICATION_ID);
-    PHI_TRY(exec(l, mine, err));
-    for (int i = (int)version; i < store_migration_count; i++)
-        PHI_TRY(migrate_one(l, &store_migrations[i], err));
-    return PHI_OK;
-}
-
-static enum phi_rc set_up(struct lite *l, struct phi_err *err)
-{
-    int64_t full = 0;
-    sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(l->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    PHI_TRY(exec(l, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                    "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;"
-                    /* Savepoints keep the pages they would restore; in memory, not in a file. */
-                    "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;",
-                 err));
-    PHI_TRY(number(l, "PRAGMA synchronous", &full, err));
-    if (full != 2)
-        return phi_fail(err, PHI_EIO, "the store cannot be made durable");
-    return migrate(l, err);
-}
-
-enum phi_rc phi_store_sqlite_open(const char *path, struct phi_store **ret, struct phi_err *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return phi_fail(err, PHI_EIO, "%s cannot be opened", path);
-    close(fd);
-    struct lite *l = calloc(1, sizeof *l);
-    if (!l)
-        return phi_fail(err, PHI_ELIMIT, "out of memory");
-    l->store = (struct phi_store){ &lite_ops, l };
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
-    enum phi_rc rc = sqlite3_open_v2(path, &l->db, flags, NULL) == SQLITE_OK ? set_up(l, err) : failed(l, err);
-    if (rc != PHI_OK) {
-        lite_close(l);
-        return rc;
-    }
-    *ret = &l->store;
-    return PHI_OK;
-}

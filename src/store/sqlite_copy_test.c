@@ -1,0 +1,170 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "store/migrations.h"
+#include "store/sqlite.h"
+
+#define ROWS 4000
+
+static char path[64], copy[96], kept[96];
+static struct phi_err err;
+
+static void gone(const char *p)
+{
+    char more[128];
+    static const char *const tails[] = { "", "-wal", "-shm", "-journal" };
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(more, sizeof more, "%s%s", p, tails[i]);
+        unlink(more);
+    }
+}
+
+static int clean(void **state)
+{
+    (void)state;
+    gone(path);
+    gone(copy);
+    gone(kept);
+    return 0;
+}
+
+static void put(struct phi_store *s, int64_t from, int64_t n)
+{
+    char text[400];
+    memset(text, 'x', sizeof text);
+    assert_int_equal(s->ops->begin(s->self, &err), PHI_OK);
+    for (int64_t i = from; i < from + n; i++) {
+        struct core_leaf_row row = { i, phi_view_mem(text, sizeof text), phi_view_mem(text, 32) };
+        assert_int_equal(s->ops->add(s->self, CORE_LEAF, &row, &err), PHI_OK);
+    }
+    assert_int_equal(s->ops->commit(s->self, &err), PHI_OK);
+}
+
+static void undo(struct phi_store *s, bool all)
+{
+    struct core_leaf_row row = { 1 << 20, PHI_LIT("undone"), PHI_LIT("") };
+    assert_int_equal(s->ops->begin(s->self, &err), PHI_OK);
+    assert_int_equal(s->ops->mark(s->self, &err), PHI_OK);
+    assert_int_equal(s->ops->add(s->self, CORE_LEAF, &row, &err), PHI_OK);
+    assert_int_equal(s->ops->back(s->self, &err), PHI_OK);
+    if (all)
+        s->ops->rollback(s->self);
+    else
+        assert_int_equal(s->ops->commit(s->self, &err), PHI_OK);
+}
+
+static int64_t count(const char *file)
+{
+    struct phi_store *s;
+    struct core_leaf_row *rows;
+    size_t n;
+    PHI_ARENA(a, (size_t)64 << 20);
+    assert_int_equal(phi_store_sqlite_check(file, &err), PHI_OK);
+    assert_int_equal(phi_store_sqlite_open(file, &s, &err), PHI_OK);
+    assert_int_equal(s->ops->begin(s->self, &err), PHI_OK);
+    assert_int_equal(s->ops->list(s->self, CORE_LEAF, CORE_BY_KEY, NULL, &(struct core_span){ 0 }, &a, &rows, &n, &err), PHI_OK);
+    s->ops->rollback(s->self);
+    phi_store_close(s);
+    return (int64_t)n;
+}
+
+static void what_is_committed_between_two_steps_is_in_the_copy(void **state)
+{
+    struct phi_store *s;
+    bool done = false;
+    int64_t rows = ROWS, steps = 0;
+    (void)state;
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
+    put(s, 0, rows);
+    assert_int_equal(s->ops->copy_begin(s->self, copy, &err), PHI_OK);
+    while (!done) {
+        assert_int_equal(s->ops->copy_step(s->self, 32, &done, &err), PHI_OK);
+        if (done)
+            break;
+        put(s, rows, 10);
+        rows += 10;
+        undo(s, steps < 3); /* and what is undone is not; a whole transaction that is makes the copy begin again */
+        steps++;
+    }
+    s->ops->copy_end(s->self);
+    assert_true(steps > 5);
+    put(s, rows, 7);
+    assert_int_equal(count(copy), rows);
+    phi_store_close(s);
+    assert_int_equal(count(path), rows + 7);
+}
+
+static void a_copy_overwrites_nothing_and_there_is_one_at_a_time(void **state)
+{
+    struct phi_store *s;
+    (void)state;
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
+    close(open(copy, O_CREAT | O_RDWR, 0600));
+    assert_int_equal(s->ops->copy_begin(s->self, copy, &err), PHI_EIO);
+    unlink(copy);
+    assert_int_equal(s->ops->copy_begin(s->self, copy, &err), PHI_OK);
+    assert_int_equal(s->ops->copy_begin(s->self, kept, &err), PHI_ECONFLICT);
+    s->ops->copy_end(s->self);
+    phi_store_close(s);
+}
+
+static void a_damaged_copy_is_found(void **state)
+{
+    struct phi_store *s;
+    (void)state;
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
+    put(s, 0, ROWS);
+    phi_store_close(s);
+    assert_int_equal(phi_store_sqlite_check(path, &err), PHI_OK);
+    int fd = open(path, O_RDWR);
+    for (off_t at = 200 * 4096; at < 210 * 4096; at += 4096)
+        assert_int_equal(pwrite(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, at), 8);
+    close(fd);
+    assert_int_equal(phi_store_sqlite_check(path, &err), PHI_ECORRUPT);
+}
+
+static void before_a_migration_the_old_file_is_kept(void **state)
+{
+    struct phi_store *s;
+    sqlite3 *db;
+    (void)state;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, store_migrations[0].sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 1; PRAGMA application_id = 1885890865", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
+    phi_store_close(s);
+    assert_int_equal(phi_store_sqlite_check(kept, &err), PHI_OK);
+    struct stat st;
+    assert_int_equal(stat(kept, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    unlink(kept);
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK); /* nothing to change now */
+    phi_store_close(s);
+    assert_int_not_equal(access(kept, F_OK), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_committed_between_two_steps_is_in_the_copy, clean, clean),
+        cmocka_unit_test_setup_teardown(a_copy_overwrites_nothing_and_there_is_one_at_a_time, clean, clean),
+        cmocka_unit_test_setup_teardown(a_damaged_copy_is_found, clean, clean),
+        cmocka_unit_test_setup_teardown(before_a_migration_the_old_file_is_kept, clean, clean),
+    };
+    snprintf(path, sizeof path, "/tmp/phi-copy-test-%d.db", (int)getpid());
+    snprintf(copy, sizeof copy, "%s.copy", path);
+    snprintf(kept, sizeof kept, "%s.schema-1", path);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
