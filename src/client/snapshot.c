@@ -21,6 +21,7 @@ struct client_snapshot {
     struct bundle_ref *bundle;
     char bundle_hex[PHI_HEX_LEN + 1];
     struct phi_entities *entities;
+    struct phi_world *world;
     const struct phi_view *targets;
     size_t n_targets;
     struct phi_map *by_id, *by_name, *credentials; /* of principals and credentials, in the arena */
@@ -45,6 +46,7 @@ void client_snapshot_unref(struct client_snapshot *s)
 {
     if (!s || --s->refs > 0)
         return;
+    phi_world_close(s->world); /* before its bundle */
     bundle_drop(s->bundle);
     phi_entities_close(s->entities);
     phi_map_close(s->by_id);
@@ -206,7 +208,11 @@ static enum phi_rc read_all(struct client_snapshot *s, struct phi_view text, int
     PHI_TRY(read_people(s, v, asked, err));
     PHI_TRY(phi_json_need_str(v, "console", &s->console, err));
     s->checkpoint = phi_json_text(v, "checkpoint");
-    return phi_arena_ok(&s->arena) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "snapshot: too large");
+    if (!phi_arena_ok(&s->arena))
+        return phi_fail(err, PHI_ELIMIT, "snapshot: too large");
+    PHI_TRY(phi_world_open(s->bundle->bundle, ARENA_MAX, &s->world, err));
+    PHI_TRY(phi_world_add_all(s->world, s->entities, err));
+    return phi_world_ready(s->world, err);
 }
 
 enum phi_rc client_snapshot_read(struct phi_view text, int64_t asked_boot_ms, const struct client_snapshot *before,
@@ -251,6 +257,11 @@ struct phi_view client_snapshot_bundle_hex(const struct client_snapshot *s)
 const struct phi_entities *client_snapshot_entities(const struct client_snapshot *s)
 {
     return s->entities;
+}
+
+const struct phi_world *client_snapshot_world(const struct client_snapshot *s)
+{
+    return s->world;
 }
 
 bool client_snapshot_has_target(const struct client_snapshot *s, struct phi_view name)

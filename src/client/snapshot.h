@@ -32,6 +32,8 @@ const struct phi_bundle *client_snapshot_bundle(const struct client_snapshot *s)
 struct phi_view client_snapshot_bundle_hex(const struct client_snapshot *s);
 /* Persons (parents: their groups), groups and targets: the base for a request's own entities. */
 const struct phi_entities *client_snapshot_entities(const struct client_snapshot *s);
+/* The same, prepared for deciding by its bundle: what a request tells stands over it (phi_world_over). */
+const struct phi_world *client_snapshot_world(const struct client_snapshot *s);
 bool client_snapshot_has_target(const struct client_snapshot *s, struct phi_view name);
 const struct client_principal *client_snapshot_principal(const struct client_snapshot *s, struct phi_view id); /* NULL: none */
 const struct client_principal *client_snapshot_principal_named(const struct client_snapshot *s, struct phi_view name);

@@ -1,10 +1,10 @@
 #include "gateway/entities.h"
 
-#define MAX_ENTITIES (4 * PHI_REF_PARTS_MAX * 64)
+#define MEMORY (4 * 1024 * 1024)
 
 struct set {
     struct phi_arena *a;
-    struct phi_ref refs[MAX_ENTITIES];
+    struct phi_ref *refs;
     size_t n;
 };
 
@@ -35,8 +35,6 @@ static void add(struct set *s, struct phi_ref r)
         for (size_t i = 0; i < s->n; i++)
             if (phi_ref_eq(s->refs[i], r))
                 return;
-        if (s->n == MAX_ENTITIES)
-            return;
         s->refs[s->n++] = r;
         if (!parent_of(s->a, r, &parent))
             return;
@@ -60,22 +58,49 @@ static void write_one(struct phi_arena *a, struct phi_jw *w, struct phi_ref r)
     phi_jw_end(w);
 }
 
+/* All resources and what lies around them, each once. */
+static bool collect(struct phi_arena *a, const struct phi_pair *pairs, size_t n, struct set *ret)
+{
+    *ret = (struct set){.a = a, .refs = phi_arena_array(a, n + 1, PHI_REF_PARTS_MAX * sizeof *ret->refs)};
+    for (size_t i = 0; ret->refs != NULL && i < n; i++)
+        add(ret, pairs[i].resource);
+    return phi_arena_ok(a);
+}
+
 void gw_entities_json(const struct phi_pair *pairs, size_t n, struct phi_buf *out)
 {
-    PHI_ARENA(mem, 4 * 1024 * 1024);
+    PHI_ARENA(mem, MEMORY);
     struct phi_jw w;
-    struct set *s = phi_arena_new(&mem, struct set);
+    struct set s;
     phi_jw_init(&w, out);
     phi_jw_arr(&w);
-    if (s != NULL)
-        s->a = &mem;
-    for (size_t i = 0; s != NULL && i < n; i++)
-        add(s, pairs[i].resource);
-    for (size_t i = 0; s != NULL && i < s->n; i++)
-        write_one(&mem, &w, s->refs[i]);
+    if (collect(&mem, pairs, n, &s))
+        for (size_t i = 0; i < s.n; i++)
+            write_one(&mem, &w, s.refs[i]);
     phi_jw_end(&w);
     if (!phi_arena_ok(&mem))
         out->bad = true;
+}
+
+static struct phi_uid uid_of(struct phi_ref r)
+{
+    return (struct phi_uid){r.type, r.id};
+}
+
+enum phi_rc gw_entities_add(struct phi_world *w, const struct phi_pair *pairs, size_t n,
+                            struct phi_err *err)
+{
+    PHI_ARENA(mem, MEMORY);
+    struct set s;
+    bool ok = collect(&mem, pairs, n, &s);
+    for (size_t i = 0; ok && i < s.n; i++) {
+        struct phi_ref parent;
+        bool has = parent_of(&mem, s.refs[i], &parent);
+        struct phi_uid up = has ? uid_of(parent) : (struct phi_uid){0};
+        PHI_TRY(phi_world_add(w, uid_of(s.refs[i]), &up, has ? 1 : 0, NULL, NULL, err));
+        ok = phi_arena_ok(&mem);
+    }
+    return ok ? PHI_OK : phi_fail(err, PHI_ELIMIT, "too many resources at once");
 }
 
 void gw_context_json(struct phi_view addr, struct phi_view application, struct phi_jw *w)

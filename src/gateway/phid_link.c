@@ -4,36 +4,22 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/map.h"
 #include "base/os.h"
-#include "base/text.h"
-#include "gateway/entities.h"
 #include "gateway/phid.h"
-
-#define MAX_ALLOWED   20000
-#define DECIDE_MEMORY (8 * 1024 * 1024)
+#include "gateway/rules.h"
 
 struct gw_link {
     struct client_link *link;
     struct gw_gateway *gw;
-    struct phi_map
-        *allowed; /* person, circumstances, action and resource that the bundle plainly allows */
-    uint64_t decided; /* rises whenever `allowed` is emptied */
+    struct gw_rules *rules;
 };
-
-static void forget(struct gw_link *l)
-{
-    phi_map_close(l->allowed);
-    l->allowed = phi_map_open(MAX_ALLOWED);
-    l->decided++;
-}
 
 /* --- what the link says --- */
 static void on_snapshot(struct client_snapshot *s, void *ctx)
 {
     struct gw_link *l = ctx;
     (void)s;
-    forget(l);
+    gw_rules_forget(l->rules);
     gw_on_snapshot(l->gw);
 }
 
@@ -57,7 +43,7 @@ static void on_end(int64_t seq, struct phi_view grant, struct phi_view principal
 static void on_lost(const char *why, void *ctx)
 {
     struct gw_link *l = ctx;
-    forget(l);
+    gw_rules_forget(l->rules);
     gw_on_lost(l->gw, why);
 }
 
@@ -71,7 +57,11 @@ enum phi_rc gw_link_open(struct net_loop *loop, const char *const *urls, size_t 
     if (l == NULL)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     l->gw = g;
-    forget(l);
+    l->rules = gw_rules_open();
+    if (l->rules == NULL) {
+        gw_link_close(l);
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    }
     struct client_link_opts o = {
         .urls = urls, .n_urls = n, .state_dir = state_dir, .events = &events, .ctx = l};
     enum phi_rc rc = client_link_open(loop, &o, &l->link, err);
@@ -87,7 +77,7 @@ void gw_link_close(struct gw_link *l)
     if (l == NULL)
         return;
     client_link_close(l->link);
-    phi_map_close(l->allowed);
+    gw_rules_close(l->rules);
     free(l);
 }
 
@@ -138,144 +128,18 @@ static bool do_credential_good(void *ctx, struct phi_view credential)
 }
 
 /* --- deciding --- */
-static struct phi_view cache_key(const struct gw_try *t, const struct phi_pair *p,
-                                 struct phi_buf *b)
-{
-    const struct phi_view parts[] = {t->person, t->addr,          t->application,
-                                     p->action, p->resource.type, p->resource.id};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        phi_buf_add32(b, (uint32_t)parts[i].n);
-        phi_buf_add(b, parts[i]);
-    }
-    return phi_buf_view(b);
-}
-
-struct deciding {
-    struct gw_link *link;
-    const struct gw_try *t;
-    const struct phi_bundle *bundle;
-    struct phi_entities *entities;
-    const struct phi_value *seen;
-    struct phi_arena *a;
-};
-
-static void explain(const struct phi_pair *p, struct phi_view reason, struct phi_buf *out)
-{
-    PHI_BUF(label, 1000);
-    phi_ref_label(&label, p->resource);
-    phi_text_escape(out, p->action, false);
-    phi_buf_adds(out, " on ");
-    phi_text_escape(out, phi_buf_view(&label), false);
-    phi_buf_adds(out, " is not permitted: ");
-    phi_text_escape(out, reason, false);
-}
-
-static void name_policies(const struct phi_answer *answer, struct phi_buf *out)
-{
-    struct phi_jw w;
-    if (out == NULL)
-        return;
-    phi_jw_init(&w, out);
-    phi_jw_arr(&w);
-    for (size_t i = 0; i < answer->n_policies; i++)
-        phi_jw_str(&w, answer->policies[i].id);
-    phi_jw_end(&w);
-}
-
-static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p,
-                                    struct phi_buf *reason)
-{
-    struct phi_answer answer;
-    struct phi_err err = {0};
-    PHI_BUF(key, 8192);
-    struct phi_view k = cache_key(d->t, p, &key);
-    if (phi_buf_ok(&key) && phi_map_get(d->link->allowed, k) != NULL)
-        return PHI_ALLOW;
-    struct phi_ask ask = {
-        .principal = {PHI_LIT("Person"), d->t->person  },
-        .action = {PHI_LIT("Action"), p->action     },
-        .resource = {p->resource.type,  p->resource.id}
-    };
-    ask.context = phi_context_unknowns(d->a, d->bundle, ask.action, d->seen);
-    if (phi_decide(d->bundle, d->entities, &ask, d->a, &answer, &err) != PHI_OK) {
-        explain(p, phi_view_of(err.msg), reason);
-        return PHI_DENY;
-    }
-    if (answer.partial || answer.verdict == PHI_NEEDS)
-        return PHI_NEEDS;
-    if (answer.verdict != PHI_ALLOW) {
-        explain(p, answer.reason, reason);
-        name_policies(&answer, d->t->policies);
-        return PHI_DENY;
-    }
-    if (phi_buf_ok(&key) && !phi_map_put(d->link->allowed, k, d->link))
-        forget(d->link);
-    return PHI_ALLOW;
-}
-
-static bool prepare(struct deciding *d, struct client_snapshot *s)
-{
-    const struct gw_try *t = d->t;
-    struct phi_attr attrs[] = {
-        {PHI_LIT("addr"),        phi_value_string(d->a, t->addr)       },
-        {PHI_LIT("application"), phi_value_string(d->a, t->application)}
-    };
-    PHI_BUF(json, PHI_MAX_REQUEST_BODY);
-    gw_entities_json(t->actions, t->n, &json);
-    d->bundle = client_snapshot_bundle(s);
-    d->seen = phi_value_record(d->a, attrs, sizeof attrs / sizeof *attrs);
-    d->entities = phi_entities_open(client_snapshot_entities(s), DECIDE_MEMORY);
-    return d->entities != NULL && d->seen != NULL && phi_buf_ok(&json) &&
-           phi_entities_add_text(d->entities, phi_buf_view(&json), NULL) == PHI_OK;
-}
-
-static bool all_cached(struct gw_link *l, const struct gw_try *t)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        PHI_BUF(key, 8192);
-        struct phi_view k = cache_key(t, &t->actions[i], &key);
-        if (!phi_buf_ok(&key) || phi_map_get(l->allowed, k) == NULL)
-            return false;
-    }
-    return true;
-}
-
-static enum phi_verdict decide_all(struct deciding *d, struct phi_buf *reason)
-{
-    enum phi_verdict verdict = PHI_ALLOW;
-    for (size_t i = 0; i < d->t->n; i++) {
-        switch (decide_pair(d, &d->t->actions[i], reason)) {
-        case PHI_ALLOW: break;
-        case PHI_NEEDS: verdict = PHI_NEEDS; break;
-        case PHI_DENY: return PHI_DENY;
-        }
-    }
-    return verdict;
-}
-
 static enum phi_verdict do_decide(void *ctx, const struct gw_try *t, struct phi_buf *reason)
 {
     struct gw_link *l = ctx;
     struct client_snapshot *s = current(l);
-    enum phi_verdict verdict = PHI_DENY;
-    if (s == NULL) {
-        phi_buf_adds(
-            reason,
-            client_link_forked(l->link)
-                ? "phid's log is not what it was; nothing is decided until an operator has looked"
-                : "phid cannot be reached, and what is known from it is too old to decide by");
-        return PHI_DENY;
-    }
-    if (all_cached(l, t))
-        return PHI_ALLOW;
-    PHI_ARENA(mem, DECIDE_MEMORY);
-    struct deciding d = {.link = l, .t = t, .a = &mem};
-    if (prepare(&d, s))
-        verdict = decide_all(&d, reason);
-    else
-        phi_buf_adds(reason, "not enough memory to decide");
-    phi_entities_close(d.entities);
-    return verdict;
+    if (s != NULL)
+        return gw_rules_decide(l->rules, s, t, reason);
+    phi_buf_adds(
+        reason,
+        client_link_forked(l->link)
+            ? "phid's log is not what it was; nothing is decided until an operator has looked"
+            : "phid cannot be reached, and what is known from it is too old to decide by");
+    return PHI_DENY;
 }
 
 /* --- handed through --- */
@@ -287,7 +151,7 @@ static bool do_fresh(void *ctx)
 static uint64_t do_decided(void *ctx)
 {
     struct gw_link *l = ctx;
-    return current(l) == NULL ? 0 : l->decided;
+    return current(l) == NULL ? 0 : gw_rules_number(l->rules);
 }
 
 static bool do_record(void *ctx, struct phi_view person, struct phi_view target,
