@@ -11,6 +11,8 @@
 #define API_CALL_MEMORY (48u * 1024 * 1024)
 #define API_ANSWER_MAX  (24u * 1024 * 1024)
 
+#define API_REQUEST_ID_MAX 128
+
 struct api_sub;
 struct api_server;
 
@@ -39,7 +41,7 @@ struct api_call {
     bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
     bool has_key;   /* a client certificate was verified: its key is `key` */
     struct phi_digest key;
-    char request_id[PHI_ID_LEN + 1];
+    char request_id[API_REQUEST_ID_MAX + 1]; /* of X-Request-Id, or made up */
 
     /* ---- while it runs ---- */
     struct phi_core *core;

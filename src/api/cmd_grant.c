@@ -127,38 +127,3 @@ enum phi_rc api_grant_return(struct api_call *c, struct phi_err *err)
 }
 
 /* AuthZEN's entities may carry `properties`; a caller may not assert any, so they are not looked at. */
-static enum phi_rc party_read(struct api_call *c, const char *key, struct phi_ref *ret,
-                              struct phi_err *err)
-{
-    const struct phi_json *v = phi_json_get(c->body, key);
-    PHI_TRY(phi_json_need_str(v, "type", &ret->type, err));
-    PHI_TRY(phi_json_need_str(v, "id", &ret->id, err));
-    if (!ret->type.n || !ret->id.n)
-        return phi_fail(err, PHI_EINPUT, "\"%s\" has a type and an id", key);
-    return PHI_OK;
-}
-
-enum phi_rc api_authzen_evaluate(struct api_call *c, struct phi_err *err)
-{
-    struct phi_question q = {0};
-    struct phi_evaluation e;
-    PHI_TRY(party_read(c, "subject", &q.subject, err));
-    PHI_TRY(party_read(c, "resource", &q.resource, err));
-    PHI_TRY(phi_json_need_str(phi_json_get(c->body, "action"), "name", &q.action, err));
-    PHI_TRY(api_body_text(c, "context", &q.context, err));
-    PHI_TRY(phi_evaluate(c->core, &c->arena, &c->actor, &q, &e, err));
-    struct phi_jw *w = api_answer(c, 200);
-    phi_jw_kb(w, "decision", e.verdict == PHI_ALLOW);
-    phi_jw_key(w, "context");
-    phi_jw_obj(w);
-    if (e.verdict != PHI_ALLOW)
-        phi_jw_kv(w, "reason", e.reason);
-    if (e.verdict == PHI_NEEDS) {
-        phi_jw_key(w, "needs");
-        api_w_needs(w, e.needs, e.n_needs);
-    }
-    api_w_policies(w, e.policies, e.n_policies);
-    phi_jw_end(w);
-    phi_jw_end(w);
-    return PHI_OK;
-}

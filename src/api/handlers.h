@@ -19,7 +19,8 @@
                                 X(gw_enroll) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
                                 X(gw_request_get)                                                  \
                                     X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack)              \
-                                        X(authzen_evaluate)
+                                        X(authzen_evaluate) X(authzen_evaluations) X(authzen_subjects) X(authzen_resources) X(authzen_actions) \
+                                        X(authzen_metadata) X(entities_put) X(entity_list) X(entity_remove)
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);
 API_HANDLERS(X)
 #undef X

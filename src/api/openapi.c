@@ -34,7 +34,7 @@ static void member_schema(struct phi_jw *w, struct phi_view type)
     phi_jw_end(w);
 }
 
-static void body_write(struct phi_jw *w, const char *list)
+static void body_write(struct phi_jw *w, const char *list, bool open)
 {
     struct api_member m;
     struct phi_view rest = phi_view_of(list);
@@ -48,7 +48,7 @@ static void body_write(struct phi_jw *w, const char *list)
     phi_jw_key(w, "schema");
     phi_jw_obj(w);
     phi_jw_kc(w, "type", "object");
-    phi_jw_kb(w, "additionalProperties", false);
+    phi_jw_kb(w, "additionalProperties", open);
     phi_jw_key(w, "required");
     phi_jw_arr(w);
     while (api_member_next(&rest, &m))
@@ -152,7 +152,7 @@ static void operation_write(struct phi_jw *w, const struct api_route *r)
     security_write(w, r->right);
     parameters_write(w, r);
     if (r->body)
-        body_write(w, r->body);
+        body_write(w, r->body, r->flags & API_OPEN);
     phi_jw_key(w, "responses");
     phi_jw_obj(w);
     response_write(w, "2XX", "Done; docs/api.md gives the members",

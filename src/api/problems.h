@@ -13,6 +13,8 @@
       "Send one JSON object; docs/api.md and /v1/openapi.json say which members.")                 \
     X(BAD_TYPE, 415, "input.content-type", "The body must be application/json",                    \
       "Send `Content-Type: application/json`.")                                                    \
+    X(NOT_JSON, 400, "input.not-json", "The body must be application/json",                      \
+      "Send `Content-Type: application/json`.")                                                    \
     X(TOO_LARGE, 413, "input.too-large", "The body is too large", "Send less.")                    \
     X(BAD_HOST, 421, "http.host", "This server does not go by that name",                          \
       "Use the url in phid.yaml, or add the name to `hosts` there.")                               \
@@ -80,6 +82,7 @@
       "Take phi's own actions from the schema of `phi policy init`.")                              \
     X(RIGHTS_LOCKOUT, 409, "rights.lockout", "Nobody could run phi any more",                      \
       "Give the right that `detail` names to somebody first.")                                     \
+    X(ENTITY_UNKNOWN, 404, "entity.unknown", "There is no such entity", "`GET /v1/entities` lists them.") \
     X(TARGET_UNKNOWN, 404, "target.unknown", "There is no such target", "`phi target` lists them.") \
     X(PERSON_UNKNOWN, 404, "person.unknown", "There is no such person",                            \
       "Check the name; an administrator can list people.")                                         \

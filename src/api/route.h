@@ -35,7 +35,9 @@ enum api_flags {
     API_FORM = 1,   /* the body is a form from our own page, not JSON */
     API_STREAM = 2, /* answers with server-sent events */
     API_LOCAL = 4,  /* answered on the loop's thread, never touches core */
-    API_RAW = 8     /* answers something else than JSON */
+    API_RAW = 8,    /* answers something else than JSON */
+    API_OPEN = 16   /* as AuthZEN has it: unknown members and parameters are ignored, any JSON number is taken, and what is
+                       no JSON is a 400 */
 };
 
 struct api_route {

@@ -141,9 +141,12 @@ enum phi_rc api_body_check(const struct api_route *r, const struct phi_json *bod
     if (!body || body->kind != PHI_JSON_OBJ)
         return phi_fail(err, PHI_EINPUT, "the body must be a JSON object");
     for (size_t i = 0; i < body->n; i++) {
-        if (!member_find(r->body, body->keys[i], &m))
+        if (!member_find(r->body, body->keys[i], &m)) {
+            if (r->flags & API_OPEN)
+                continue;
             return phi_fail(err, PHI_EINPUT, "\"" PHI_FMT "\" is not known here",
                             PHI_ARG(phi_view_upto(body->keys[i], 64)));
+        }
         const char *type = type_wrong(&body->items[i], m.type);
         if (type)
             return phi_fail(err, PHI_EINPUT, "\"" PHI_FMT "\" must be %s", PHI_ARG(m.name), type);

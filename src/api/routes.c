@@ -94,7 +94,19 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/gateway/acks", GATEWAY, G, api_gw_ack, "Confirms that work was cut", "seq:int!", NULL, 0 },
 
     /* ---- AuthZEN ---- */
+    { "GET", "/.well-known/authzen-configuration", NONE, P, api_authzen_metadata, "AuthZEN: where this decision point answers", NULL, NULL, API_LOCAL | API_OPEN },
     { "POST", "/access/v1/evaluation", MAY(SEE), P, api_authzen_evaluate, "AuthZEN Access Evaluation; never consumes",
-      "subject:obj! action:obj! resource:obj! context:obj", NULL, 0 },
+      "subject:obj! action:obj! resource:obj! context:obj", NULL, API_OPEN },
+    { "POST", "/access/v1/evaluations", MAY(SEE), P, api_authzen_evaluations, "AuthZEN Access Evaluations: several questions at once",
+      "subject:obj action:obj resource:obj context:obj evaluations:arr options:obj", NULL, API_OPEN },
+    { "POST", "/access/v1/search/subject", MAY(SEE), P, api_authzen_subjects, "AuthZEN Subject Search: who may",
+      "subject:obj! action:obj! resource:obj! context:obj page:obj", NULL, API_OPEN },
+    { "POST", "/access/v1/search/resource", MAY(SEE), P, api_authzen_resources, "AuthZEN Resource Search: on what",
+      "subject:obj! action:obj! resource:obj! context:obj page:obj", NULL, API_OPEN },
+    { "POST", "/access/v1/search/action", MAY(SEE), P, api_authzen_actions, "AuthZEN Action Search: which actions",
+      "subject:obj! resource:obj! action:obj context:obj page:obj", NULL, API_OPEN },
+    { "PUT", "/v1/entities", MAY(TARGETS), P, api_entities_put, "Tells entities of an application's own types", "entities:arr!", NULL, 0 },
+    { "GET", "/v1/entities", MAY(TARGETS), P, api_entity_list, "Lists them", NULL, "type limit cursor", 0 },
+    { "DELETE", "/v1/entities/{type}/{id}", MAY(TARGETS), P, api_entity_remove, "Takes one away", NULL, NULL, 0 },
 };
 const size_t api_routes_n = sizeof(api_routes) / sizeof(api_routes[0]);

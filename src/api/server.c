@@ -256,9 +256,10 @@ static enum api_problem body_take(struct exchange *x, struct phi_err *err)
     if (!c->route->body)
         return API_OK;
     if (!type_is_json(x->req))
-        return API_BAD_TYPE;
+        return open ? API_NOT_JSON : API_BAD_TYPE;
     body = kept(c, body);
-    if (phi_json_read(&c->arena, body, PHI_JSON_STRICT, "body", &c->body, err) != PHI_OK)
+    bool open = c->route->flags & API_OPEN;
+    if (phi_json_read(&c->arena, body, open ? PHI_JSON_INT64 | PHI_JSON_REALS : PHI_JSON_STRICT, "body", &c->body, err) != PHI_OK)
         return API_BAD_JSON;
     return api_body_check(c->route, c->body, err) == PHI_OK ? API_OK : API_BAD_INPUT;
 }
@@ -293,6 +294,20 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
 static struct exchange *exchange_make(struct api_server *s, struct net_http_req *r)
 {
     uint8_t bits[10];
+/* The caller's own, where it is harmless in a log line; else the one made up. */
+static void request_id_take(struct exchange *x)
+{
+    struct phi_view v;
+    if (net_http_header_count(x->req, "x-request-id") != 1 || !net_http_header(x->req, "x-request-id", &v) || !v.n ||
+        v.n >= sizeof(x->call.request_id))
+        return;
+    for (size_t i = 0; i < v.n; i++)
+        if (v.p[i] < 0x20 || v.p[i] > 0x7e)
+            return;
+    memcpy(x->call.request_id, v.p, v.n);
+    x->call.request_id[v.n] = 0;
+}
+
     struct exchange *x = calloc(1, sizeof(*x));
     if (!x)
         return NULL;
@@ -306,7 +321,8 @@ static struct exchange *exchange_make(struct api_server *s, struct net_http_req 
     phi_buf_init(&x->call.out, API_ANSWER_MAX);
     phi_random(bits, sizeof(bits));
     struct phi_id id = phi_id_make((uint64_t)phi_now_wall_ms(), bits);
-    memcpy(x->call.request_id, id.s, sizeof(x->call.request_id));
+    memcpy(x->call.request_id, id.s, sizeof(id.s));
+    request_id_take(x);
     return x;
 }
 
