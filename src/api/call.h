@@ -14,6 +14,7 @@
 #define API_REQUEST_ID_MAX 128
 
 struct api_sub;
+struct api_reports;
 struct api_server;
 
 /* What handlers need of the server; set once at the start, then only read. */
@@ -23,6 +24,8 @@ struct api_env {
     const char *cookie; /* "phi_session" or "__Host-phi_session" */
     struct phi_ca *ca;
     struct phi_view log_key; /* verifier key line, with its newline */
+    const struct api_secrets *secrets; /* for signatures of chats; NULL: none */
+    struct api_reports *reports; /* of gateways, for `phi doctor` (doctor.h); core thread only */
 };
 
 struct api_call {
@@ -31,6 +34,9 @@ struct api_call {
     struct api_server *server; /* for API_LOCAL handlers only */
     const struct api_route *route;
     bool from_loopback;
+    char peer[64];         /* address of the client */
+    struct phi_view agent; /* User-Agent */
+    struct phi_view form;  /* API_FORM: the body as it came */
     struct phi_arena arena;
     struct phi_view params[API_PARAMS];
     struct phi_view query;       /* raw, checked against the row */
@@ -38,6 +44,8 @@ struct api_call {
     struct phi_view token;       /* session secret, "" when none came */
     struct phi_view csrf;        /* X-Phi-CSRF */
     struct phi_view idempotency; /* Idempotency-Key */
+    struct phi_view raw, signature, stamp; /* API_SIGNED: the body, X-Slack-Signature, X-Slack-Request-Timestamp */
+    struct phi_view why;         /* Phi-Why: the reason of a change that waits for its approval */
     bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
     bool has_key;   /* a client certificate was verified: its key is `key` */
     struct phi_digest key;
@@ -49,6 +57,7 @@ struct api_call {
     struct phi_person person;
     struct phi_session session;
     enum api_problem problem; /* a handler's own, before it returns an error */
+    bool filing;              /* the policy wants this change approved: api_change_file answers instead of the handler */
 
     /* ---- the answer ---- */
     int status;

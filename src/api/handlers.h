@@ -18,8 +18,10 @@
                             X(log_proof) X(log_entries) X(log_tile) X(log_bundle) X(log_receipt) X(events_person) X(events_gateway)         \
                                 X(gw_enroll) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
                                 X(gw_request_get)                                                  \
-                                    X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack)              \
-                                        X(authzen_evaluate) X(authzen_evaluations) X(authzen_subjects) X(authzen_resources) X(authzen_actions) \
+                                    X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack) X(gw_report) X(doctor)              \
+                                        X(authzen_evaluate)                                                            \
+    X(channel_list) X(channel_put) X(channel_del) X(channel_switch) X(channel_test) X(contact_list) X(contact_put) X(contact_del)   \
+    X(notification_dead) X(notification_waiting) X(notification_resend) X(chat_slack) X(authzen_evaluations) X(authzen_subjects) X(authzen_resources) X(authzen_actions) \
                                         X(authzen_metadata) X(entities_put) X(entity_list) X(entity_remove)
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);
 API_HANDLERS(X)

@@ -120,6 +120,16 @@
       "Check the id; `GET /v1/delegations` lists yours.")                                          \
     X(DELEGATION_SELF, 400, "delegation.self", "One delegates to somebody else", "Name another person.") \
     X(DELEGATION_QUOTA, 429, "delegation.quota", "Too many of your delegations are live", "End some first.") \
+    X(CHANNEL_UNKNOWN, 404, "channel.unknown", "There is no such channel", "`phi channel` lists them.") \
+    X(CHANNEL_KIND, 409, "channel.kind", "The channel is of another kind", "Remove it first, or choose another name.") \
+    X(CHANNEL_OFF, 409, "channel.off", "The channel is off", "Switch it on first: `phi channel on NAME`.") \
+    X(CHANNEL_QUOTA, 429, "channel.quota", "There are too many channels", "Remove one first.")     \
+    X(CONTACT_UNKNOWN, 404, "contact.unknown", "phi knows no such contact", "`phi contact set PERSON KIND ADDRESS` sets one.") \
+    X(CONTACT_TAKEN, 409, "contact.taken", "That address is somebody else's", "Remove it there first.") \
+    X(MESSAGE_UNKNOWN, 404, "message.unknown", "There is no such message for you", "`phi notify` lists what could not be sent.") \
+    X(MESSAGE_SENT, 409, "message.sent", "The message is being sent, or was", "Nothing to do.")    \
+    X(BAD_SIGNATURE, 401, "chat.signature", "The signature is not a known chat's, or is too old",  \
+      "Compare the app's signing secret with phid.yaml's, and the clocks.")                        \
     X(CREDENTIAL_UNKNOWN, 404, "credential.unknown", "There is no such credential of yours", "Check the id.") \
     X(GATEWAY_UNKNOWN, 404, "gateway.unknown", "There is no such gateway", "`phi gateway` lists them.") \
     X(GROUP_NOT_MEMBER, 404, "group.not-member", "They are not in that group", "Nothing to do.")   \

@@ -36,8 +36,10 @@ enum api_flags {
     API_STREAM = 2, /* answers with server-sent events */
     API_LOCAL = 4,  /* answered on the loop's thread, never touches core */
     API_RAW = 8,    /* answers something else than JSON */
-    API_OPEN = 16   /* as AuthZEN has it: unknown members and parameters are ignored, any JSON number is taken, and what is
+    API_OPEN = 16,  /* as AuthZEN has it: unknown members and parameters are ignored, any JSON number is taken, and what is
                        no JSON is a 400 */
+    API_CHANGE = 32, /* a change of phi itself: where the policy wants it approved, it is filed as a request */
+    API_SIGNED = 64  /* the body is kept as it came: its signature, not a session, says who sent it */
 };
 
 struct api_route {

@@ -23,19 +23,21 @@ const struct api_route api_routes[] = {
     { "DELETE", "/v1/sessions/current", SELF, P, api_session_end, "Signs out", NULL, NULL, 0 },
     { "GET", "/v1/whoami", SELF, P, api_whoami, "Who is signed in, and with which rights", NULL, NULL, 0 },
 
+    { "GET", "/v1/doctor", MAY(SEE), P, api_doctor, "What `phi doctor` looks at: the log, gateways, their targets", NULL, NULL, 0 },
+
     /* ---- people, groups, targets, gateways, policy ---- */
-    { "POST", "/v1/people", MAY(PEOPLE), P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, 0 },
+    { "POST", "/v1/people", MAY(PEOPLE), P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, API_CHANGE },
     { "GET", "/v1/people", MAY(SEE_PEOPLE), P, api_person_list, "Lists people with their groups", NULL, NULL, 0 },
-    { "POST", "/v1/people/{person}/forget", MAY(PEOPLE), P, api_person_forget, "Erases a person's names and texts; the log stays whole", NULL, NULL, 0 },
-    { "POST", "/v1/groups/{group}/members", MAY(GROUPS), P, api_member_add, "Puts a person into a group", "person:str!", NULL, 0 },
-    { "DELETE", "/v1/groups/{group}/members/{person}", MAY(GROUPS), P, api_member_del, "Takes a person out of a group", NULL, NULL, 0 },
-    { "POST", "/v1/accounts", MAY(PEOPLE), P, api_account_add, "Links a second account name to a person", "name:str! person:str!", NULL, 0 },
+    { "POST", "/v1/people/{person}/forget", MAY(PEOPLE), P, api_person_forget, "Erases a person's names and texts; the log stays whole", NULL, NULL, API_CHANGE },
+    { "POST", "/v1/groups/{group}/members", MAY(GROUPS), P, api_member_add, "Puts a person into a group", "person:str!", NULL, API_CHANGE },
+    { "DELETE", "/v1/groups/{group}/members/{person}", MAY(GROUPS), P, api_member_del, "Takes a person out of a group", NULL, NULL, API_CHANGE },
+    { "POST", "/v1/accounts", MAY(PEOPLE), P, api_account_add, "Links a second account name to a person", "name:str! person:str!", NULL, API_CHANGE },
     { "POST", "/v1/links", MAY(PEOPLE), P, api_link_make, "Makes a one-time sign-in link for a person", "person:str!", NULL, 0 },
-    { "POST", "/v1/targets", MAY(TARGETS), P, api_target_add, "Adds a target", "name:str! kind:str! address:str! database:str", NULL, 0 },
+    { "POST", "/v1/targets", MAY(TARGETS), P, api_target_add, "Adds a target", "name:str! kind:str! address:str! database:str", NULL, API_CHANGE },
     { "GET", "/v1/targets", MAY(SEE), P, api_target_list, "Lists targets", NULL, NULL, 0 },
     { "POST", "/v1/gateways", MAY(TARGETS), P, api_gateway_add, "Adds a gateway and makes its enrolment code", "name:str! targets:strs!", NULL, 0 },
     { "GET", "/v1/gateways", MAY(SEE_PEOPLE), P, api_gateway_list, "Lists gateways", NULL, NULL, 0 },
-    { "PUT", "/v1/bundle", MAY(POLICY), P, api_bundle_put, "Makes a policy bundle live", "schema:str! policies:str! requirements:str!", NULL, 0 },
+    { "PUT", "/v1/bundle", MAY(POLICY), P, api_bundle_put, "Makes a policy bundle live", "schema:str! policies:str! requirements:str!", NULL, API_CHANGE },
     { "GET", "/v1/bundle", MAY(SEE), P, api_bundle_get, "The live policy bundle", NULL, NULL, 0 },
     { "POST", "/v1/credentials", MAY(ASK), P, api_credential_make, "Makes a short-lived credential for a target", "target:str!", NULL, 0 },
 
@@ -74,6 +76,20 @@ const struct api_route api_routes[] = {
     { "GET", "/tile/entries/{path*}", MAY(READ_LOG), P, api_log_bundle, "C2SP tlog-tiles: an entry bundle", NULL, NULL, API_RAW },
     { "GET", "/tile/{path*}", NONE, P, api_log_tile, "C2SP tlog-tiles: a tile of hashes", NULL, NULL, API_RAW },
 
+    /* ---- telling people ---- */
+    { "GET", "/v1/channels", MAY(OPERATE), P, api_channel_list, "Lists the channels that tell people, and how they fare", NULL, NULL, 0 },
+    { "PUT", "/v1/channels/{name}", MAY(OPERATE), P, api_channel_put, "Adds or changes a channel", "kind:str! settings:obj!", NULL, API_CHANGE },
+    { "DELETE", "/v1/channels/{name}", MAY(OPERATE), P, api_channel_del, "Removes a channel with what waits for it", NULL, NULL, API_CHANGE },
+    { "POST", "/v1/channels/{name}/switch", MAY(OPERATE), P, api_channel_switch, "Switches a channel on or off", "on:bool! why:str", NULL, API_CHANGE },
+    { "POST", "/v1/channels/{name}/test", MAY(OPERATE), P, api_channel_test, "Sends a message that says that the channel works", NULL, NULL, 0 },
+    { "GET", "/v1/contacts", MAY(SEE), P, api_contact_list, "Where people are reached: one's own, or everybody's for who may list people", NULL, NULL, 0 },
+    { "PUT", "/v1/people/{person}/contacts/{kind}", MAY(PEOPLE), P, api_contact_put, "Sets where a person is reached, and from where they may answer", "address:str!", NULL, API_CHANGE },
+    { "DELETE", "/v1/people/{person}/contacts/{kind}", MAY(PEOPLE), P, api_contact_del, "Removes it", NULL, NULL, API_CHANGE },
+    { "GET", "/v1/notifications/dead", MAY(SEE), P, api_notification_dead, "Messages that could not be sent: one's own, or all for operators", NULL, "limit", 0 },
+    { "GET", "/v1/notifications/waiting", MAY(SEE), P, api_notification_waiting, "Messages that wait to be sent", NULL, "limit", 0 },
+    { "POST", "/v1/notifications/{id}/resend", MAY(SEE), P, api_notification_resend, "Sends such a message again", NULL, NULL, 0 },
+    { "POST", "/v1/chat/slack", NONE, P, api_chat_slack, "Slack's interactive callbacks, by their signature", NULL, NULL, API_SIGNED | API_RAW },
+
     /* ---- events ---- */
     { "GET", "/v1/events", MAY(SEE), P, api_events_person, "What changes, as it changes", NULL, NULL, API_STREAM | API_RAW },
     { "GET", "/v1/events", GATEWAY, G, api_events_gateway, "What a gateway must know, as it happens", NULL, NULL, API_STREAM | API_RAW },
@@ -92,6 +108,8 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/claims/{id}/outcome", GATEWAY, G, api_gw_outcome, "Says what became of a claim", "outcome:str! tag:str rows:int bytes:int", NULL, 0 },
     { "POST", "/v1/gateway/records", GATEWAY, G, api_gw_records, "Records plain allows", "batch:int! records:arr!", NULL, 0 },
     { "POST", "/v1/gateway/acks", GATEWAY, G, api_gw_ack, "Confirms that work was cut", "seq:int!", NULL, 0 },
+    { "POST", "/v1/gateway/report", GATEWAY, G, api_gw_report, "Says where the targets are and what they run, for `phi doctor`",
+      "targets:arr! certificate_ends_ms:int!", NULL, 0 },
 
     /* ---- AuthZEN ---- */
     { "GET", "/.well-known/authzen-configuration", NONE, P, api_authzen_metadata, "AuthZEN: where this decision point answers", NULL, NULL, API_LOCAL | API_OPEN },

@@ -1,3 +1,4 @@
+#include "api/change.h"
 #include "api/server.h"
 
 #include <stdio.h>
@@ -165,7 +166,7 @@ static enum phi_rc call_run(struct phi_core *core, void *arg, struct phi_err *er
     struct api_call *c = &((struct exchange *)arg)->call;
     c->core = core;
     PHI_TRY(api_admit(c, err));
-    PHI_TRY(c->route->handler(c, err));
+    PHI_TRY(c->filing ? api_change_file(c, err) : c->route->handler(c, err));
     return phi_arena_ok(&c->arena) ? PHI_OK
                                    : phi_fail(err, PHI_ELIMIT, "this takes too much memory");
 }
@@ -222,8 +223,16 @@ static void token_take(struct exchange *x)
     }
     if (net_http_header(x->req, "x-phi-csrf", &v))
         c->csrf = kept(c, v);
+    if (net_http_header(x->req, "user-agent", &v))
+        c->agent = kept(c, phi_view_upto(v, 200));
     if (net_http_header(x->req, "idempotency-key", &v))
         c->idempotency = kept(c, v);
+    if (net_http_header(x->req, "x-slack-signature", &v))
+        c->signature = kept(c, v);
+    if (net_http_header(x->req, "x-slack-request-timestamp", &v))
+        c->stamp = kept(c, v);
+    if (net_http_header(x->req, "phi-why", &v))
+        c->why = kept(c, v);
 }
 
 /* What a browser sends with a cookie, or from the form, must come from our own pages. */
@@ -253,12 +262,16 @@ static enum api_problem body_take(struct exchange *x, struct phi_err *err)
 {
     struct api_call *c = &x->call;
     struct phi_view body = net_http_body(x->req);
+    if (c->route->flags & API_SIGNED)
+        c->raw = kept(c, body);
+    if (c->route->flags & API_FORM)
+        c->form = kept(c, body);
     if (!c->route->body)
         return API_OK;
+    bool open = c->route->flags & API_OPEN;
     if (!type_is_json(x->req))
         return open ? API_NOT_JSON : API_BAD_TYPE;
     body = kept(c, body);
-    bool open = c->route->flags & API_OPEN;
     if (phi_json_read(&c->arena, body, open ? PHI_JSON_INT64 | PHI_JSON_REALS : PHI_JSON_STRICT, "body", &c->body, err) != PHI_OK)
         return API_BAD_JSON;
     return api_body_check(c->route, c->body, err) == PHI_OK ? API_OK : API_BAD_INPUT;
@@ -273,7 +286,7 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
     memcpy(c->params, m->params, sizeof(c->params));
     c->route = m->route;
     c->query = kept(c, net_http_query(x->req));
-    if (c->query.n && !api_query_check(&c->arena, c->route, c->query, &bad)) {
+    if (c->query.n && !(m->route->flags & API_OPEN) && !api_query_check(&c->arena, c->route, c->query, &bad)) {
         phi_fail(err, PHI_EINPUT,
                  "the query's \"" PHI_FMT
                  "\" is not known here, stands twice, or is not well encoded",
@@ -291,9 +304,6 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
     return p == API_OK && !phi_arena_ok(&c->arena) ? API_TOO_LARGE : p;
 }
 
-static struct exchange *exchange_make(struct api_server *s, struct net_http_req *r)
-{
-    uint8_t bits[10];
 /* The caller's own, where it is harmless in a log line; else the one made up. */
 static void request_id_take(struct exchange *x)
 {
@@ -308,6 +318,9 @@ static void request_id_take(struct exchange *x)
     x->call.request_id[v.n] = 0;
 }
 
+static struct exchange *exchange_make(struct api_server *s, struct net_http_req *r)
+{
+    uint8_t bits[10];
     struct exchange *x = calloc(1, sizeof(*x));
     if (!x)
         return NULL;
@@ -316,6 +329,7 @@ static void request_id_take(struct exchange *x)
     x->job.arg = x;
     x->call.env = s->o.env;
     x->call.server = s;
+    snprintf(x->call.peer, sizeof(x->call.peer), "%s", net_http_peer_host(r));
     x->call.from_loopback = net_host_is_loopback(net_http_peer_host(r));
     phi_arena_init(&x->call.arena, API_CALL_MEMORY);
     phi_buf_init(&x->call.out, API_ANSWER_MAX);

@@ -29,6 +29,13 @@ void phi_arena_done(struct phi_arena *a)
     *a = (struct phi_arena){ .limit = a->limit };
 }
 
+void phi_arena_wipe(struct phi_arena *a)
+{
+    for (struct phi_arena_block *b = a->head; b; b = b->next)
+        explicit_bzero(b->bytes, b->size);
+    phi_arena_done(a);
+}
+
 void phi_arena_reset(struct phi_arena *a)
 {
     struct phi_arena_block *most = a->head;

@@ -19,6 +19,7 @@ struct phi_arena {
 
 void phi_arena_init(struct phi_arena *a, size_t limit);
 void phi_arena_done(struct phi_arena *a);  /* frees all; the arena can be used again, empty */
+void phi_arena_wipe(struct phi_arena *a);  /* likewise, overwritten first: it held a secret */
 /* Empty and good again; its largest block is kept, so that what fitted before needs no allocation. */
 void phi_arena_reset(struct phi_arena *a);
 bool phi_arena_ok(const struct phi_arena *a);
