@@ -143,7 +143,7 @@ int cli_request_wait(struct cli *c, struct phi_view id, struct client_reply *r);
 int cli_request_status(const struct phi_json *r); /* exit code of its status */
 
 int cli_do_login(struct cli *c), cli_do_logout(struct cli *c), cli_do_whoami(struct cli *c), cli_do_status(struct cli *c);
-int cli_do_connect(struct cli *c);
+int cli_do_connect(struct cli *c), cli_do_doctor(struct cli *c);
 int cli_do_request(struct cli *c), cli_do_inbox(struct cli *c), cli_do_show(struct cli *c), cli_do_approve(struct cli *c);
 int cli_do_deny(struct cli *c), cli_do_cancel(struct cli *c), cli_do_revoke(struct cli *c);
 int cli_do_grants(struct cli *c), cli_do_return(struct cli *c), cli_do_review(struct cli *c);

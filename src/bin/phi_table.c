@@ -48,6 +48,7 @@ const struct cli_cmd cli_cmds[] = {
     { "logout", NULL, "", 0, 0, 0, "Sign out and forget the session", cli_do_logout, false },
     { "whoami", NULL, "", 0, 0, 0, "Say who is signed in, and with which groups", cli_do_whoami, false },
     { "status", NULL, "", 0, 0, 0, "What waits for you, and which rights you hold", cli_do_status, false },
+    { "doctor", NULL, "", 0, 0, 0, "Look for what is wrong, and say how to mend it: clocks, certificates, leases, ways round phi", cli_do_doctor, false },
     { "connect", NULL, "TARGET [-- ARGUMENT...]", 1, 1, OB(PRINT), "Open a client on a target with a short-lived credential",
       cli_do_connect, true },
     { "request", NULL, "ACTION... RESOURCE…", 2, 32, OB(FOR) | OB(USES) | OB(WHY) | OB(TICKET) | OB(TARGET) | OB(WAIT) | OB(GLASS) | OB(WATCH),

@@ -2,6 +2,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/change.h"
+#include "api/doctor.h"
 #include "api/server.h"
 #include "base/logline.h"
 #include "base/notify.h"
@@ -15,6 +17,8 @@ struct phid {
     const struct phid_config *config;
     struct phid_data data;
     struct api_env env;
+    struct api_reports reports;
+    struct phi_changer changer;
     struct net_loop *loop;
     struct net_tls *tls, *people_tls;
     struct net_signal *reread;
@@ -184,6 +188,7 @@ static void env_fill(struct phid *p)
                               .secure = secure,
                               .ca = p->data.ca,
                               .cookie = secure ? "__Host-phi_session" : "phi_session",
+                              .reports = &p->reports,
                               .log_key = phi_view_of(p->data.key_line)};
 }
 
@@ -199,7 +204,9 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     p->hub = api_hub_open(p->loop);
     if (!p->hub)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
+    p->changer = (struct phi_changer){&p->env, api_change_make};
     struct api_engine_opts o = {.loop = p->loop,
+                                .changer = &p->changer,
                                 .store = p->data.store,
                                 .origin = p->data.origin,
                                 .key = p->data.key_line,
@@ -261,6 +268,7 @@ static void stop(struct phid *p)
         net_post(p->loop, all_over, p);
         net_loop_run(p->loop);
     }
+    api_reports_free(&p->reports);
     phid_data_close(&p->data); /* before the loop's end, which waits for clients that are slow to leave */
     api_hub_close(p->hub);
     net_timer_close(p->beats);

@@ -142,6 +142,7 @@ static enum phi_rc load(const char *dir, struct client_identity *id, struct phi_
     PHI_TRY(phi_file_read_secret(path, PEM_MAX, &id->key_pem, err));
     PHI_TRY(net_cert_read(phi_buf_view(&id->cert_pem), &cert, err));
     memcpy(id->name, cert.name, sizeof id->name);
+    id->certificate_ends_ms = cert.ends_ms;
     return PHI_OK;
 }
 

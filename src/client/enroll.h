@@ -14,6 +14,7 @@ enum phi_rc client_enroll(struct net_loop *loop, const char *url, const char *co
 struct client_identity {
     struct phi_buf key_pem, cert_pem, ca_pem;
     char name[129];
+    int64_t certificate_ends_ms; /* wall clock */
 };
 /* PHI_ENOTFOUND when the folder holds no enrolment; refuses a key that others may read. */
 enum phi_rc client_identity_load(const char *state_dir, struct client_identity *ret, struct phi_err *err);

@@ -314,6 +314,7 @@ static enum phi_rc open_api(struct client_link *l, const struct client_link_opts
     struct client_identity id;
     PHI_TRY(client_identity_load(o->state_dir, &id, err));
     memcpy(l->name, id.name, sizeof l->name);
+    l->certificate_ends_ms = id.certificate_ends_ms;
     struct client_opts c = { .ca_pem = phi_buf_view(&id.ca_pem),
                              .cert_pem = phi_buf_view(&id.cert_pem),
                              .key_pem = phi_buf_view(&id.key_pem) };

@@ -63,6 +63,7 @@ struct client_act { /* what is tried; JSON members are text that the caller wrot
     struct phi_view context;    /* {…}; empty: {} */
     struct phi_view addr, application, why; /* requests only */
     int64_t hold_ms;            /* requests only */
+    int64_t statements;         /* claims only: how many will run; 0: one */
     const struct phi_digest *digest, *act; /* claims only; NULL: absent */
 };
 
@@ -88,6 +89,7 @@ struct client_claim {
     enum client_answer_kind kind; /* ALLOW: claimed; DENY: not */
     char id[64];
     int64_t ends_boot_ms;         /* CLOCK_BOOTTIME, from when the claim was sent */
+    int64_t rows_left, bytes_left; /* most that may pass; -1: not bounded */
     struct phi_err err;
     char code[64];
     bool unreachable;             /* unknown at phid; the use may be spent. An outcome "unsent" is sent by the link
@@ -103,10 +105,12 @@ void client_ask_cancel(struct client_ask *a);
 /* The waiter left during the hold; retried until acknowledged. */
 void client_link_leave(struct client_link *l, struct phi_view request, struct phi_view waiter);
 /* Retried until acknowledged, in order. `outcome`: done, failed, unsent, unknown. `tag` may be empty,
- * rows < 0 absent. False: too many wait (10,000): refuse new work. */
+ * rows < 0 absent; bytes: what passed of data, 0: none. False: too many wait (10,000): refuse new work. */
 bool client_link_outcome(struct client_link *l, const char *claim, const char *outcome, struct phi_view tag,
-                         int64_t rows);
+                         int64_t rows, int64_t bytes);
 void client_link_ack(struct client_link *l, int64_t seq); /* the ended grant's work is gone */
+/* What this gateway says of itself and its targets (a JSON list, docs/api.md); once, while nothing else waits. */
+void client_link_report(struct client_link *l, struct phi_view targets_json);
 
 /* ---- Records of what the gateway decides alone ---- */
 /* Equal ones (principal, target, session, actions, bundle) of a batch are one record: how many, when the first and the

@@ -45,6 +45,7 @@ struct client_link {
     size_t n_nodes, moves; /* moves: since the last snapshot */
     int64_t hurried_ms;
     char name[129];
+    int64_t certificate_ends_ms; /* wall clock */
     char *state_dir;
     const struct client_link_events *events;
     void *ctx;

@@ -117,7 +117,8 @@ void client_link_leave(struct client_link *l, struct phi_view request, struct ph
         PHI_LOG(ERROR, "a leave was lost; the request lives until it expires", NULL, "%s", "");
 }
 
-bool client_link_outcome(struct client_link *l, const char *claim, const char *outcome, struct phi_view tag, int64_t rows)
+bool client_link_outcome(struct client_link *l, const char *claim, const char *outcome, struct phi_view tag, int64_t rows,
+                         int64_t bytes)
 {
     PHI_BUF(path, 1024);
     PHI_BUF(body, 4096);
@@ -132,6 +133,8 @@ bool client_link_outcome(struct client_link *l, const char *claim, const char *o
         phi_jw_kv(&w, "tag", phi_view_upto(tag, 256));
     if (rows >= 0)
         phi_jw_ki(&w, "rows", rows);
+    if (bytes > 0)
+        phi_jw_ki(&w, "bytes", bytes);
     phi_jw_end(&w);
     /* The outcome is kept in any case; false tells the caller to begin nothing new. */
     return link_queue_put(l, phi_buf_view(&path), phi_buf_view(&body)) && l->queue.n < QUEUE_MAX;
@@ -147,4 +150,19 @@ void client_link_ack(struct client_link *l, int64_t seq)
     phi_jw_end(&w);
     if (!link_queue_put(l, PHI_LIT("/v1/gateway/acks"), phi_buf_view(&body)))
         PHI_LOG(ERROR, "an acknowledgement was lost; phid says the end again", NULL, "%s", "");
+}
+
+void client_link_report(struct client_link *l, struct phi_view targets_json)
+{
+    PHI_BUF(body, 32 * 1024);
+    struct phi_jw w;
+    if (l->queue.n > 0) /* what must arrive goes first; a report is said again */
+        return;
+    phi_jw_init(&w, &body);
+    phi_jw_obj(&w);
+    phi_jw_ki(&w, "certificate_ends_ms", l->certificate_ends_ms);
+    phi_jw_key(&w, "targets");
+    phi_jw_raw(&w, targets_json);
+    phi_jw_end(&w);
+    link_queue_put(l, PHI_LIT("/v1/gateway/report"), phi_buf_view(&body));
 }

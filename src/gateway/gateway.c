@@ -6,7 +6,8 @@
 #include "base/logline.h"
 #include "gateway/session.h"
 
-#define TICK_MS 1000
+#define TICK_MS      1000
+#define REPORT_TICKS 30
 
 static void on_tick(void *ctx)
 {
@@ -14,6 +15,8 @@ static void on_tick(void *ctx)
     for (struct gw_target *t = g->targets; t != NULL; t = t->next)
         if (g->n_sessions > 0 || t->catalog == NULL)
             gw_target_tick(t);
+    if (g->ticks++ % REPORT_TICKS == 1)
+        gw_report(g);
 }
 
 enum phi_rc gw_open(struct net_loop *loop, const struct gw_phid *phid, unsigned parsers,

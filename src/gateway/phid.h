@@ -57,8 +57,9 @@ struct gw_phid {
     void (*cancel)(void *ctx, struct client_ask *ask);
     void (*leave)(void *ctx, struct phi_view request, struct phi_view waiter);
     bool (*outcome)(void *ctx, const char *claim, const char *outcome, struct phi_view tag,
-                    int64_t rows);
+                    int64_t rows, int64_t bytes);
     void (*ack)(void *ctx, int64_t seq);
+    void (*report)(void *ctx, struct phi_view targets_json); /* may be NULL; see gateway/report.c */
 };
 
 /* What phid says, into the gateway. */

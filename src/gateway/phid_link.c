@@ -208,9 +208,14 @@ static void do_leave(void *ctx, struct phi_view request, struct phi_view waiter)
 }
 
 static bool do_outcome(void *ctx, const char *claim, const char *outcome, struct phi_view tag,
-                       int64_t rows)
+                       int64_t rows, int64_t bytes)
 {
-    return client_link_outcome(((struct gw_link *)ctx)->link, claim, outcome, tag, rows);
+    return client_link_outcome(((struct gw_link *)ctx)->link, claim, outcome, tag, rows, bytes);
+}
+
+static void do_report(void *ctx, struct phi_view targets_json)
+{
+    client_link_report(((struct gw_link *)ctx)->link, targets_json);
 }
 
 static void do_ack(void *ctx, int64_t seq)
@@ -235,5 +240,5 @@ struct gw_phid gw_link_port(struct gw_link *l)
                             .cancel = do_cancel,
                             .leave = do_leave,
                             .outcome = do_outcome,
-                            .ack = do_ack};
+                            .ack = do_ack, .report = do_report};
 }

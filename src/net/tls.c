@@ -9,6 +9,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* RFC 9325, 4.2: what TLS 1.2 may still be spoken with. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -108,6 +109,14 @@ static int verify_peer(X509_STORE_CTX *sc, void *arg)
     return 1;
 }
 
+static int64_t cert_ends(const X509 *cert)
+{
+    struct tm t;
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &t) != 1)
+        return 0; /* an end that cannot be read has been */
+    return (int64_t)timegm(&t) * 1000;
+}
+
 static bool cert_facts(X509 *cert, struct net_peer_cert *ret)
 {
     uint8_t *der = NULL;
@@ -117,6 +126,7 @@ static bool cert_facts(X509 *cert, struct net_peer_cert *ret)
     ret->spki = phi_sha256(phi_view_mem(der, (size_t)n));
     OPENSSL_free(der);
     ret->sha256 = cert_sha256(cert);
+    ret->ends_ms = cert_ends(cert);
     cert_name(cert, ret->name);
     return true;
 }
