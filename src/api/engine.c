@@ -6,6 +6,7 @@
 
 #include "base/logline.h"
 #include "base/os.h"
+#include "core/change.h"
 #include "core/log.h"
 
 #define TICK_SOON_MS  200 /* a tick is a commit; no right is shorter than this */
@@ -268,6 +269,8 @@ enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine *
                                      .notifier = o->notifier};
     enum phi_rc rc = e->origin && e->key ? phi_core_open(&config, &e->core, err)
                                          : phi_fail(err, PHI_ELIMIT, "out of memory");
+    if (rc == PHI_OK)
+        phi_changer_set(e->core, o->changer);
     if (rc == PHI_OK)
         rc = phi_core_do(e->core, engine_head_load, e, err);
     if (rc != PHI_OK) {

@@ -35,6 +35,7 @@ struct api_engine_opts {
     const struct phi_clock *clock;
     const struct phi_rng *rng;
     const struct phi_notifier *notifier;
+    const struct phi_changer *changer; /* core/change.h; NULL: no change can be approved */
     /* Signs the head of `size` leaves, given the consistency proof from the head signed before it (of
      * *from leaves). PHI_ECONFLICT: another was signed last; *from then says which. Blocks; called on a
      * thread of its own, never twice at once. NULL: nothing is signed. */

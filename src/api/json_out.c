@@ -161,8 +161,9 @@ static void payload_write(struct phi_jw *w, const struct phi_payload *p)
     switch (p->kind) {
     case PHI_PAYLOAD_NONE: phi_jw_null(w); return;
     case PHI_PAYLOAD_PG_QUERY:
+    case PHI_PAYLOAD_CHANGE:
         phi_jw_obj(w);
-        phi_jw_kc(w, "kind", "pg-query");
+        phi_jw_kc(w, "kind", p->kind == PHI_PAYLOAD_CHANGE ? "phi-change" : "pg-query");
         phi_jw_kv(w, "text", p->bytes);
         api_w_strs(w, "params", NULL, 0);
         phi_jw_ki(w, "bytes", (int64_t)p->bytes.n);

@@ -41,6 +41,37 @@ static void put_param(struct cli *c, const struct phi_statement *s, size_t i)
     }
 }
 
+static void change_value(struct cli *c, const char *label, struct phi_view key, const struct phi_json *v)
+{
+    PHI_BUF(text, 2 * 1024 * 1024);
+    if (v->kind != PHI_JSON_STR)
+        phi_json_canon(&text, v);
+    cli_put(c, label);
+    cli_esc(c, key);
+    cli_put(c, "\n");
+    cli_esc_lines(c, v->kind == PHI_JSON_STR ? v->str : phi_buf_view(&text), "      ");
+}
+
+/* A change of phi itself: the route, what its path names, and each member of its body. */
+static void change(struct cli *c, struct phi_view document)
+{
+    const struct phi_json *v, *body;
+    if (phi_json_read(&c->arena, document, PHI_JSON_STRICT, "change", &v, NULL) != PHI_OK || v->kind != PHI_JSON_OBJ) {
+        cli_put(c, "  change\n");
+        cli_esc_lines(c, document, "    ");
+        return;
+    }
+    cli_put(c, "  change of phi itself\n    ");
+    cli_esc(c, phi_json_text(v, "route"));
+    cli_put(c, "\n");
+    const struct phi_json *params = phi_json_get(v, "params");
+    if (params && params->n)
+        change_value(c, "    ", PHI_LIT("of"), params);
+    body = phi_json_get(v, "body");
+    for (size_t i = 0; body && body->kind == PHI_JSON_OBJ && i < body->n; i++)
+        change_value(c, "    ", body->keys[i], &body->items[i]);
+}
+
 static void payload(struct cli *c, const struct phi_payload *p)
 {
     switch (p->kind) {
@@ -49,6 +80,9 @@ static void payload(struct cli *c, const struct phi_payload *p)
     case PHI_PAYLOAD_PG_QUERY:
         cli_put(c, "  statement\n");
         cli_esc_lines(c, p->bytes, "    ");
+        return;
+    case PHI_PAYLOAD_CHANGE:
+        change(c, p->bytes);
         return;
     case PHI_PAYLOAD_PG_BATCH:
         phi_buf_printf(&c->out, "  %zu statement%s, run in this order\n", p->n_statements, p->n_statements == 1 ? "" : "s");

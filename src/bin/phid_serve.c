@@ -4,6 +4,7 @@
 
 #include "api/change.h"
 #include "api/doctor.h"
+#include "api/change.h"
 #include "api/server.h"
 #include "base/logline.h"
 #include "base/notify.h"
@@ -17,6 +18,7 @@ struct phid {
     const struct phid_config *config;
     struct phid_data data;
     struct api_env env;
+    struct phi_changer changer;
     struct api_reports reports;
     struct phi_changer changer;
     struct net_loop *loop;
@@ -205,7 +207,9 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     if (!p->hub)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     p->changer = (struct phi_changer){&p->env, api_change_make};
+    p->changer = (struct phi_changer){&p->env, api_change_make};
     struct api_engine_opts o = {.loop = p->loop,
+                                .changer = &p->changer,
                                 .changer = &p->changer,
                                 .store = p->data.store,
                                 .origin = p->data.origin,

@@ -64,6 +64,19 @@ static enum phi_rc go_live(struct phi_core *c, struct phi_arena *a, const struct
     if (rc != PHI_OK) {
         phi_bundle_close(b);
         return rc;
+/* Against what is live; where that does not load, all of it is new. */
+static struct phi_view changes(struct phi_core *c, struct phi_arena *a, const struct phi_bundle *b)
+{
+    PHI_BUF(text, 1 << 16);
+    struct phi_jw w;
+    const char *why = c->why;
+    bool known = core_bundle_load(c, NULL) == PHI_OK;
+    c->why = why;
+    phi_jw_init(&w, &text);
+    phi_bundle_diff(&w, known ? c->bundle : NULL, b);
+    return phi_arena_copy(a, phi_buf_view(&text));
+}
+
     }
     c->st.bundle_version = row.version;
     c->st_dirty = true;
@@ -75,6 +88,7 @@ static enum phi_rc go_live(struct phi_core *c, struct phi_arena *a, const struct
     phi_entry_int(&e, PHI_F_BUNDLE_VERSION, row.version);
     PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
     return core_grants_redecide(c, err);
+    struct phi_view diff = changes(c, a, b);
 }
 
 enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
@@ -83,10 +97,21 @@ enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct
 {
     struct phi_bundle *b;
     PHI_TRY(core_need(c, by, PHI_RIGHT_POLICY, err));
+    phi_entry_json(&e, PHI_F_CHANGES, diff);
     if (schema.n + policies.n + requirements.n > PHI_MAX_BUNDLE)
         return phi_fail(err, PHI_ELIMIT, "a bundle is at most %d bytes", PHI_MAX_BUNDLE);
     struct phi_bundle_text text = { schema, policies, requirements, (uint64_t)c->st.bundle_version + 1 };
     struct phi_digest hash = phi_bundle_text_hash(&text);
+enum phi_rc phi_bundle_check(struct phi_core *c, const struct phi_bundle_text *text, struct phi_err *err)
+{
+    struct phi_bundle *b;
+    PHI_TRY(core_batched(c, err));
+    PHI_TRY(phi_bundle_load(text, &b, err));
+    enum phi_rc rc = core_rights_known(c, b, err);
+    phi_bundle_close(b);
+    return rc;
+}
+
     PHI_TRY(phi_bundle_get(c, a, ret, err));
     if (phi_view_eq(ret->hash, core_hex(a, &hash)))
         return PHI_OK;

@@ -15,6 +15,8 @@ struct phi_bundle_view {
 enum phi_rc phi_bundle_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                            struct phi_view schema, struct phi_view policies, struct phi_view requirements,
                            struct phi_bundle_view *ret, struct phi_err *err);
+/* Whether it would load and has phi's own actions; changes nothing. */
+enum phi_rc phi_bundle_check(struct phi_core *c, const struct phi_bundle_text *text, struct phi_err *err);
 enum phi_rc phi_bundle_get(struct phi_core *c, struct phi_arena *a, struct phi_bundle_view *ret, struct phi_err *err);
 
 #endif

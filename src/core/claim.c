@@ -124,8 +124,10 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
     core_entry(c, &e, PHI_EV_GRANT_CLAIMED, k->by);
     phi_entry_str(&e, PHI_F_CLAIM, row.id);
     phi_entry_int(&e, PHI_F_USED, g->used);
-    phi_entry_str(&e, PHI_F_SESSION, row.session);
-    phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", row.gateway));
+    if (row.session.n)
+        phi_entry_str(&e, PHI_F_SESSION, row.session);
+    if (row.gateway.n)
+        phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", row.gateway));
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     phi_entry_int(&e, PHI_F_REMAINING_MS, left);
     phi_entry_int(&e, PHI_F_STATEMENTS, k->statements);
@@ -228,7 +230,8 @@ static enum phi_rc outcome_leaf(struct phi_core *c, struct phi_arena *a, const s
     phi_entry_str(&e, PHI_F_REQ, g->request);
     phi_entry_str(&e, PHI_F_CLAIM, row->id);
     phi_entry_str(&e, PHI_F_OUTCOME, phi_view_of(outcome_name((enum phi_outcome)row->outcome)));
-    phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", row->gateway));
+    if (row->gateway.n)
+        phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", row->gateway));
     if (row->tag.n)
         phi_entry_str(&e, PHI_F_TAG, row->tag);
     if (row->nrows >= 0)
@@ -328,4 +331,23 @@ enum phi_rc phi_claim_outcome(struct phi_core *c, const struct phi_actor *gatewa
     row.nbytes = bytes > 0 ? bytes : 0;
     PHI_TRY(outcome_leaf(c, &a, gateway, &row, &g, err));
     return grant_after(c, &a, gateway, &g, &row, err);
+}
+
+/* A change of phi itself: no gateway stands between, so the use, its end and the change are one transaction. */
+enum phi_rc core_claim_change(struct phi_core *c, struct phi_arena *a, struct core_grant_row *g, struct phi_err *err)
+{
+    static const struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
+    struct phi_claim_ask ask = { .key = core_new_id(c, a) };
+    struct claiming k = { .by = &phid, .ask = &ask, .grant = *g, .statements = 1, .serving = { INT64_MAX, -1, -1 } };
+    struct core_claim_row row, key = { 0 };
+    struct phi_claim made;
+    PHI_TRY(spend(c, a, &k, &made, err));
+    key.id = made.id;
+    PHI_TRY(core_get(c, CORE_CLAIM, CORE_BY_KEY, &key, a, &row, err));
+    row.outcome = PHI_OUTCOME_DONE;
+    row.nrows = -1;
+    PHI_TRY(outcome_leaf(c, a, &phid, &row, &k.grant, err));
+    PHI_TRY(grant_after(c, a, &phid, &k.grant, &row, err));
+    *g = k.grant;
+    return PHI_OK;
 }

@@ -53,8 +53,8 @@ static enum phi_rc payload_in(struct phi_arena *a, const struct phi_request_ask 
     d->body.n_actions = phi_pairs_sort(pairs, ask->n_actions);
     d->body.actions = pairs;
     for (size_t i = 0; i < d->body.n_actions; i++)
-        if (!core_ref_of_target(pairs[i].resource, d->target))
-            return phi_fail(err, PHI_EINPUT, "an action's resource is not part of the target");
+        if (!core_ref_of_target(pairs[i].resource, d->target) || phi_view_starts(pairs[i].action, PHI_LIT(CORE_OWN_ACTION)))
+            return phi_fail(err, PHI_EINPUT, "an action is phi's own, or its resource is not part of the target");
     PHI_TRY(phi_json_read(a, ask->payload, PHI_JSON_STRICT, "payload", &payload, err));
     PHI_TRY(phi_payload_read(a, payload, &d->body.payload, err));
     if (ask->settings.n == 0)
@@ -103,6 +103,9 @@ static enum phi_rc scope_in(struct phi_arena *a, const struct phi_request_ask *a
     for (size_t i = 0; i < m; i++)
         if (!core_ref_of_target(resources[i], d->target))
             return phi_fail(err, PHI_EINPUT, "a resource is not part of the target");
+    for (size_t i = 0; i < n; i++)
+        if (phi_view_starts(actions[i], PHI_LIT(CORE_OWN_ACTION)))
+            return phi_fail(err, PHI_EINPUT, "phi's own actions are not asked for; make the change, and it waits for its approval");
     d->body.has_scope = true;
     d->body.scope = (struct phi_scope){ actions, phi_names_sort(actions, n), resources, phi_refs_sort(resources, m) };
     return PHI_OK;
@@ -162,12 +165,26 @@ static enum phi_rc case_of_body(struct phi_core *c, struct phi_arena *a, struct 
     return phi_body_digest(&d->body, &d->digest, err);
 }
 
+static enum phi_rc draft_end(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
+                             struct core_draft *d, struct phi_err *err)
+{
+    d->root = core_root(c, a, d->requester);
+    PHI_TRY(body_frame(c, a, ask, d, err));
+    PHI_TRY(phi_body_check(&d->body, err));
+    return case_of_body(c, a, d, err);
+}
+
 enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                               const struct phi_request_ask *ask, struct core_draft *d, struct phi_err *err)
 {
     struct core_target_row target, key = { .name = ask->target };
     bool gateway = by->kind == PHI_ACTOR_GATEWAY;
     *d = (struct core_draft){ .target = ask->target, .age_ms = INT64_MAX };
+    if (ask->change) {
+        PHI_TRY(by_person(c, a, by, d, err));
+        PHI_TRY(core_change_draft(c, a, ask, d, err));
+        return draft_end(c, a, ask, d, err);
+    }
     if (!gateway && by->kind != PHI_ACTOR_PERSON)
         return core_no(c, "right.missing", err, PHI_EDENIED, "persons and gateways make requests");
     if (core_get(c, CORE_TARGET, CORE_BY_KEY, &key, a, &target, NULL) != PHI_OK)
@@ -184,10 +201,7 @@ enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const str
         d->suggested = ask->suggested;
         d->n_suggested = ask->n_suggested;
     }
-    d->root = core_root(c, a, d->requester);
-    PHI_TRY(body_frame(c, a, ask, d, err));
-    PHI_TRY(phi_body_check(&d->body, err));
-    return case_of_body(c, a, d, err);
+    return draft_end(c, a, ask, d, err);
 }
 
 /* ---- back from the store */

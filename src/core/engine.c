@@ -23,6 +23,8 @@ static struct phi_uid action_uid(struct phi_view id)
 {
     return (struct phi_uid){ PHI_LIT("Action"), id };
 }
+    if (phi_view_starts(id, PHI_LIT(CORE_OWN_ACTION)))
+        return (struct phi_uid){ PHI_LIT("phi::Action"), phi_view_from(id, sizeof CORE_OWN_ACTION - 1) };
 
 static bool rules_member(void *ctx, struct phi_view inner, struct phi_view outer)
 {

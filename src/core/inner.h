@@ -10,6 +10,7 @@
 #include "proof/tree.h"
 
 #define CORE_TICK_MS 10000   /* the anchor is committed at least this often */
+#define CORE_OWN_ACTION "phi::" /* how an action of phi's own namespace is written in a body */
 
 struct phi_core {
     struct phi_store *store;
@@ -18,6 +19,12 @@ struct phi_core {
     const struct phi_signer *signer;
     const struct phi_notifier *notifier;
     char *origin;
+    const struct phi_changer *changer; /* NULL: changes of phi itself cannot be approved */
+    struct {                           /* while an approved change is made: whose, and what was met for exactly it */
+        struct phi_view person;
+        const struct phi_view *met;
+        size_t n_met;
+    } making;
 
     bool in_batch;
     const char *why; /* stable error code of the last failure */

@@ -21,6 +21,7 @@ const char *phi_request_status_name(enum phi_request_status s); /* "pending", â€
  * credential there. */
 struct phi_request_ask {
     struct phi_view target; /* name */
+    bool change;            /* core/change.h alone: actions and payload are a change of phi itself */
     /* gateways only */
     struct phi_view principal, credential, session; /* person id, credential id, the gateway's session id */
     const struct phi_pair *actions;

@@ -64,6 +64,14 @@ enum phi_rc core_names_read(struct phi_arena *a, struct phi_view json, struct co
 struct phi_view core_names_json(struct phi_arena *a, const struct phi_view *v, size_t n);
 
 /* ---- vote.c */
+/* ---- change.c: changes of phi itself */
+enum phi_rc core_change_draft(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
+                              struct core_draft *d, struct phi_err *err);
+/* Spends the grant of the approved request and makes the change, all in this transaction. */
+enum phi_rc core_change_make(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                             const struct core_draft *d, struct phi_err *err);
+enum phi_rc core_claim_change(struct phi_core *c, struct phi_arena *a, struct core_grant_row *g, struct phi_err *err);
+
 /* Service::"auto" votes where its policy lets it; what that leads to. */
 enum phi_rc core_vote_auto(struct phi_core *c, struct phi_arena *a, struct core_request_row *row, struct phi_err *err);
 

@@ -147,26 +147,6 @@ static enum phi_rc quota(struct phi_core *c, struct phi_arena *a, const struct c
 
 /* The answers short of filing: PHI_ENOTFOUND when a request has to be filed. */
 static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                                  const struct core_draft *d, struct phi_request_answer *ret, struct phi_err *err)
-{
-    struct core_request_row row;
-    struct core_grant_row grant;
-    if (d->gateway.n == 0)
-        return PHI_ENOTFOUND;
-    enum phi_rc rc = core_grant_fitting(c, a, d, &grant, err);
-    if (rc == PHI_OK) {
-        ret->kind = PHI_ANSWER_GRANT;
-        return core_grant_view(c, a, &grant, &ret->grant, err);
-    }
-    if (rc != PHI_ENOTFOUND)
-        return rc;
-    PHI_TRY(equal_pending(c, a, d, &row, err));
-    PHI_TRY(join(c, a, by, d, &row, err));
-    ret->kind = PHI_ANSWER_PENDING;
-    ret->joined = true;
-    return core_request_view(c, a, by, &row, &ret->request, err);
-}
-
 /* Pending, or approved by a rule at once. */
 static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                 const struct core_request_row *row, struct phi_request_answer *ret, struct phi_err *err)
@@ -181,6 +161,30 @@ static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const s
         ret->grant = *ret->request.grant;
     }
     return PHI_OK;
+}
+
+                                  const struct core_draft *d, struct phi_request_answer *ret, struct phi_err *err)
+{
+    struct core_request_row row;
+    struct core_grant_row grant;
+    if (d->gateway.n == 0)
+        return PHI_ENOTFOUND;
+    if (d->body.payload.kind == PHI_PAYLOAD_CHANGE) { /* asked again: the same request, nothing new */
+        PHI_TRY(equal_pending(c, a, d, &row, err));
+        return filed_answer(c, a, by, &row, ret, err);
+    }
+    enum phi_rc rc = core_grant_fitting(c, a, d, &grant, err);
+    if (rc == PHI_OK) {
+        ret->kind = PHI_ANSWER_GRANT;
+        return core_grant_view(c, a, &grant, &ret->grant, err);
+    }
+    if (rc != PHI_ENOTFOUND)
+        return rc;
+    PHI_TRY(equal_pending(c, a, d, &row, err));
+    PHI_TRY(join(c, a, by, d, &row, err));
+    ret->kind = PHI_ANSWER_PENDING;
+    ret->joined = true;
+    return core_request_view(c, a, by, &row, &ret->request, err);
 }
 
 enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,

@@ -1,7 +1,9 @@
 #include "core/rights.h"
 
 #include "core/engine.h"
+#include "core/change.h"
 #include "core/person.h"
+#include "core/prepare.h"
 
 static const struct {
     const char *action, *text;
@@ -28,10 +30,7 @@ static struct phi_uid action_of(enum phi_right r)
 
 static struct phi_uid resource_of(struct phi_arena *a, enum phi_right r, struct phi_view name)
 {
-    struct phi_view own = PHI_LIT(PHI_OWN_TARGET);
-    if (r == PHI_RIGHT_GROUPS)
-        return (struct phi_uid){ PHI_LIT("Group"), name };
-    struct phi_ref t = phi_ref_make_parts(a, "Target", &own, 1);
+    struct phi_ref t = phi_right_resource(a, r, name);
     return (struct phi_uid){ t.type, t.id };
 }
 
@@ -50,19 +49,24 @@ static bool without_policy(struct phi_core *c, const struct phi_actor *by, enum 
            core_get(c, CORE_MEMBER, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK;
 }
 
-static enum phi_rc decide(struct phi_core *c, struct phi_arena *a, struct phi_ref who, enum phi_right r,
+static enum phi_rc decide(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, enum phi_right r,
                           struct phi_view resource, bool at_any_time, struct phi_answer *ret, struct phi_err *err)
 {
     const struct phi_entities *world;
+    struct core_prepared prepared;
     struct phi_err why = { 0 };
-    struct phi_ask ask = { .principal = { who.type, who.id }, .action = action_of(r), .resource = resource_of(a, r, resource) };
+    struct phi_ref who = core_actor_ref(by);
+    bool approved = c->making.person.n && phi_view_eq(c->making.person, by->id);
+    struct phi_ask ask = { .principal = { who.type, who.id }, .action = action_of(r),
+                           .resource = resource_of(a, r, resource), .met = c->making.met, .n_met = approved ? c->making.n_met : 0 };
     PHI_TRY(core_world(c, &world, err));
+    PHI_TRY(core_prepare(c, world, &prepared, err));
     if (at_any_time)
         ask.context = phi_context_unknowns(a, c->bundle, ask.action, NULL);
     else
         PHI_TRY(core_context(c, a, ask.action, (struct phi_view){ 0 }, &ask.context, err));
     *ret = (struct phi_answer){ .verdict = PHI_DENY };
-    if (phi_decide(c->bundle, world, &ask, a, ret, &why) != PHI_OK) {
+    if (core_ask(c, &prepared, &ask, a, ret, &why) != PHI_OK) {
         ret->verdict = PHI_DENY;
         ret->reason = phi_arena_copy(a, phi_view_of(why.msg));
     }
@@ -90,7 +94,7 @@ enum phi_rc phi_right_ask(struct phi_core *c, struct phi_arena *a, const struct 
         *reason = PHI_LIT("no policy gives it, and you are not in the group \"admin\"");
         return PHI_OK;
     }
-    PHI_TRY(decide(c, a, core_actor_ref(by), r, resource, false, &ans, err));
+    PHI_TRY(decide(c, a, by, r, resource, false, &ans, err));
     *ret = ans.partial ? PHI_DENY : ans.verdict;
     *reason = ans.partial ? PHI_LIT("the policy rests on something that is not known") : ans.reason;
     return PHI_OK;
@@ -151,7 +155,8 @@ static enum phi_rc anybody(struct phi_core *c, enum phi_right r, const struct co
     for (size_t i = 0; i < n && !*ret; i++) {
         PHI_ARENA(a, (size_t)16 << 20);
         struct phi_answer ans;
-        PHI_TRY(decide(c, &a, phi_ref_of("Person", people[i].id), r, PHI_LIT(PHI_GROUP_ADMIN), true, &ans, err));
+        struct phi_actor one = { .kind = PHI_ACTOR_PERSON, .id = people[i].id };
+        PHI_TRY(decide(c, &a, &one, r, PHI_LIT(PHI_GROUP_ADMIN), true, &ans, err));
         *ret = ans.verdict == PHI_ALLOW || ans.verdict == PHI_NEEDS || ans.partial;
     }
     return PHI_OK;

@@ -238,7 +238,8 @@ static enum phi_rc approved(struct phi_core *c, struct phi_arena *a, struct voti
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     /* The grant first: what tells of the approval then finds it. */
     PHI_TRY(core_grant_file(c, a, &v->row, &v->d, v->d.of.met, v->d.of.n_met, err));
-    return core_request_step(c, a, &v->row, CORE_REQUEST_APPROVE, &e, err);
+    PHI_TRY(core_request_step(c, a, &v->row, CORE_REQUEST_APPROVE, &e, err));
+    return v->d.body.payload.kind == PHI_PAYLOAD_CHANGE ? core_change_make(c, a, &v->row, &v->d, err) : PHI_OK;
 }
 
 /* The engine runs again with what is met by now, against the live bundle. */

@@ -165,6 +165,10 @@ const struct phi_requirement *phi_bundle_requirement_at(const struct phi_bundle 
 const struct phi_requirement *phi_bundle_requirement(const struct phi_bundle *b,
                                                      struct phi_view name); /* NULL: none */
 /* The schema knows this action; `action` itself or through its groups is in `group`. */
+/* Writes {"policies":{"added":[ids],"changed":[],"removed":[]},"requirements":bool,"schema":bool}: at most 100 ids of
+ * each. `from` may be NULL: all is new. */
+void phi_bundle_diff(struct phi_jw *w, const struct phi_bundle *from, const struct phi_bundle *to);
+
 bool phi_bundle_has_action(const struct phi_bundle *b, struct phi_uid action);
 bool phi_bundle_action_in(const struct phi_bundle *b, struct phi_uid action, struct phi_uid group);
 bool phi_bundle_has_type(const struct phi_bundle *b, struct phi_view entity_type);

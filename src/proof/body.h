@@ -45,11 +45,11 @@ struct phi_statement { /* one Execute of a pg-batch; all lists may be empty */
     uint32_t max_rows; /* 0: all; then the member is absent */
 };
 
-enum phi_payload_kind { PHI_PAYLOAD_NONE, PHI_PAYLOAD_PG_QUERY, PHI_PAYLOAD_PG_BATCH };
+enum phi_payload_kind { PHI_PAYLOAD_NONE, PHI_PAYLOAD_PG_QUERY, PHI_PAYLOAD_PG_BATCH, PHI_PAYLOAD_CHANGE };
 
 struct phi_payload {
     enum phi_payload_kind kind;
-    struct phi_view bytes;                  /* PG_QUERY */
+    struct phi_view bytes;                  /* PG_QUERY; CHANGE: canonical JSON of a change of phi itself */
     const struct phi_statement *statements; /* PG_BATCH */
     size_t n_statements;
 };

@@ -22,6 +22,7 @@
     X(BY, "by", REF, "who did it")                                                                 \
     X(BYTES, "bytes", INT, "bytes that the target sent")                                            \
     X(CAUSE, "cause", STR, "why, as one fixed word")                                                \
+    X(CHANGES, "changes", JSON, "what is other than before")                                        \
     X(CHANNEL, "channel", STR, "name of the channel that tells people")                             \
     X(CLAIM, "claim", STR, "id of the claim")                                                      \
     X(CODE, "code", STR, "the request's code for people")                                          \
@@ -107,7 +108,7 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "A gateway may sign on with a one-time code.")                                                \
     X(GATEWAY_ENROLLED, "gateway.enrolled", PHI_FB(GATEWAY) | PHI_FB(KEY_HASH), PHI_FB(UNTIL_MS),   \
       "A gateway signed on with its key.")                                                          \
-    X(BUNDLE_LIVE, "bundle.live", PHI_FB(BUNDLE) | PHI_FB(BUNDLE_VERSION), 0, "A policy bundle went live.") \
+    X(BUNDLE_LIVE, "bundle.live", PHI_FB(BUNDLE) | PHI_FB(BUNDLE_VERSION), PHI_FB(CHANGES), "A policy bundle went live.") \
     X(CREDENTIAL_ISSUED, "credential.issued", PHI_FB(CREDENTIAL) | PHI_FB(PERSON) | PHI_FB(TARGET), \
       PHI_FB(UNTIL_MS), "A short-lived credential for a target was issued.")                        \
     X(CREDENTIAL_ENDED, "credential.ended", PHI_FB(CREDENTIAL), PHI_FB(PERSON) | PHI_FB(TARGET) | PHI_FB(CAUSE), \

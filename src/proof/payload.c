@@ -108,10 +108,14 @@ enum phi_rc phi_payload_read(struct phi_arena *a, const struct phi_json *v, stru
         PHI_TRY(phi_json_only(v, keys, err));
         PHI_TRY(proof_bytes(a, phi_json_get(v, "bytes"), "payload.bytes", &p.bytes, err));
         p.kind = PHI_PAYLOAD_PG_QUERY;
+    } else if (phi_view_is(kind, "phi-change")) {
+        PHI_TRY(phi_json_only(v, keys, err));
+        PHI_TRY(proof_bytes(a, phi_json_get(v, "bytes"), "payload.bytes", &p.bytes, err));
+        p.kind = PHI_PAYLOAD_CHANGE;
     } else if (phi_view_is(kind, "pg-batch")) {
         PHI_TRY(read_batch(a, v, &p, err));
     } else {
-        return phi_fail(err, PHI_EINPUT, "payload.kind must be \"pg-query\" or \"pg-batch\"");
+        return phi_fail(err, PHI_EINPUT, "payload.kind must be \"pg-query\", \"pg-batch\" or \"phi-change\"");
     }
     PHI_TRY(proof_payload_check(&p, err));
     *ret = p;
@@ -140,6 +144,8 @@ enum phi_rc proof_payload_check(const struct phi_payload *p, struct phi_err *err
 {
     if (p->kind == PHI_PAYLOAD_PG_QUERY)
         return check_sql(p->bytes, err);
+    if (p->kind == PHI_PAYLOAD_CHANGE)
+        return proof_text(p->bytes, "a change", 2, PHI_MAX_PAYLOAD, err);
     if (p->kind != PHI_PAYLOAD_PG_BATCH || !p->n_statements || p->n_statements > MAX_STATEMENTS)
         return phi_fail(err, PHI_EINPUT, "a pg-batch has 1 to %d statements", MAX_STATEMENTS);
     for (size_t i = 0; i < p->n_statements; i++) {
@@ -195,10 +201,11 @@ void phi_payload_write(struct phi_jw *w, const struct phi_payload *p)
         phi_jw_null(w);
         return;
     case PHI_PAYLOAD_PG_QUERY:
+    case PHI_PAYLOAD_CHANGE:
         phi_jw_obj(w);
         phi_jw_key(w, "bytes");
         phi_jw_b64u(w, p->bytes);
-        phi_jw_kc(w, "kind", "pg-query");
+        phi_jw_kc(w, "kind", p->kind == PHI_PAYLOAD_CHANGE ? "phi-change" : "pg-query");
         phi_jw_end(w);
         return;
     case PHI_PAYLOAD_PG_BATCH:

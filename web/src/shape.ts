@@ -45,7 +45,7 @@ const query = obj({ kind: str, bytes });
 const batch = obj({ kind: str, statements: list(statement, 1) });
 const payload: Shape = (v, at) => {
     const kind = (v as { kind?: unknown } | null)?.kind;
-    if (kind === "pg-query") query(v, at);
+    if (kind === "pg-query" || kind === "phi-change") query(v, at);
     else if (kind === "pg-batch") batch(v, at);
     else fail(at, "is of a kind that this console cannot show");
 };

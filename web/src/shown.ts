@@ -62,7 +62,17 @@ export function statements(body: Body): ShownStatement[] {
         const b = unb64u(p.bytes);
         return [{ ...textOf("s0", decode(b), b.length), params: [], results: "", max_rows: 0 }];
     }
+    if (p.kind === "phi-change") return change(p.bytes);
     return p.statements.map(statementOf);
+}
+
+/** A change of phi itself: its route, then each member of its body with its own line breaks. */
+function change(bytes: string): ShownStatement[] {
+    const part = (key: string, text: string): ShownStatement => ({ ...textOf(key, text), params: [], results: "", max_rows: 0 });
+    const doc = JSON.parse(decode(unb64u(bytes))) as { route: string; params: string[]; body: Record<string, unknown> | null };
+    const of = doc.params.length ? `  of ${doc.params.map((v) => JSON.stringify(v)).join(", ")}` : "";
+    const members = Object.entries(doc.body ?? {}).map(([k, v], i) => part(`s${i + 1}`, `${k}:\n${typeof v === "string" ? v : JSON.stringify(v)}`));
+    return [part("s0", doc.route + of), ...members];
 }
 
 /** Every text of the request that can be cut. */

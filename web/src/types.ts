@@ -11,7 +11,7 @@ export interface Statement {
     results: number[];
     max_rows?: number;
 }
-export type Payload = { kind: "pg-query"; bytes: string } | { kind: "pg-batch"; statements: Statement[] };
+export type Payload = { kind: "pg-query" | "phi-change"; bytes: string } | { kind: "pg-batch"; statements: Statement[] };
 
 /** What the digest is over. */
 export interface Body {

@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+# timeout: 120
+"""Changes of phi itself that the policy wants approved: filed, read, voted on, made in the approval's own transaction, logged with their difference."""
+import json
+import re
+import shutil
+import sys
+import tempfile
+
+import api_basic
+from api_basic import Phid, check, first_start, starter
+
+TWO_EYES = """
+@id("groups-approved") permit (principal in Group::"phi-operators", action == phi::Action::"groups", resource) when { context.met.contains("dba") };
+@id("policy-approved") permit (principal in Group::"phi-authors", action == phi::Action::"policy", resource) when { context.met.contains("dba") };
+@id("people-approved") permit (principal in Group::"phi-operators", action == phi::Action::"people", resource);
+"""
+
+
+def guarded(texts):
+    """The starter, with groups and policy behind an approval by a DBA."""
+    cut = re.compile(r'@id\("(operators|authors|admins)"\).*?;\n', re.S)
+    return {**texts, "policies": cut.sub("", texts["policies"]) + TWO_EYES}
+
+
+def events(admin, name):
+    return [json.loads(e) for e in admin.get("/v1/log/entries?from=0&limit=1000").json["entries"] if json.loads(e)["ev"] == name]
+
+
+def vote(api, r, decision="approve"):
+    return api.post(f"/v1/requests/{r['id']}/votes", {"decision": decision, "digest": r["digest"], "version": r["version"]})
+
+
+def groups_of(reader, name):
+    return {p["name"]: p["groups"] for p in reader.get("/v1/people").json["people"]}[name]
+
+
+def attack_03_who_wants_to_approve_cannot_join_the_group_alone(op, bob, eve, reader):
+    got = op.post("/v1/groups/dba/members", {"person": "eve"}, headers={"Phi-Why": "eve joins the DBAs"})
+    check("a membership that needs approval is filed, not made", got.status == 202 and got.json["request"]["status"] == "pending", got)
+    r = got.json["request"]
+    check("it says what it would do", r["target"] == "phi" and r["summary"] == 'phi::groups on Group::"dba"' and r["why"] == "eve joins the DBAs", r)
+    check("eve is in no group yet", "dba" not in groups_of(reader, "eve"))
+    again = op.post("/v1/groups/dba/members", {"person": "eve"})
+    check("asked again it is the same request", again.status == 202 and again.json["request"]["id"] == r["id"], again)
+    check("its requester does not approve it", vote(op, r).status == 403)
+    check("eve does not approve it", vote(eve, r).status in (403, 404))
+    doc = json.loads(bob.get(f"/v1/requests/{r['id']}").json["payload"]["text"])
+    check("the approver reads exactly the call", doc == {"body": {"person": "eve"}, "params": ["dba"], "route": "POST /v1/groups/{group}/members"}, doc)
+    done = vote(bob, r)
+    check("a DBA approves and it is made at once", done.status == 200 and done.json["status"] == "approved" and done.json["grant"]["status"] == "used", done)
+    check("eve is a DBA now", "dba" in groups_of(reader, "eve"))
+    added = [e for e in events(reader, "group.member-added") if e["group"]["id"] == "dba"][-1]
+    check("the log names who asked", added["by"]["id"] == r["requester"]["id"], added)
+    names = [json.loads(e)["ev"] for e in reader.get("/v1/log/entries?from=0&limit=1000").json["entries"]]
+    order = [names.index(n, names.index("request.approved") - 2) for n in ("grant.made", "request.approved", "grant.claimed", "grant.outcome", "grant.used")]
+    check("granted, approved, claimed and used before it is made", order == sorted(order) and names.index("group.member-added", order[-1]) > order[-1], names[-8:])
+
+
+def attack_02_no_path_skips_the_rule(op, author, bob, reader, texts):
+    got = op.post("/v1/people", {"name": "frank", "groups": ["dba"]})
+    check("a new person in a guarded group needs its approval too", got.status == 202, got)
+    r = got.json["request"]
+    check("which names both rights", {a["action"] for a in r["actions"]} == {"phi::people", "phi::groups"}, r["actions"])
+    check("denied, it is not made", vote(bob, r, "deny").json["status"] == "denied" and "frank" not in {p["name"] for p in reader.get("/v1/people").json["people"]})
+    for action in ("phi::groups", "phi::policy"):
+        got = op.post("/v1/requests", {"target": "phi", "scope": {"actions": [action], "resources": ["phi"]}, "why": "x", "for_ms": 60000})
+        check(f"{action} is not to be had as a scope for some time", got.status in (400, 404), got)
+    got = op.post("/v1/targets", {"name": "phi", "kind": "postgresql", "address": "localhost:1", "database": "x"})
+    check("no target is called phi", got.status in (400, 403), got)
+    got = author.call("PUT", "/v1/bundle", {**texts, "policies": texts["policies"] + '@id("wide") permit (principal, action in [phi::Action::"author", phi::Action::"operator"], resource);\n'})
+    check("a policy that would lift the rule waits for an approval as well", got.status == 202, got)
+    check("and nothing has changed", reader.get("/v1/bundle").json["policies"] == texts["policies"])
+    return got.json["request"]
+
+
+def policy_change(author, bob, reader, texts):
+    before = reader.get("/v1/bundle").json["version"]
+    new = {**texts, "policies": texts["policies"].replace("Developers may read", "Developers read") + '@id("extra") forbid (principal in Group::"nobody", action == Action::"pg:ddl", resource);\n'}
+    r = author.call("PUT", "/v1/bundle", new).json["request"]
+    done = vote(bob, r)
+    live = reader.get("/v1/bundle").json
+    check("an approved policy is live at once", done.status == 200 and live["version"] == before + 1 and live["policies"] == new["policies"], done)
+    e = events(reader, "bundle.live")[-1]
+    check("logged with its difference", e.get("changes", {}).get("policies") == {"added": ["extra"], "changed": ["dev-read"], "removed": []}, e)
+    return new
+
+
+def attack_54_an_older_policy_put_back_is_a_newer_version(author, bob, reader, old, stale):
+    before = reader.get("/v1/bundle").json
+    r = author.call("PUT", "/v1/bundle", old).json["request"]
+    check("an older text is a change like any other", r["status"] == "pending")
+    got = vote(bob, r)
+    after = reader.get("/v1/bundle").json
+    check("its version rises", got.status == 200 and after["version"] == before["version"] + 1 and after["hash"] != before["hash"], got)
+    got = vote(bob, stale)
+    check("what was proposed for another policy still is what was read: those bytes, a version of their own", got.status in (200, 403, 409), got)
+
+
+def broken_change(op, author):
+    r = author.call("PUT", "/v1/bundle", {"schema": "x", "policies": "x", "requirements": "x"})
+    check("a policy that does not load is refused before anybody is asked", r.code == "bundle.invalid", r)
+    r = op.post("/v1/groups/dba/members", {"person": "gone"}).json
+    check("so is a member that is nobody", r.get("code") == "person.unknown", r)
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="phi-changes-")
+    p = Phid(folder)
+    try:
+        secret = first_start(p)
+        check("phid starts", p.start())
+        admin = p.api(p.api().post("/v1/sessions", {"link": secret}).json["token"])
+        people = {}
+        for name, groups in (("op", ["phi-operators"]), ("author", ["phi-authors"]), ("bob", ["dba"]), ("carol", ["dba"]), ("eve", ["dev"]), ("reader", ["phi-auditors"])):
+            admin.post("/v1/people", {"name": name, "groups": groups})
+            people[name] = p.api(p.api().post("/v1/sessions", {"link": admin.post("/v1/links", {"person": name}).json["secret"]}).json["token"])
+        texts = guarded(starter())
+        got = admin.call("PUT", "/v1/bundle", texts)
+        check("a policy under which its own change needs an approval goes live", got.status == 200, got)
+        check("whoami says which rights need one", people["author"].get("/v1/whoami").json["rights_with_approval"] == ["policy"])
+        attack_03_who_wants_to_approve_cannot_join_the_group_alone(people["op"], people["bob"], people["eve"], people["reader"])
+        broken_change(people["op"], people["author"])
+        stale = attack_02_no_path_skips_the_rule(people["op"], people["author"], people["bob"], people["reader"], texts)
+        policy_change(people["author"], people["bob"], people["reader"], texts)
+        attack_54_an_older_policy_put_back_is_a_newer_version(people["author"], people["bob"], people["reader"], texts, stale)
+    finally:
+        p.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    sys.exit(1 if api_basic.FAILED else 0)
+
+
+if __name__ == "__main__":
+    main()
