@@ -1,5 +1,7 @@
 #include "api/call.h"
 
+#include "api/change.h"
+#include "base/limits.h"
 #include "core/gateway.h"
 #include "net/http.h"
 
@@ -74,27 +76,38 @@ static bool changes_things(const struct api_route *r)
     return !phi_view_is(phi_view_of(r->method), "GET");
 }
 
-/* The live policy's word on the route's action. A route about a group has its name as the first parameter. */
-static enum phi_rc may(struct api_call *c, struct phi_err *err)
+static enum phi_rc right_of(struct api_call *c, enum phi_right r, struct phi_view group, struct phi_err *err)
 {
-    enum phi_right r = api_right_action(c->route->right);
     enum phi_verdict v;
     struct phi_view reason;
-    if (r == PHI_RIGHTS_N)
-        return PHI_OK;
-    PHI_TRY(phi_right_ask(c->core, &c->arena, &c->actor, r, r == PHI_RIGHT_GROUPS ? c->params[0] : PHI_LIT(""), &v,
-                          &reason, err));
+    PHI_TRY(phi_right_ask(c->core, &c->arena, &c->actor, r, group, &v, &reason, err));
     switch (v) {
     case PHI_ALLOW: return PHI_OK;
     case PHI_NEEDS:
+        c->filing = c->route->flags & API_CHANGE;
         c->problem = API_RIGHT_NEEDS;
-        return phi_fail(err, PHI_EDENIED, "the policy gives you the right \"%s\" here after an approval only",
-                        phi_right_action(r));
+        return c->filing ? PHI_OK
+                         : phi_fail(err, PHI_EDENIED,
+                                    "the policy gives the right \"%s\" after an approval only, which this route cannot wait for",
+                                    phi_right_action(r));
     case PHI_DENY: break;
     }
     c->problem = API_RIGHT_MISSING;
     return phi_fail(err, PHI_EDENIED, "this needs the right \"%s\": " PHI_FMT, phi_right_action(r),
                     PHI_ARG(phi_view_upto(reason, 120)));
+}
+
+/* The live policy's word on the route's action, and on each group that a new person would be in. */
+static enum phi_rc may(struct api_call *c, struct phi_err *err)
+{
+    struct api_change_part parts[PHI_MAX_ACTIONS];
+    size_t n;
+    if (api_right_action(c->route->right) == PHI_RIGHTS_N)
+        return PHI_OK;
+    PHI_TRY(api_change_parts(c, parts, &n, err));
+    for (size_t i = 0; i < n; i++)
+        PHI_TRY(right_of(c, parts[i].right, parts[i].group, err));
+    return PHI_OK;
 }
 
 static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
@@ -132,6 +145,7 @@ enum phi_rc api_admit(struct api_call *c, struct phi_err *err)
 {
     c->actor = (struct phi_actor){0};
     c->problem = API_OK;
+    c->filing = false;
     if (c->route->right == API_RIGHT_NONE || c->route->right == API_RIGHT_ENROL)
         return PHI_OK;
     if (c->route->right == API_RIGHT_GATEWAY)
