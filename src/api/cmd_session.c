@@ -46,10 +46,11 @@ static void cookie_set(struct api_call *c, const char *token, int64_t ms)
              (long long)(ms / 1000), c->env->secure ? "; Secure" : "");
 }
 
-static enum phi_rc link_use(struct api_call *c, struct phi_view secret,
+static enum phi_rc link_use(struct api_call *c, struct phi_view secret, const char *kind,
                             char token[PHI_TOKEN_LEN + 1], struct phi_err *err)
 {
-    if (phi_session_open(c->core, &c->arena, secret, token, &c->session, err) == PHI_OK)
+    struct phi_session_how how = {.kind = phi_view_of(kind), .note = c->agent, .address = phi_view_of(c->peer)};
+    if (phi_session_open(c->core, &c->arena, secret, &how, token, &c->session, err) == PHI_OK)
         return PHI_OK;
     c->problem = err->rc == PHI_EAUTH ? API_BAD_LINK : API_OK;
     return err->rc;
@@ -58,7 +59,7 @@ static enum phi_rc link_use(struct api_call *c, struct phi_view secret,
 enum phi_rc api_login_use(struct api_call *c, struct phi_err *err)
 {
     char token[PHI_TOKEN_LEN + 1];
-    PHI_TRY(link_use(c, c->params[0], token, err));
+    PHI_TRY(link_use(c, c->params[0], "web", token, err));
     cookie_set(c, token, c->session.expires_in_ms);
     phi_wipe(token, sizeof(token));
     c->status = 303;
@@ -70,7 +71,7 @@ enum phi_rc api_session_make(struct api_call *c, struct phi_err *err)
 {
     char token[PHI_TOKEN_LEN + 1];
     struct phi_person p;
-    PHI_TRY(link_use(c, phi_json_text(c->body, "link"), token, err));
+    PHI_TRY(link_use(c, phi_json_text(c->body, "link"), "cli", token, err));
     PHI_TRY(phi_person_get(c->core, &c->arena, c->session.person, &p, err));
     struct phi_jw *w = api_answer(c, 201);
     phi_jw_kc(w, "token", token);

@@ -51,6 +51,12 @@
 #define PHI_GATEWAY_CODE_MS (10 * 60 * 1000)
 #define PHI_LINK_MS (15 * 60 * 1000)
 #define PHI_SESSION_MS (12LL * 3600 * 1000)
+#define PHI_SESSION_IDLE_MS (2LL * 3600 * 1000) /* of a browser's session */
+#define PHI_LOGIN_MS (10LL * 60 * 1000)     /* a sign-in under way */
+#define PHI_MAX_TOKEN_MS (366LL * 24 * 3600 * 1000)
+#define PHI_MAX_WORKLOAD_MS (12LL * 3600 * 1000) /* a token given for another issuer's */
+#define PHI_MAX_TOKENS 100                 /* of one maker */
+#define PHI_MAX_PROVIDERS 64
 #define PHI_CREDENTIAL_MS (8LL * 3600 * 1000)
 #define PHI_DEFAULT_HOLD_MS (5 * 60 * 1000)
 #define PHI_DEFAULT_PENDING_MS (15 * 60 * 1000)

@@ -8,7 +8,7 @@ static enum phi_rc ack_leaf(struct phi_core *c, struct phi_view gateway, struct 
                             struct phi_err *err)
 {
     struct phi_entry e;
-    core_entry(c, &e, PHI_EV_GRANT_REVOKE_ACKNOWLEDGED, &(struct phi_actor){ PHI_ACTOR_GATEWAY, gateway });
+    core_entry(c, &e, PHI_EV_GRANT_REVOKE_ACKNOWLEDGED, &(struct phi_actor){ .kind = PHI_ACTOR_GATEWAY, .id = gateway });
     phi_entry_str(&e, PHI_F_GRANT, grant);
     phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", gateway));
     if (cause)

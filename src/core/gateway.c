@@ -135,7 +135,7 @@ enum phi_rc phi_gateway_enroll(struct phi_core *c, struct phi_arena *a, struct p
     PHI_TRY(core_set(c, CORE_GATEWAY, &rows[0], err));
     *ret_name = rows[0].name;
     struct phi_entry e;
-    core_entry(c, &e, PHI_EV_GATEWAY_ENROLLED, &(struct phi_actor){ PHI_ACTOR_GATEWAY, rows[0].name });
+    core_entry(c, &e, PHI_EV_GATEWAY_ENROLLED, &(struct phi_actor){ .kind = PHI_ACTOR_GATEWAY, .id = rows[0].name });
     phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", rows[0].name));
     phi_entry_hash(&e, PHI_F_KEY_HASH, key);
     return core_leaf(c, &e, NULL, NULL, err);

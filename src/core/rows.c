@@ -39,7 +39,7 @@ static const struct core_column link_cols[] = { B(hash), T(id), T(person), DUE(,
 static const struct core_index link_index[] = { { true, 1, { 0 } }, { false, 1, { 3 } } };
 
 #define R struct core_session_row
-static const struct core_column session_cols[] = { B(hash), T(id), T(person), DUE(, due) };
+static const struct core_column session_cols[] = { B(hash), T(id), T(person), DUE(, due), I2(created_ms), I2(seen_ms), I2(idle_ms), I2(strong_ms), T2(kind), T2(note), T2(address), T2(provider) };
 #undef R
 static const struct core_index session_index[] = { { true, 1, { 0 } }, { false, 1, { 3 } }, { false, 1, { 2 } } };
 
@@ -218,6 +218,31 @@ static const struct core_column witness_cols[] = { T(name), T(line), T(url), I(s
 #undef R
 static const struct core_index witness_index[] = { { true, 1, { 0 } } };
 
+#define R struct core_provider_row
+static const struct core_column provider_cols[] = { T(name), T(kind), T(config), I(at_ms), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index provider_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } } };
+
+#define R struct core_identity_row
+static const struct core_column identity_cols[] = { T(provider), T(subject), T(person), B(salt), I(at_ms), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index identity_index[] = { { true, 2, { 0, 1 } }, { false, 2, { 2, 0 } } };
+
+#define R struct core_login_row
+static const struct core_column login_cols[] = { B(hash), T(kind), T(code), T(person), T(data), DUE(, due) };
+#undef R
+static const struct core_index login_index[] = { { true, 1, { 0 } }, { false, 1, { 5 } }, { false, 2, { 1, 2 } } };
+
+#define R struct core_token_row
+static const struct core_column token_cols[] = { B(hash), T(id), T(who), T(maker), T(name), I(withheld), I(created_ms), DUE(, due), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index token_index[] = { { true, 1, { 0 } }, { true, 1, { 1 } }, { false, 2, { 2, 1 } }, { false, 1, { 7 } }, { false, 2, { 3, 1 } } };
+
+#define R struct core_token_use_row
+static const struct core_column token_use_cols[] = { T(id), I(used_ms), T(address) };
+#undef R
+static const struct core_index token_use_index[] = { { true, 1, { 0 } } };
+
 static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_STATE] = { "state", sizeof(struct core_state_row), state_cols, COUNT(state_cols), state_index, COUNT(state_index), -1 },
     [CORE_PERSON] = { "person", sizeof(struct core_person_row), person_cols, COUNT(person_cols), person_index, COUNT(person_index), -1 },
@@ -260,6 +285,11 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_PROFILE] = { "profile", sizeof(struct core_profile_row), profile_cols, COUNT(profile_cols), profile_index, COUNT(profile_index), -1 },
     [CORE_SUCCESSION] = { "succession", sizeof(struct core_succession_row), succession_cols, COUNT(succession_cols), succession_index, COUNT(succession_index), -1 },
     [CORE_WITNESS] = { "witness", sizeof(struct core_witness_row), witness_cols, COUNT(witness_cols), witness_index, COUNT(witness_index), -1 },
+    [CORE_PROVIDER] = { "provider", sizeof(struct core_provider_row), provider_cols, COUNT(provider_cols), provider_index, COUNT(provider_index), 6 },
+    [CORE_IDENTITY] = { "identity", sizeof(struct core_identity_row), identity_cols, COUNT(identity_cols), identity_index, COUNT(identity_index), 7 },
+    [CORE_LOGIN] = { "login", sizeof(struct core_login_row), login_cols, COUNT(login_cols), login_index, COUNT(login_index), -1 },
+    [CORE_TOKEN] = { "token", sizeof(struct core_token_row), token_cols, COUNT(token_cols), token_index, COUNT(token_index), 12 },
+    [CORE_TOKEN_USE] = { "token_use", sizeof(struct core_token_use_row), token_use_cols, COUNT(token_use_cols), token_use_index, COUNT(token_use_index), -1 },
 };
 
 const struct core_table_def *core_table_of(enum core_table t)

@@ -49,6 +49,11 @@ enum core_table {
     CORE_PROFILE,
     CORE_SUCCESSION,
     CORE_WITNESS,
+    CORE_PROVIDER,
+    CORE_IDENTITY,
+    CORE_LOGIN,
+    CORE_TOKEN,
+    CORE_TOKEN_USE,
     CORE_TABLES
 };
 
@@ -86,6 +91,9 @@ struct core_link_row {
 struct core_session_row {
     struct phi_view hash, id, person;
     struct core_due due;
+    int64_t created_ms, seen_ms, idle_ms; /* idle_ms: ends when not seen for so long, 0: never for that */
+    int64_t strong_ms;                    /* when a second factor was last shown, wall clock; 0: never */
+    struct phi_view kind, note, address, provider; /* kind: web, cli, ""; note: which machine; provider: that vouched, "" none */
 };
 struct core_target_row {
     struct phi_view name, kind, address, database;
@@ -288,6 +296,37 @@ struct core_witness_row {
     struct phi_view said;            /* why it did not, the last time; "" it did */
 };
 
+/* Who says who people are ("oidc"), and whose tokens become ours ("workload"). */
+struct core_provider_row {
+    struct phi_view name, kind, config; /* config: JSON (core/identity.h) */
+    int64_t at_ms, leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_identity_row { /* an account at a provider */
+    struct phi_view provider, subject, person, salt;
+    int64_t at_ms, leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_login_row { /* a sign-in under way, or a foreign token that was used */
+    struct phi_view hash, kind, code, person, data; /* code: what people type; data: JSON */
+    struct core_due due;
+};
+struct core_token_row { /* for programs; who: a person or a service */
+    struct phi_view hash, id, who, maker, name;
+    int64_t withheld, created_ms; /* bits of enum phi_right that it does not carry */
+    struct core_due due;
+    int64_t leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
+struct core_token_use_row {
+    struct phi_view id;
+    int64_t used_ms;
+    struct phi_view address;
+};
+
 enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };
 struct core_column {
     const char *name;
@@ -356,6 +395,14 @@ enum {
     CORE_SEEN_BY_TIME = 1,
     CORE_ARAP_TASK_BY_APPROVAL = 1,
     CORE_ARAP_TASK_BY_REQUEST = 2,
+    CORE_PROVIDER_BY_KIND = 1,
+    CORE_IDENTITY_BY_PERSON = 1,
+    CORE_LOGIN_BY_DUE = 1,
+    CORE_LOGIN_BY_CODE = 2,
+    CORE_TOKEN_BY_ID = 1,
+    CORE_TOKEN_BY_WHO = 2,
+    CORE_TOKEN_BY_DUE = 3,
+    CORE_TOKEN_BY_MAKER = 4,
     CORE_IDEM_BY_TIME = 1
 };
 

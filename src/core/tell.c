@@ -105,7 +105,7 @@ static enum phi_rc alarmed(struct telling *t, struct people *to, struct phi_err 
             PHI_TRY(people_add(t->a, to, core_root(t->c, t->a, e[i].person), err));
     PHI_TRY(core_list(t->c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ 0 }, t->a, &all, &n, err));
     for (size_t i = 0; i < n; i++) {
-        struct phi_actor who = { PHI_ACTOR_PERSON, all[i].id };
+        struct phi_actor who = { .kind = PHI_ACTOR_PERSON, .id = all[i].id };
         if (all[i].same_as.n == 0 && core_has(t->c, &who, PHI_RIGHT_REVOKE))
             PHI_TRY(people_add(t->a, to, all[i].id, err));
     }

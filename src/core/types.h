@@ -15,7 +15,7 @@ struct phi_core; /* the one handle; single-threaded */
 
 enum phi_actor_kind {
     PHI_ACTOR_NOBODY = 0, /* zeroed memory may do nothing */
-    PHI_ACTOR_PERSON,     /* id: person id */
+    PHI_ACTOR_PERSON,     /* id: person id, or the name of a service account */
     PHI_ACTOR_GATEWAY,    /* id: gateway name */
     PHI_ACTOR_SYSTEM      /* phid itself: bootstrap and timer; never from the network */
 };
@@ -23,6 +23,7 @@ enum phi_actor_kind {
 struct phi_actor {
     enum phi_actor_kind kind;
     struct phi_view id;
+    uint32_t withheld; /* rights (bits of enum phi_right) that the token it came with does not carry */
 };
 
 /* The stable error code ("request.changed", "grant.used", …) of the last verb that failed in this

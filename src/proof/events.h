@@ -54,6 +54,7 @@
     X(PREV_SIZE, "prev_size", INT, "and its size")                                                 \
     X(PRINCIPAL, "principal", REF, "who acts")                                                     \
     X(REASON_HASH, "reason_hash", HASH, "salted hash of the reason given")                          \
+    X(PROVIDER, "provider", STR, "name of the identity provider")                                   \
     X(RECORDS_HASH, "records_hash", HASH, "SHA-256 of the batch as received")                       \
     X(REMAINING_MS, "remaining_ms", INT, "time left, in milliseconds")                             \
     X(REQ, "req", STR, "id of the request")                                                        \
@@ -98,10 +99,17 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "Another account name was linked to a person.")                                               \
     X(LINK_MADE, "link.made", PHI_FB(PERSON) | PHI_FB(LINK), PHI_FB(UNTIL_MS), "A one-time sign-in link was made.") \
     X(SESSION_OPENED, "session.opened", PHI_FB(SESSION) | PHI_FB(PERSON),                           \
-      PHI_FB(KIND) | PHI_FB(LINK) | PHI_FB(UNTIL_MS), "A person signed in.")                        \
+      PHI_FB(KIND) | PHI_FB(LINK) | PHI_FB(UNTIL_MS) | PHI_FB(PROVIDER), "A person signed in.")                        \
     X(SESSION_CLOSED, "session.closed", PHI_FB(SESSION), PHI_FB(PERSON) | PHI_FB(CAUSE), "A sign-in ended.") \
-    X(TOKEN_MADE, "token.made", PHI_FB(TOKEN) | PHI_FB(PERSON), PHI_FB(UNTIL_MS), "An API token was issued.") \
+    X(TOKEN_MADE, "token.made", PHI_FB(TOKEN) | PHI_FB(PERSON), PHI_FB(UNTIL_MS) | PHI_FB(PROVIDER) | PHI_FB(STATE), \
+      "An API token was issued; `provider`: for a token of that issuer.")                           \
     X(TOKEN_REVOKED, "token.revoked", PHI_FB(TOKEN), PHI_FB(PERSON) | PHI_FB(CAUSE), "An API token ended.") \
+    X(PROVIDER_SET, "provider.set", PHI_FB(PROVIDER) | PHI_FB(KIND) | PHI_FB(TERMS), PHI_FB(STATE), \
+      "An identity provider, or an issuer whose tokens are exchanged, was configured.")             \
+    X(PROVIDER_REMOVED, "provider.removed", PHI_FB(PROVIDER), PHI_FB(KIND), "It is trusted no more.") \
+    X(IDENTITY_LINKED, "identity.linked", PHI_FB(PROVIDER) | PHI_FB(PERSON) | PHI_FB(ACCOUNT_HASH), PHI_FB(STATE), \
+      "An account at a provider is this person.")                                                   \
+    X(IDENTITY_REMOVED, "identity.removed", PHI_FB(PROVIDER) | PHI_FB(PERSON), PHI_FB(CAUSE), "It is no more.") \
     X(TARGET_ADDED, "target.added", PHI_FB(TARGET) | PHI_FB(KIND), PHI_FB(ADDRESS) | PHI_FB(DATABASE), \
       "A target was added or changed.")                                                             \
     X(GATEWAY_ADDED, "gateway.added", PHI_FB(GATEWAY) | PHI_FB(TARGETS), PHI_FB(UNTIL_MS),          \
@@ -190,6 +198,10 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "What a gateway decided itself, plain allows and denials; equal ones are one record, count is of all.")     \
     X(ENTITIES_SET, "entities.set", PHI_FB(COUNT) | PHI_FB(FACTS_HASH), 0, "Entities of an application's own types were told or changed.") \
     X(ENTITIES_REMOVED, "entities.removed", PHI_FB(COUNT) | PHI_FB(FACTS_HASH), 0, "Entities of an application's own types were taken away.") \
+    X(RESOURCE_MARKED, "resource.marked", PHI_FB(TARGET) | PHI_FB(TERMS), 0,                        \
+      "The environment or the tags of a resource were said; `target` is the resource.")             \
+    X(PROFILE_CHANGED, "profile.changed", PHI_FB(PERSON), 0,                                        \
+      "A person changed their time zone or quiet hours.")                                           \
     X(BODY_ERASED, "body.erased", PHI_FB(CAUSE), PHI_FB(REQ) | PHI_FB(PERSON),                      \
       "Texts kept apart from the log were erased; their hashes stay.")
 

@@ -104,7 +104,7 @@ static enum phi_rc append_one(struct phi_core *c, void *arg, struct phi_err *err
     (void)arg;
     struct phi_entry e;
     struct phi_digest hash = { { 1 } };
-    core_entry(c, &e, PHI_EV_RECORDS_BATCH, &(struct phi_actor){ PHI_ACTOR_GATEWAY, PHI_LIT("gw1") });
+    core_entry(c, &e, PHI_EV_RECORDS_BATCH, &(struct phi_actor){ .kind = PHI_ACTOR_GATEWAY, .id = PHI_LIT("gw1") });
     phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", PHI_LIT("gw1")));
     phi_entry_int(&e, PHI_F_BATCH, 1);
     phi_entry_int(&e, PHI_F_COUNT, 1);

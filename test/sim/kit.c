@@ -6,6 +6,7 @@
 
 #include "base/limits.h"
 #include "base/os.h"
+#include "core/forget.h"
 #include "core/invariant.h"
 
 static const char *const names[KIT_PEOPLE] = { "root", "alice", "bob", "carol", "dora", "mallory" };
@@ -54,6 +55,25 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
             snprintf(k->told, sizeof k->told, PHI_FMT, PHI_ARG(events[i].reason));
 }
 
+/* "Test/East" is nine hours ahead; 203.0.113.0/24 is in Japan. */
+static bool zone_offset(void *self, struct phi_view zone, int64_t wall, int64_t *ret_s)
+{
+    (void)self, (void)wall;
+    *ret_s = 9 * 3600;
+    return phi_view_is(zone, "Test/East");
+}
+
+static bool country_of(void *self, const struct phi_addr *addr, char ret[3])
+{
+    struct phi_cidr block;
+    (void)self;
+    phi_cidr_read(PHI_LIT("203.0.113.0/24"), &block, NULL);
+    snprintf(ret, 3, "JP");
+    return phi_cidr_has(&block, addr);
+}
+
+static const struct phi_places places = { NULL, zone_offset, country_of };
+
 /* ---- calls: one command, one batch */
 
 struct call {
@@ -63,6 +83,8 @@ struct call {
     const struct phi_claim_ask *claim;
     const struct phi_ballot *ballot;
     const struct phi_revoke_filter *filter;
+    const struct phi_resource_facts *facts;
+    const struct phi_profile *profile;
     struct phi_view id, text, more;
     int64_t num;
     int box;
@@ -114,17 +136,20 @@ RUN(lease, phi_gateway_lease(c, &q->by, &q->num, q->ret, err))
 RUN(group, q->flag ? phi_group_add_member(c, &q->by, q->text, q->id, err)
                    : phi_group_del_member(c, &q->by, q->text, q->id, err))
 RUN(link, phi_account_link(c, &q->by, q->text, q->id, err))
+RUN(facts, phi_facts_put(c, &q->by, q->facts, err))
+RUN(profile, phi_profile_put(c, &q->by, q->profile, err))
+RUN(forget, phi_person_forget(c, A, &q->by, q->id, q->ret, err))
 RUN(tick, phi_core_tick(c, q->ret, err))
 RUN(invariants, ((void)q, core_invariants(c, err)))
 
 struct phi_actor kit_actor(const struct kit *k, enum kit_who who)
 {
-    return (struct phi_actor){ PHI_ACTOR_PERSON, k->person[who] };
+    return (struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = k->person[who] };
 }
 
 struct phi_actor kit_gateway(int i)
 {
-    return (struct phi_actor){ PHI_ACTOR_GATEWAY, i == 1 ? PHI_LIT("gw1") : PHI_LIT("gw2") };
+    return (struct phi_actor){ .kind = PHI_ACTOR_GATEWAY, .id = i == 1 ? PHI_LIT("gw1") : PHI_LIT("gw2") };
 }
 
 static struct phi_pair pair_of(struct kit *k, const char *action)
@@ -156,7 +181,8 @@ enum phi_rc kit_ask(struct kit *k, int gw, enum kit_who who, const char *sql, co
                                    .session = phi_view_of(session),
                                    .actions = &pair,
                                    .n_actions = 1,
-                                   .payload = payload_of(k, sql) };
+                                   .payload = payload_of(k, sql),
+                                   .context = phi_view_of(k->context) };
     struct call q = { .by = kit_gateway(gw), .ask = &ask, .ret = ret };
     return go(k, run_make, &q);
 }
@@ -305,7 +331,8 @@ enum phi_rc kit_claim(struct kit *k, int gw, enum kit_who who, struct phi_view g
                                  .target = PHI_LIT("shop"),
                                  .act = act,
                                  .actions = &pair,
-                                 .n_actions = 1 };
+                                 .n_actions = 1,
+                                 .context = phi_view_of(k->context) };
     struct call q = { .by = kit_gateway(gw), .claim = &ask, .ret = ret };
     return go(k, run_claim, &q);
 }
@@ -346,6 +373,28 @@ enum phi_rc kit_lease(struct kit *k, int gw)
     int64_t ms;
     struct call q = { .by = kit_gateway(gw), .ret = &ms };
     return go(k, run_lease, &q);
+}
+
+enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag)
+{
+    struct phi_view tags = phi_view_of(tag);
+    struct phi_resource_facts f = { .environment = phi_view_of(environment), .tags = &tags, .n_tags = tag != NULL };
+    struct call q = { .by = kit_actor(k, KIT_ROOT), .facts = &f };
+    PHI_TRY(phi_ref_from_label(&k->a, phi_view_of(label), (struct phi_view){ 0 }, &f.resource, &k->err));
+    return go(k, run_facts, &q);
+}
+
+enum phi_rc kit_profile(struct kit *k, enum kit_who who, const struct phi_profile *p)
+{
+    struct call q = { .by = kit_actor(k, who), .profile = p };
+    return go(k, run_profile, &q);
+}
+
+enum phi_rc kit_forget_person(struct kit *k, enum kit_who who)
+{
+    struct phi_forgotten sum;
+    struct call q = { .by = kit_actor(k, KIT_ROOT), .id = k->person[who], .ret = &sum };
+    return go(k, run_forget, &q);
 }
 
 static enum phi_rc run_person(struct phi_core *c, void *arg, struct phi_err *err)
@@ -492,7 +541,10 @@ enum phi_rc kit_reopen(struct kit *k)
                                       .store = k->store,
                                       .clock = &k->clock,
                                       .rng = &k->rng,
-                                      .notifier = &k->notifier };
+                                      .notifier = &k->notifier,
+                                      .places = &places,
+                                      .networks = k->networks,
+                                      .n_networks = k->n_networks };
     phi_core_close(k->core);
     k->core = NULL;
     return phi_core_open(&config, &k->core, &k->err);
