@@ -53,8 +53,8 @@
     X(PREV_ROOT, "prev_root", HASH, "root of the log that this one continues")                      \
     X(PREV_SIZE, "prev_size", INT, "and its size")                                                 \
     X(PRINCIPAL, "principal", REF, "who acts")                                                     \
-    X(REASON_HASH, "reason_hash", HASH, "salted hash of the reason given")                          \
     X(PROVIDER, "provider", STR, "name of the identity provider")                                   \
+    X(REASON_HASH, "reason_hash", HASH, "salted hash of the reason given")                          \
     X(RECORDS_HASH, "records_hash", HASH, "SHA-256 of the batch as received")                       \
     X(REMAINING_MS, "remaining_ms", INT, "time left, in milliseconds")                             \
     X(REQ, "req", STR, "id of the request")                                                        \
