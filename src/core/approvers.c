@@ -3,12 +3,9 @@
 
 #include "core/context.h"
 #include "core/engine.h"
+#include "core/prepare.h"
 
 #define MAX_PLACES 64
-
-/* No model of risk exists yet: a request counts as the riskiest, so that no rule approves it for being
- * harmless. */
-#define RISK_UNKNOWN 100
 
 /* ---- the Request entity of docs: requesters, requirement, risk, one attribute for each resource type */
 
@@ -52,7 +49,7 @@ static enum phi_rc request_entity(struct phi_core *c, struct phi_entities *es, c
     struct phi_attr at[8] = {
         { PHI_LIT("requesters"), requesters(c, &a, s, err) },
         { PHI_LIT("requirement"), phi_value_string(&a, r->name) },
-        { PHI_LIT("risk"), phi_value_long(&a, RISK_UNKNOWN) },
+        { PHI_LIT("risk"), phi_value_long(&a, s->risk) },
         { PHI_LIT("target"), phi_value_entity(&a, (struct phi_uid){ target.type, target.id }) },
     };
     size_t n = 4;
@@ -70,7 +67,7 @@ static enum phi_rc request_entity(struct phi_core *c, struct phi_entities *es, c
 
 /* ---- candidates */
 
-static enum phi_rc may_approve(struct phi_core *c, const struct phi_entities *es, const struct core_subject *s,
+static enum phi_rc may_approve(struct phi_core *c, const struct core_prepared *p, const struct core_subject *s,
                                struct phi_view person, bool *ret, struct phi_err *err)
 {
     PHI_ARENA(a, (size_t)16 << 20);
@@ -79,8 +76,9 @@ static enum phi_rc may_approve(struct phi_core *c, const struct phi_entities *es
                            .action = { PHI_LIT("phi::Action"), PHI_LIT("approve") },
                            .resource = { PHI_LIT("Request"), s->id } };
     struct phi_answer ans = { .verdict = PHI_DENY };
-    PHI_TRY(core_context(c, &a, ask.action, (struct phi_view){ 0 }, &ask.context, err));
-    *ret = phi_decide(c->bundle, es, &ask, &a, &ans, NULL) == PHI_OK && ans.verdict == PHI_ALLOW && !ans.partial;
+    struct core_moment m = { .person = type.n == 6 ? person : (struct phi_view){ 0 }, .rated = true, .risk = s->risk };
+    PHI_TRY(core_context_at(c, &a, ask.action, (struct phi_view){ 0 }, &m, &ask.context, err));
+    *ret = core_ask(c, p, &ask, &a, &ans, NULL) == PHI_OK && ans.verdict == PHI_ALLOW && !ans.partial;
     return PHI_OK;
 }
 
@@ -134,14 +132,14 @@ static enum phi_rc gather_set(struct phi_core *c, struct phi_arena *a, const str
 }
 
 /* Keeps whom the policy permits; accounts of one person become one approver with all their sets. */
-static enum phi_rc permitted(struct phi_core *c, const struct phi_entities *es, const struct core_subject *s,
+static enum phi_rc permitted(struct phi_core *c, const struct core_prepared *prepared, const struct core_subject *s,
                              struct gathering *g, struct phi_err *err)
 {
     size_t k = 0;
     for (size_t i = 0; i < g->n; i++) {
         struct core_approver p = g->p[i];
         bool yes = false;
-        PHI_TRY(may_approve(c, es, s, p.person, &yes, err));
+        PHI_TRY(may_approve(c, prepared, s, p.person, &yes, err));
         size_t at = 0;
         while (at < k && !phi_view_eq(g->p[at].root, p.root))
             at++;
@@ -209,8 +207,14 @@ enum phi_rc core_approvers(struct phi_core *c, struct phi_arena *a, const struct
         PHI_TRY(gather_all(c, a, s, &g, r, i, err));
     PHI_TRY(core_case_entities(c, s->of, &es, err));
     enum phi_rc rc = request_entity(c, es, s, r, err);
+    struct core_prepared prepared = { 0 };
     if (rc == PHI_OK)
-        rc = permitted(c, es, s, &g, err);
+        rc = core_prepare(c, es, &prepared, err);
+    if (rc == PHI_OK && phi_bundle_check_entities(c->bundle, es, NULL) != PHI_OK)
+        g.n = 0; /* the policies were checked against a schema that these do not keep to */
+    if (rc == PHI_OK)
+        rc = permitted(c, &prepared, s, &g, err);
+    core_prepared_done(&prepared);
     phi_entities_close(es);
     if (rc == PHI_OK && r->delegation)
         rc = delegates(c, a, s, &g, err);
@@ -365,7 +369,10 @@ bool core_met_alone(const struct phi_requirement *r, struct phi_view why, struct
     case PHI_REQUIRE_JUSTIFICATION:
         return why.n > 0;
     case PHI_REQUIRE_TICKET:
-        return ticket.n > 0;
+        for (size_t i = 0; i < r->n_patterns; i++)
+            if (phi_pattern_fits(r->patterns[i], ticket))
+                return true;
+        return ticket.n > 0 && r->n_patterns == 0;
     case PHI_REQUIRE_APPROVAL:
     case PHI_REQUIRE_MFA:
     case PHI_REQUIRE_BREAK_GLASS:

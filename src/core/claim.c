@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/request_in.h"
+#include "core/risk.h"
 
 struct claiming {
     const struct phi_actor *by;
@@ -77,10 +78,33 @@ static enum phi_rc still_good(struct phi_core *c, const struct core_grant_row *g
     return PHI_OK;
 }
 
+/* Where the policy speaks of the ticket or the justification, they are those of the request. */
+static enum phi_rc text_fill(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
+{
+    PHI_TRY(core_bundle_load(c, err));
+    if (!c->says_text)
+        return PHI_OK;
+    if (!k->d.of.has_text)
+        PHI_TRY(core_draft_of_row(c, a, &k->request, &k->d, err));
+    k->of.has_text = true;
+    k->of.why = k->d.body.why;
+    k->of.ticket = k->d.body.ticket;
+    return PHI_OK;
+}
+
+static enum phi_rc learned(struct phi_core *c, struct phi_arena *a, const struct claiming *k, struct phi_err *err)
+{
+    const struct phi_json *seen = NULL;
+    if (k->of.context.n && phi_json_read(a, k->of.context, PHI_JSON_INT64, "context", &seen, NULL) != PHI_OK)
+        seen = NULL;
+    return core_risk_learn(c, k->grant.root, k->ask->actions, k->ask->n_actions, phi_json_text(seen, "addr"), err);
+}
+
 static enum phi_rc decided_again(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
 {
     struct core_names met;
     struct core_ruling r;
+    PHI_TRY(text_fill(c, a, k, err));
     PHI_TRY(core_grant_met(c, a, &k->grant, &met, err));
     k->of.met = met.v;
     k->of.n_met = met.n;
@@ -201,6 +225,7 @@ enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struc
     PHI_TRY(k.grant.act.n ? exactly(c, a, &k, err) : within(c, a, &k, err));
     PHI_TRY(decided_again(c, a, &k, err));
     PHI_TRY(leased(c, &k, err));
+    PHI_TRY(learned(c, a, &k, err));
     return spend(c, a, &k, ret, err);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "core/engine.h"
+#include "core/known.h"
 #include "core/entity_in.h"
 
 #define CASE_LIMIT ((size_t)16 << 20)
@@ -28,7 +29,7 @@ bool core_ref_of_target(struct phi_ref r, struct phi_view target)
     return phi_view_eq(parts[0], target);
 }
 
-static struct phi_ref parent_of(struct phi_arena *a, struct phi_ref r)
+struct phi_ref core_parent_of(struct phi_arena *a, struct phi_ref r)
 {
     struct phi_view parts[PHI_REF_PARTS_MAX];
     size_t n;
@@ -45,7 +46,7 @@ enum phi_rc core_chain_add(struct phi_entities *es, struct phi_ref r, struct phi
 {
     PHI_ARENA(a, 1 << 16);
     for (int depth = 0; depth < PHI_REF_PARTS_MAX && !phi_ref_none(r); depth++) {
-        struct phi_ref up = parent_of(&a, r);
+        struct phi_ref up = core_parent_of(&a, r);
         struct phi_uid self = { r.type, r.id }, parent = { up.type, up.id };
         if (!phi_entities_has(es, self)) {
             if (phi_view_is(r.type, "Target"))
@@ -128,21 +129,30 @@ enum phi_rc core_case_entities(struct phi_core *c, const struct core_case *q, st
 
 /* ---- context */
 
-static const struct phi_value *local_value(struct phi_core *c, struct phi_arena *a)
+struct knowing {
+    struct phi_core *c;
+    struct phi_arena *a;
+    const struct core_moment *m;
+    bool has_addr;
+    struct phi_addr addr;
+};
+
+static const struct phi_value *local_value(const struct knowing *k)
 {
-    int64_t minute = core_wall(c) / 60000, day = minute / 1440;
+    struct core_local now;
+    if (!core_local_of(k->c, k->m->person.n ? core_root(k->c, k->a, k->m->person) : k->m->person, &now))
+        return NULL;
     struct phi_attr at[] = {
-        { PHI_LIT("hour"), phi_value_long(a, minute / 60 % 24) },
-        { PHI_LIT("minute"), phi_value_long(a, minute % 60) },
-        { PHI_LIT("weekday"), phi_value_long(a, (day + 3) % 7 + 1) }, /* 1970-01-01 was a Thursday; Monday is 1 */
+        { PHI_LIT("hour"), phi_value_long(k->a, now.hour) },
+        { PHI_LIT("minute"), phi_value_long(k->a, now.minute) },
+        { PHI_LIT("weekday"), phi_value_long(k->a, now.weekday) },
     };
-    return phi_value_record(a, at, sizeof at / sizeof *at);
+    return phi_value_record(k->a, at, sizeof at / sizeof *at);
 }
 
-static const struct phi_value *now_value(struct phi_core *c, struct phi_arena *a)
+/* datetime("…"), duration("…") */
+static const struct phi_value *extension(struct phi_arena *a, const char *fn, struct phi_view arg)
 {
-    PHI_BUF(text, 64);
-    phi_text_time(&text, core_wall(c));
     struct phi_json *fields = phi_arena_array(a, 2, sizeof *fields);
     struct phi_view *keys = phi_arena_array(a, 2, sizeof *keys);
     const struct phi_value *v;
@@ -150,22 +160,83 @@ static const struct phi_value *now_value(struct phi_core *c, struct phi_arena *a
         return NULL;
     keys[0] = PHI_LIT("fn");
     keys[1] = PHI_LIT("arg");
-    fields[0] = (struct phi_json){ .kind = PHI_JSON_STR, .str = PHI_LIT("datetime") };
-    fields[1] = (struct phi_json){ .kind = PHI_JSON_STR, .str = phi_arena_copy(a, phi_buf_view(&text)) };
+    fields[0] = (struct phi_json){ .kind = PHI_JSON_STR, .str = phi_view_of(fn) };
+    fields[1] = (struct phi_json){ .kind = PHI_JSON_STR, .str = phi_arena_copy(a, arg) };
     struct phi_json inner = { .kind = PHI_JSON_OBJ, .items = fields, .keys = keys, .n = 2 };
     struct phi_view outer_key = PHI_LIT("__extn");
     struct phi_json outer = { .kind = PHI_JSON_OBJ, .items = &inner, .keys = &outer_key, .n = 1 };
     return phi_value_from_json(a, &outer, &v, NULL) == PHI_OK ? v : NULL;
 }
 
-/* The owned attributes that phid can fill in today; the others stay unknown, so what rests on them is denied. */
+static const struct phi_value *now_value(const struct knowing *k)
+{
+    PHI_BUF(text, 64);
+    phi_text_time(&text, core_wall(k->c));
+    return extension(k->a, "datetime", phi_buf_view(&text));
+}
+
+static const struct phi_value *risk_value(const struct knowing *k)
+{
+    return k->m->rated ? phi_value_long(k->a, k->m->risk) : NULL;
+}
+
+static const struct phi_value *ticket_value(const struct knowing *k)
+{
+    return k->m->has_text ? phi_value_string(k->a, k->m->ticket) : NULL;
+}
+
+static const struct phi_value *justification_value(const struct knowing *k)
+{
+    return k->m->has_text ? phi_value_string(k->a, k->m->why) : NULL;
+}
+
+static const struct phi_value *country_value(const struct knowing *k)
+{
+    char code[3] = "";
+    const struct phi_places *p = k->c->places;
+    bool known = k->has_addr && p && p->country && p->country(p->self, &k->addr, code);
+    return known ? phi_value_string(k->a, phi_arena_copy(k->a, phi_view_of(code))) : NULL;
+}
+
+static const struct phi_value *networks_value(const struct knowing *k)
+{
+    size_t n = 0;
+    const struct phi_value **in = k->has_addr ? phi_arena_array(k->a, k->c->n_networks + 1, sizeof *in) : NULL;
+    for (size_t i = 0; in && i < k->c->n_networks; i++)
+        if (phi_cidr_has(&k->c->networks[i].block, &k->addr))
+            in[n++] = phi_value_string(k->a, k->c->networks[i].name);
+    return in ? phi_value_set(k->a, in, n) : NULL;
+}
+
+static const struct phi_value *environment_value(const struct knowing *k)
+{
+    struct phi_view name;
+    return core_environment_of(k->c, k->m->resource, &name) ? phi_value_string(k->a, phi_arena_copy(k->a, name)) : NULL;
+}
+
+static const struct phi_value *tags_value(const struct knowing *k)
+{
+    struct phi_view tag[256];
+    const struct phi_value *in[256];
+    if (phi_ref_none(k->m->resource))
+        return NULL;
+    size_t n = core_tags_of(k->c, k->m->resource, tag, sizeof tag / sizeof *tag);
+    for (size_t i = 0; i < n; i++)
+        in[i] = phi_value_string(k->a, phi_arena_copy(k->a, tag[i]));
+    return phi_value_set(k->a, in, n);
+}
+
+/* The owned attributes that phid can fill in. One that it does not know at that moment stays unknown, and what
+ * rests on it is denied: never guessed. */
 static const struct {
     const char *name;
-    const struct phi_value *(*value)(struct phi_core *c, struct phi_arena *a);
-} known[] = { { "local", local_value }, { "now", now_value } };
+    const struct phi_value *(*value)(const struct knowing *k); /* NULL: not known */
+} known[] = { { "local", local_value },     { "now", now_value },           { "risk", risk_value },
+              { "ticket", ticket_value },   { "justification", justification_value }, { "country", country_value },
+              { "networks", networks_value }, { "environment", environment_value }, { "tags", tags_value } };
 
 static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct phi_attr **ret, size_t *ret_n,
-                             struct phi_err *err)
+                             struct phi_view *ret_addr, struct phi_err *err)
 {
     const struct phi_json *obj = NULL;
     size_t n = 0;
@@ -185,21 +256,32 @@ static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct p
         PHI_TRY(phi_value_from_json(a, &obj->items[i], &(*ret)[i].value, err));
     }
     *ret_n = n;
+    *ret_addr = phi_json_text(obj, "addr");
     return PHI_OK;
+}
+
+enum phi_rc core_context_at(struct phi_core *c, struct phi_arena *a, struct phi_uid action, struct phi_view json,
+                            const struct core_moment *m, const struct phi_value **ret, struct phi_err *err)
+{
+    struct phi_attr *at = NULL;
+    struct knowing k = { .c = c, .a = a, .m = m };
+    struct phi_view addr;
+    size_t n = 0;
+    PHI_TRY(seen_read(a, json, &at, &n, &addr, err));
+    k.has_addr = phi_addr_read(addr, &k.addr);
+    const struct phi_value *want = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct phi_value *v = want ? phi_value_get(want, known[i].name) : NULL;
+        v = v && phi_value_kind(v) == PHI_VALUE_UNKNOWN ? known[i].value(&k) : NULL;
+        if (v)
+            at[n++] = (struct phi_attr){ phi_view_of(known[i].name), v };
+    }
+    *ret = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
+    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the context is too large");
 }
 
 enum phi_rc core_context(struct phi_core *c, struct phi_arena *a, struct phi_uid action, struct phi_view json,
                          const struct phi_value **ret, struct phi_err *err)
 {
-    struct phi_attr *at = NULL;
-    size_t n = 0;
-    PHI_TRY(seen_read(a, json, &at, &n, err));
-    const struct phi_value *want = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        const struct phi_value *v = want ? phi_value_get(want, known[i].name) : NULL;
-        if (v && phi_value_kind(v) == PHI_VALUE_UNKNOWN)
-            at[n++] = (struct phi_attr){ phi_view_of(known[i].name), known[i].value(c, a) };
-    }
-    *ret = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
-    return *ret ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the context is too large");
+    return core_context_at(c, a, action, json, &(struct core_moment){ 0 }, ret, err);
 }

@@ -289,6 +289,8 @@ void phi_core_close(struct phi_core *c)
 {
     if (!c)
         return;
+    core_ready_drop(c);
+    phi_scratch_close(c->scratch);
     phi_entities_close(c->world);
     phi_bundle_close(c->bundle);
     phi_arena_done(&c->facts_arena);

@@ -5,6 +5,7 @@
 #define CORE_CORE_H
 
 #include "core/batch.h"
+#include "core/known.h"
 #include "core/ports.h"
 
 struct phi_core_config {
@@ -15,6 +16,9 @@ struct phi_core_config {
     const struct phi_rng *rng;
     const struct phi_signer *signer;     /* may be NULL */
     const struct phi_notifier *notifier; /* may be NULL */
+    const struct phi_places *places;     /* may be NULL: every zone but UTC, and every country, is unknown */
+    const struct phi_network *networks;  /* borrowed */
+    size_t n_networks;
 };
 
 enum phi_rc phi_core_open(const struct phi_core_config *config, struct phi_core **ret, struct phi_err *err);

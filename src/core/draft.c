@@ -3,6 +3,7 @@
 
 #include "core/context.h"
 #include "core/request_in.h"
+#include "core/risk.h"
 
 #define DEFAULT_FOR_MS (15LL * 60 * 1000)
 
@@ -148,10 +149,41 @@ static enum phi_rc body_frame(struct phi_core *c, struct phi_arena *a, const str
     return until_check(c, b, ask, err);
 }
 
+#define LONG_MS (3600LL * 1000)
+
+/* A person's own address, as a gateway says it of its client. */
+static struct phi_view addr_json(struct phi_arena *a, struct phi_view addr)
+{
+    PHI_BUF(b, 512);
+    struct phi_jw w;
+    if (addr.n == 0)
+        return (struct phi_view){ 0 };
+    phi_jw_init(&w, &b);
+    phi_jw_obj(&w);
+    phi_jw_kv(&w, "addr", addr);
+    phi_jw_end(&w);
+    return phi_arena_copy(a, phi_buf_view(&b));
+}
+
+static enum phi_rc rate(struct phi_core *c, struct phi_arena *a, struct core_draft *d, struct phi_err *err)
+{
+    struct core_risk risk;
+    PHI_TRY(core_risk_of(c, a, &d->of, &risk, err));
+    d->of.rated = true;
+    d->of.risk = risk.points;
+    d->reasons = core_risk_json(a, &risk);
+    return PHI_OK;
+}
+
 static enum phi_rc case_of_body(struct phi_core *c, struct phi_arena *a, struct core_draft *d, struct phi_err *err)
 {
     struct core_try *tries;
+    const struct phi_bounds *b = &d->body.bounds;
     d->of.principal = d->body.requester;
+    d->of.has_text = true;
+    d->of.why = d->body.why;
+    d->of.ticket = d->body.ticket;
+    d->of.wide = d->body.has_scope && (b->uses == 0 || b->for_ms > LONG_MS);
     d->of.target = d->target;
     if (d->body.has_scope) {
         PHI_TRY(core_bundle_load(c, err));
@@ -171,7 +203,8 @@ static enum phi_rc draft_end(struct phi_core *c, struct phi_arena *a, const stru
     d->root = core_root(c, a, d->requester);
     PHI_TRY(body_frame(c, a, ask, d, err));
     PHI_TRY(phi_body_check(&d->body, err));
-    return case_of_body(c, a, d, err);
+    PHI_TRY(case_of_body(c, a, d, err));
+    return rate(c, a, d, err);
 }
 
 enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
@@ -196,6 +229,8 @@ enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const str
     if (!gateway) {
         PHI_TRY(extends_in(c, a, ask, d, err));
         d->glass = ask->break_glass;
+        d->addr = phi_view_upto(ask->from_addr, PHI_MAX_NAME);
+        d->of.context = addr_json(a, d->addr);
         d->watchers = ask->watchers;
         d->n_watchers = ask->n_watchers;
         d->suggested = ask->suggested;
@@ -227,13 +262,16 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
                               .application = core_text_get(c, a, row->id, "application") };
     d->of.entities = core_text_get(c, a, row->id, "entities");
     d->of.context = core_text_get(c, a, row->id, "context");
+    d->of.rated = true;
+    d->of.risk = row->risk ? row->risk - 1 : CORE_RISK_MAX; /* made before risk was known: the riskiest */
+    d->reasons = core_text_get(c, a, row->id, "risk");
     PHI_TRY(phi_body_read_text(a, text, &d->body, err));
     return case_of_body(c, a, d, err);
 }
 
 struct core_subject core_subject_of(const struct core_draft *d)
 {
-    return (struct core_subject){ phi_id_view(&d->body.id), d->requester, d->root, &d->of, d->age_ms };
+    return (struct core_subject){ phi_id_view(&d->body.id), d->requester, d->root, &d->of, d->of.risk, d->age_ms };
 }
 
 enum phi_rc core_met_at_once(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,

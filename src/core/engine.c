@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/prepare.h"
+#include "core/risk.h"
 
 #define MAX_UNITED 64 /* distinct requirements in one ruling */
 #define MAX_MASKS 256
@@ -21,10 +23,10 @@ enum phi_rc core_tries_of_pairs(struct phi_arena *a, const struct phi_pair *p, s
 
 static struct phi_uid action_uid(struct phi_view id)
 {
-    return (struct phi_uid){ PHI_LIT("Action"), id };
-}
     if (phi_view_starts(id, PHI_LIT(CORE_OWN_ACTION)))
         return (struct phi_uid){ PHI_LIT("phi::Action"), phi_view_from(id, sizeof CORE_OWN_ACTION - 1) };
+    return (struct phi_uid){ PHI_LIT("Action"), id };
+}
 
 static bool rules_member(void *ctx, struct phi_view inner, struct phi_view outer)
 {
@@ -171,7 +173,7 @@ static void policies_add(struct phi_arena *a, struct core_ruling *r, const struc
 }
 
 static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct core_case *q,
-                           const struct phi_entities *es, const struct phi_pair *pair, struct phi_answer *ans,
+                           const struct core_prepared *p, const struct phi_pair *pair, struct phi_answer *ans,
                            struct phi_err *err)
 {
     struct phi_ask ask = { .principal = { q->principal.type, q->principal.id },
@@ -180,9 +182,10 @@ static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct
                            .met = q->met,
                            .n_met = q->n_met };
     struct phi_err why = { 0 };
-    PHI_TRY(core_context(c, a, ask.action, q->context, &ask.context, err));
+    struct core_moment m = { q->principal.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk };
+    PHI_TRY(core_context_at(c, a, ask.action, q->context, &m, &ask.context, err));
     *ans = (struct phi_answer){ .verdict = PHI_DENY };
-    if (phi_decide(c->bundle, es, &ask, a, ans, &why) != PHI_OK) {
+    if (core_ask(c, p, &ask, a, ans, &why) != PHI_OK) {
         ans->verdict = PHI_DENY;
         ans->reason = phi_arena_copy(a, phi_view_of(why.msg));
     }
@@ -190,13 +193,13 @@ static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct
 }
 
 static enum phi_rc rule_all(struct phi_core *c, struct phi_arena *a, const struct core_case *q,
-                            const struct phi_entities *es, struct core_ruling *r, struct phi_err *err)
+                            const struct core_prepared *p, struct core_ruling *r, struct phi_err *err)
 {
     struct uniting u = { 0 };
     struct phi_answer ans, denied = { .reason = PHI_LIT("nothing was asked") };
     size_t kept = 0;
     for (size_t i = 0; i < q->n_tries; i++) {
-        PHI_TRY(try_one(c, a, q, es, &q->tries[i].pair, &ans, err));
+        PHI_TRY(try_one(c, a, q, p, &q->tries[i].pair, &ans, err));
         bool known = ans.verdict == PHI_ALLOW || ans.verdict == PHI_NEEDS;
         if (!known || ans.partial) {
             denied = ans;
@@ -219,6 +222,18 @@ static enum phi_rc rule_all(struct phi_core *c, struct phi_arena *a, const struc
     return PHI_OK;
 }
 
+/* Only where the live policy asks for it: it reads a person's habits. */
+static enum phi_rc rate(struct phi_core *c, struct phi_arena *a, struct core_case *q, struct phi_err *err)
+{
+    struct core_risk risk;
+    if (q->rated || !c->says_risk || !phi_view_is(q->principal.type, "Person"))
+        return PHI_OK;
+    PHI_TRY(core_risk_of(c, a, q, &risk, err));
+    q->rated = true;
+    q->risk = risk.points;
+    return PHI_OK;
+}
+
 enum phi_rc core_rule(struct phi_core *c, struct phi_arena *a, const struct core_case *q, struct core_ruling *ret,
                       struct phi_err *err)
 {
@@ -228,8 +243,16 @@ enum phi_rc core_rule(struct phi_core *c, struct phi_arena *a, const struct core
     if (rc == PHI_ENOTFOUND)
         return PHI_OK;
     PHI_TRY(rc);
+    struct core_case now = *q;
+    PHI_TRY(rate(c, a, &now, err));
     PHI_TRY(core_case_entities(c, q, &es, err));
-    rc = rule_all(c, a, q, es, ret, err);
+    struct core_prepared prepared = { 0 };
+    struct phi_err why = { 0 };
+    if (phi_bundle_check_entities(c->bundle, es, &why) != PHI_OK) /* what the policies were checked against */
+        ret->reason = phi_arena_copy(a, phi_view_of(why.msg));
+    else if ((rc = core_prepare(c, es, &prepared, err)) == PHI_OK)
+        rc = rule_all(c, a, &now, &prepared, ret, err);
+    core_prepared_done(&prepared);
     phi_entities_close(es);
     if (rc == PHI_OK && !phi_arena_ok(a))
         rc = phi_fail(err, PHI_ELIMIT, "the decision needs too much memory");

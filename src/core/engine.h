@@ -17,6 +17,11 @@ struct core_case {
     size_t n_tries;
     struct phi_view told; /* JSON: what a caller says of the one resource that is tried, where phid knows nothing of it; "" nothing */
     struct phi_view entities, context; /* JSON as a gateway sent it, "" for none */
+    bool has_text;                     /* `why` and `ticket` are known, also where they are empty */
+    struct phi_view why, ticket;
+    bool wide;                         /* a scope of any number of uses, or for long */
+    bool rated;                        /* else core_rule finds the risk where the policy speaks of it */
+    int64_t risk;
     const struct phi_view *met;
     size_t n_met;
 };
@@ -52,6 +57,7 @@ enum phi_rc core_context(struct phi_core *c, struct phi_arena *a, struct phi_uid
 struct core_subject { /* the request that is voted on */
     struct phi_view id, requester, root;
     const struct core_case *of;
+    int64_t risk;
     int64_t age_ms; /* of the request: when the fallback begins; INT64_MAX: whoever may ever */
 };
 #define CORE_AUTO "auto" /* Service::"auto": votes by rule; counts as one person */

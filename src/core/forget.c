@@ -4,6 +4,7 @@
 
 #include "core/outbox_in.h"
 #include "base/json.h"
+#include "core/risk.h"
 
 #define PAGE 500
 
@@ -210,6 +211,13 @@ static enum phi_rc names_erase(struct phi_core *c, struct forgetting *f, struct 
     return core_set(c, CORE_PERSON, row, err);
 }
 
+static enum phi_rc profile_erase(struct phi_core *c, struct phi_view person, struct phi_err *err)
+{
+    struct core_profile_row key = { .person = person };
+    enum phi_rc rc = core_del(c, CORE_PROFILE, &key, err);
+    return rc == PHI_ENOTFOUND ? PHI_OK : rc;
+}
+
 static enum phi_rc forget_one(struct phi_core *c, struct forgetting *f, struct core_person_row *row, struct phi_err *err)
 {
     struct phi_entry e;
@@ -221,6 +229,8 @@ static enum phi_rc forget_one(struct phi_core *c, struct forgetting *f, struct c
     PHI_TRY(requests_erase(c, f, err));
     PHI_TRY(grants_erase(c, f, err));
     PHI_TRY(texts_del(c, f, row->id, err));
+    PHI_TRY(core_risk_forget(c, row->id, err));
+    PHI_TRY(profile_erase(c, row->id, err));
     PHI_TRY(names_erase(c, f, row, err));
     PHI_TRY(erased_leaf(c, f, (struct phi_view){ 0 }, err));
     core_entry(c, &e, PHI_EV_PERSON_REMOVED, f->by);

@@ -1,6 +1,7 @@
 /* Break-glass: at once, with a reason, for a short time, told to everybody concerned, and not again before somebody
  * else has reviewed it. */
 #include "core/request_in.h"
+#include "core/risk.h"
 
 static enum phi_rc none_unreviewed(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
                                    struct phi_err *err)
@@ -82,6 +83,7 @@ static enum phi_rc opened(struct phi_core *c, struct phi_arena *a, const struct 
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
     core_tell(c, row, "break-glass");
+    PHI_TRY(core_risk_mishap(c, row->requester, CORE_MISHAP_GLASS, err));
     return PHI_OK;
 }
 

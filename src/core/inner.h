@@ -4,13 +4,14 @@
 
 #include "base/limits.h"
 #include "core/core.h"
+#include "core/known.h"
 #include "core/rights.h"
 #include "core/rows.h"
 #include "proof/events.h"
 #include "proof/tree.h"
 
-#define CORE_TICK_MS 10000   /* the anchor is committed at least this often */
 #define CORE_OWN_ACTION "phi::" /* how an action of phi's own namespace is written in a body */
+#define CORE_TICK_MS 10000   /* the anchor is committed at least this often */
 
 struct phi_core {
     struct phi_store *store;
@@ -18,13 +19,13 @@ struct phi_core {
     const struct phi_rng *rng;
     const struct phi_signer *signer;
     const struct phi_notifier *notifier;
-    char *origin;
     const struct phi_changer *changer; /* NULL: changes of phi itself cannot be approved */
     struct {                           /* while an approved change is made: whose, and what was met for exactly it */
         struct phi_view person;
         const struct phi_view *met;
         size_t n_met;
     } making;
+    char *origin;
 
     bool in_batch;
     const char *why; /* stable error code of the last failure */
@@ -40,6 +41,16 @@ struct phi_core {
     char bundle_hex[PHI_HEX_LEN + 1];
     struct phi_entities *world; /* people, groups, targets of world_loaded */
     int64_t world_loaded;
+    struct phi_world *ready; /* that world, prepared for that bundle; NULL: is to be made */
+    struct phi_scratch *scratch;
+    const struct phi_places *places;
+    const struct phi_network *networks;
+    size_t n_networks;
+    struct core_facts_row *facts; /* of facts_loaded; in facts_arena */
+    size_t n_facts;
+    int64_t facts_loaded;
+    struct phi_arena facts_arena;
+    bool says_risk, says_text; /* the live policy speaks of context.risk; of the ticket or the justification */
 
     struct phi_arena said_arena; /* events of this batch */
     struct phi_event *said;
@@ -128,6 +139,7 @@ enum phi_rc core_delegation_settle(struct phi_core *c, struct phi_arena *a, void
 /* ---- world and bundle */
 enum phi_rc core_bundle_load(struct phi_core *c, struct phi_err *err); /* c->bundle is live or PHI_ENOTFOUND */
 enum phi_rc core_world(struct phi_core *c, const struct phi_entities **ret, struct phi_err *err);
+void core_ready_drop(struct phi_core *c); /* prepare.c: the bundle or the world is another now */
 enum phi_rc core_gateway_targets(struct phi_core *c, struct phi_arena *a, struct phi_view gateway,
                                  const struct phi_view **ret, size_t *ret_n, struct phi_err *err);
 enum phi_rc core_gateway_renew(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,

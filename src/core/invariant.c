@@ -113,8 +113,11 @@ static enum phi_rc grant_fits(struct phi_core *c, struct phi_arena *a, const str
         return broken(7, err, "a grant ended and no gateway was told");
     PHI_TRY(core_votes(c, a, &r, &votes, &n, err));
     PHI_TRY(met_by_votes(a, g, &r, votes, n, err));
-    PHI_TRY(core_draft_of_row(c, a, &r, &d, err)); /* 3: the body is what was digested */
-    PHI_TRY(inside_what_was_asked(c, a, g, votes, n, &d, err));
+    enum phi_rc rc = core_draft_of_row(c, a, &r, &d, err); /* 3: the body is what was digested */
+    if (rc == PHI_OK)
+        rc = inside_what_was_asked(c, a, g, votes, n, &d, err);
+    if (rc != PHI_OK && (rc != PHI_ENOTFOUND || g->live)) /* an erased body says nothing any more */
+        return rc;
     return claims_fit(c, a, g, err);
 }
 

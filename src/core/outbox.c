@@ -176,7 +176,7 @@ static enum phi_rc request_of(struct taking *t, struct phi_view id, struct phi_v
                               struct phi_err *err)
 {
     struct core_request_row row;
-    struct phi_actor by = { person.n ? PHI_ACTOR_PERSON : PHI_ACTOR_SYSTEM, person };
+    struct phi_actor by = { .kind = person.n ? PHI_ACTOR_PERSON : PHI_ACTOR_SYSTEM, .id = person };
     PHI_TRY(core_request_load(t->c, t->a, id, &row, err));
     return core_request_view(t->c, t->a, &by, &row, ret, err);
 }

@@ -268,6 +268,7 @@ static enum phi_rc row_fill(struct phi_core *c, struct phi_arena *a, struct core
     row->policies = policies_json(a, ruling);
     row->extends = d->body.extends;
     row->glass = d->glass;
+    row->risk = d->of.risk + 1;
     row->due = core_due_in(c, pending_ttl(ruling));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the request is too large");
 }
@@ -292,7 +293,8 @@ static enum phi_rc facts_put(struct phi_core *c, struct phi_arena *a, const stru
     } part[] = { { "context", d->of.context },
                  { "entities", d->of.entities },
                  { "addr", d->addr },
-                 { "application", d->application } };
+                 { "application", d->application },
+                 { "risk", d->reasons } };
     PHI_BUF(all, (size_t)8 << 20);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         phi_buf_add64(&all, part[i].text.n);

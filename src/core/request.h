@@ -30,7 +30,7 @@ struct phi_request_ask {
     struct phi_view settings; /* JSON object of strings, "" is {} */
     struct phi_view entities; /* Cedar entity JSON array: resources only; "" is [] */
     struct phi_view context;  /* JSON object: the gateway's own facts; "" is {} */
-    struct phi_view from_addr, from_application;
+    struct phi_view from_addr, from_application; /* a person's: phid saw it itself */
     /* persons only */
     const struct phi_view *scope_actions;
     size_t n_scope_actions;
@@ -83,6 +83,8 @@ struct phi_request {
     struct phi_view denied_by, reason; /* name; the deny's reason */
     struct phi_view extends;           /* grant id */
     bool break_glass;
+    int64_t risk;                      /* 0 to 100; -1: made before risk was known */
+    struct phi_view risk_reasons;      /* JSON [{"points","why"},…]; "" once erased */
     struct phi_bounds bounds;          /* as asked */
     const struct phi_view *watchers, *suggested; /* names */
     size_t n_watchers, n_suggested;

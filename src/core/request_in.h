@@ -15,6 +15,7 @@ struct core_draft {
     struct phi_digest digest, act; /* act: zero for a scope */
     int64_t age_ms;                /* of the request; INT64_MAX: not filed yet */
     bool glass;                    /* break-glass */
+    struct phi_view reasons;       /* of its risk: JSON of core/risk.h */
     const struct phi_view *watchers, *suggested; /* names */
     size_t n_watchers, n_suggested;
     struct core_case of;
@@ -63,7 +64,6 @@ enum phi_rc core_needs_read(struct phi_arena *a, struct phi_view json, struct co
 enum phi_rc core_names_read(struct phi_arena *a, struct phi_view json, struct core_names *ret, struct phi_err *err);
 struct phi_view core_names_json(struct phi_arena *a, const struct phi_view *v, size_t n);
 
-/* ---- vote.c */
 /* ---- change.c: changes of phi itself */
 enum phi_rc core_change_draft(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
                               struct core_draft *d, struct phi_err *err);
@@ -72,6 +72,7 @@ enum phi_rc core_change_make(struct phi_core *c, struct phi_arena *a, const stru
                              const struct core_draft *d, struct phi_err *err);
 enum phi_rc core_claim_change(struct phi_core *c, struct phi_arena *a, struct core_grant_row *g, struct phi_err *err);
 
+/* ---- vote.c */
 /* Service::"auto" votes where its policy lets it; what that leads to. */
 enum phi_rc core_vote_auto(struct phi_core *c, struct phi_arena *a, struct core_request_row *row, struct phi_err *err);
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/request_in.h"
+#include "core/risk.h"
 
 static enum phi_rc denied(struct phi_core *c, const struct phi_actor *by, const struct core_draft *d,
                           const struct core_ruling *r, const char *cause, struct phi_request_answer *ret,
@@ -13,6 +14,7 @@ static enum phi_rc denied(struct phi_core *c, const struct phi_actor *by, const 
                                         .reason = r->reason,
                                         .policies = r->policies,
                                         .n_policies = r->n_policies };
+    PHI_TRY(core_risk_mishap(c, d->requester, CORE_MISHAP_DENIED, err));
     core_entry(c, &e, PHI_EV_ACTION_DENIED, by);
     phi_entry_ref(&e, PHI_F_PRINCIPAL, d->body.requester);
     phi_entry_ref(&e, PHI_F_TARGET, d->body.target);
@@ -145,8 +147,6 @@ static enum phi_rc quota(struct phi_core *c, struct phi_arena *a, const struct c
     return PHI_OK;
 }
 
-/* The answers short of filing: PHI_ENOTFOUND when a request has to be filed. */
-static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
 /* Pending, or approved by a rule at once. */
 static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                 const struct core_request_row *row, struct phi_request_answer *ret, struct phi_err *err)
@@ -163,16 +163,18 @@ static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const s
     return PHI_OK;
 }
 
+/* The answers short of filing: PHI_ENOTFOUND when a request has to be filed. */
+static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                   const struct core_draft *d, struct phi_request_answer *ret, struct phi_err *err)
 {
     struct core_request_row row;
     struct core_grant_row grant;
-    if (d->gateway.n == 0)
-        return PHI_ENOTFOUND;
     if (d->body.payload.kind == PHI_PAYLOAD_CHANGE) { /* asked again: the same request, nothing new */
         PHI_TRY(equal_pending(c, a, d, &row, err));
         return filed_answer(c, a, by, &row, ret, err);
     }
+    if (d->gateway.n == 0)
+        return PHI_ENOTFOUND;
     enum phi_rc rc = core_grant_fitting(c, a, d, &grant, err);
     if (rc == PHI_OK) {
         ret->kind = PHI_ANSWER_GRANT;

@@ -191,6 +191,8 @@ static void frame(struct phi_core *c, struct phi_arena *a, const struct core_req
                                .body = core_text_get(c, a, row->id, "body"),
                                .extends = row->extends,
                                .break_glass = row->glass != 0,
+                               .risk = row->risk - 1,
+                               .risk_reasons = d->reasons,
                                .bounds = d->body.bounds,
                                .actions = d->body.actions,
                                .n_actions = d->body.n_actions,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/request_in.h"
+#include "core/risk.h"
 
 struct voting {
     struct core_request_row row;
@@ -184,6 +185,7 @@ static enum phi_rc denied_by(struct phi_core *c, struct phi_arena *a, struct vot
     phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", v->root));
     phi_entry_hash(&e, PHI_F_REASON_HASH, &hash);
     phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("vote"));
+    PHI_TRY(core_risk_mishap(c, v->row.requester, CORE_MISHAP_DENIED, err));
     return core_request_step(c, a, &v->row, CORE_REQUEST_DENY, &e, err);
 }
 

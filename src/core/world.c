@@ -75,6 +75,7 @@ enum phi_rc core_world(struct phi_core *c, const struct phi_entities **ret, stru
             phi_entities_close(es);
             return rc;
         }
+        core_ready_drop(c);
         phi_entities_close(c->world);
         c->world = es;
         c->world_loaded = c->st.world;

@@ -196,6 +196,11 @@ uint64_t phi_bundle_version(const struct phi_bundle *b)
     return b->text.version;
 }
 
+struct phi_view phi_bundle_zone(const struct phi_bundle *b)
+{
+    return b->zone;
+}
+
 size_t phi_bundle_requirement_count(const struct phi_bundle *b)
 {
     return b->n_requirements;

@@ -18,12 +18,15 @@ struct phi_bundle {
     struct phi_requirement *requirements;
     struct phi_view *names; /* of the requirements */
     size_t n_requirements;
+    struct phi_view zone;
     struct cedar_index *by_action; /* parallel to schema.actions */
     struct comp *comp;             /* the same policies compiled (comp.h) */
 };
 
 #define CEDAR_POLICIES_FILE     "policies.cedar"
 #define CEDAR_SCHEMA_FILE       "schema.cedarschema"
+#define CEDAR_MAX_PATTERN 60
+#define CEDAR_MAX_PATTERNS 16
 #define CEDAR_REQUIREMENTS_FILE "requirements.yaml"
 
 /* "phi::Action" and what stands in a namespace below phi. */

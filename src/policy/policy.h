@@ -133,8 +133,13 @@ struct phi_requirement {
     bool delegation;        /* a vote may be cast by somebody to whom an approver delegated it */
     int64_t first_use_ms;   /* not 0: the grant's time counts from its first use, which has this long to come */
     int64_t statements, rows, bytes; /* most that the grant may spend; 0: not bounded by this requirement */
+    const struct phi_view *patterns; /* kind ticket: one of these fits; none: any text will do */
+    size_t n_patterns;
     struct phi_view why;
 };
+
+/* `*` is any text, `#` a number of one digit or more, all else itself; the whole text must fit. */
+bool phi_pattern_fits(struct phi_view pattern, struct phi_view text);
 
 /* "approval", "mfa", "justification", "ticket", "break-glass" */
 const char *phi_requirement_kind_name(enum phi_requirement_kind kind);
@@ -160,15 +165,17 @@ struct phi_digest phi_bundle_hash(const struct phi_bundle *b);
 struct phi_digest phi_bundle_text_hash(const struct phi_bundle_text *text);
 uint64_t phi_bundle_version(const struct phi_bundle *b);
 
-size_t phi_bundle_requirement_count(const struct phi_bundle *b);
-const struct phi_requirement *phi_bundle_requirement_at(const struct phi_bundle *b, size_t i); /* in the text's order */
-const struct phi_requirement *phi_bundle_requirement(const struct phi_bundle *b,
-                                                     struct phi_view name); /* NULL: none */
-/* The schema knows this action; `action` itself or through its groups is in `group`. */
 /* Writes {"policies":{"added":[ids],"changed":[],"removed":[]},"requirements":bool,"schema":bool}: at most 100 ids of
  * each. `from` may be NULL: all is new. */
 void phi_bundle_diff(struct phi_jw *w, const struct phi_bundle *from, const struct phi_bundle *to);
 
+size_t phi_bundle_requirement_count(const struct phi_bundle *b);
+const struct phi_requirement *phi_bundle_requirement_at(const struct phi_bundle *b, size_t i); /* in the text's order */
+const struct phi_requirement *phi_bundle_requirement(const struct phi_bundle *b,
+                                                     struct phi_view name); /* NULL: none */
+/* Time zone that `zone:` in the requirements names; "": none. Whether it exists is for the caller to find out. */
+struct phi_view phi_bundle_zone(const struct phi_bundle *b);
+/* The schema knows this action; `action` itself or through its groups is in `group`. */
 bool phi_bundle_has_action(const struct phi_bundle *b, struct phi_uid action);
 bool phi_bundle_action_in(const struct phi_bundle *b, struct phi_uid action, struct phi_uid group);
 bool phi_bundle_has_type(const struct phi_bundle *b, struct phi_view entity_type);
@@ -186,7 +193,7 @@ enum phi_rc phi_bundle_check_entities(const struct phi_bundle *b, const struct p
 /* ---- deciding ---------------------------------------------------------------------------- */
 
 /* Context that phid alone knows (met, can, risk, mfa_age, local, now, ticket, on_call, country,
- * device, environment): a caller's request may not carry it; a gateway passes it as unknown. */
+ * device, environment, tags, networks, justification): a caller's request may not carry it; a gateway passes it as unknown. */
 bool phi_context_is_owned(struct phi_view attribute);
 /* `seen` (a record or NULL) with every owned attribute that the schema gives this action added as unknown. */
 const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct phi_bundle *b,

@@ -3,7 +3,8 @@
 #include "policy/conform.h"
 
 static const char *const owned[] = { "met",    "can",     "risk",    "mfa_age", "local",      "now",
-                                     "ticket", "on_call", "country", "device",  "environment" };
+                                     "ticket", "on_call", "country", "device",  "environment",
+                                     "tags",   "networks", "justification" };
 
 bool phi_context_is_owned(struct phi_view attribute)
 {

@@ -14,8 +14,10 @@
  *     delegation: true  # an approver may let somebody else vote for them for a while
  *     clock: first-use  # ttl counts from the first use, not from the approval
  *     ready: 1h         # how long the first use may take to come
+ *     pattern: 'OPS-#'  # of kind: ticket, or a list: what it must look like; * is any text, # a number
  *     statements: 100   # most that the grant may spend in all; rows and bytes likewise
  *
+ * `zone: Europe/Berlin` beside them is the time zone of `context.local` for persons who have none of their own.
  * A set of `approve` may say `stage: 2` (it waits until all sets of stage 1 are filled), and `from` may be a list.
  */
 #include "policy/bundle.h"
@@ -124,6 +126,19 @@ static enum phi_rc read_sets(struct reader *rd, const struct phi_json *v)
     return PHI_OK;
 }
 
+static enum phi_rc read_patterns(struct reader *rd, const struct phi_json *v)
+{
+    bool list = v->kind == PHI_JSON_ARR;
+    size_t n = list ? v->n : 1;
+    struct phi_view *p = phi_arena_array(&rd->b->arena, n + 1, sizeof *p);
+    for (size_t i = 0; i < n; i++)
+        if (!p || !phi_json_str(list ? &v->items[i] : v, &p[i]) || p[i].n == 0 || p[i].n > CEDAR_MAX_PATTERN || n > CEDAR_MAX_PATTERNS)
+            return bad(rd, v, "pattern must be a text such as 'OPS-#' of at most 60 bytes, or a list of at most 16");
+    rd->r->patterns = p;
+    rd->r->n_patterns = n;
+    return n ? PHI_OK : bad(rd, v, "pattern must not be empty");
+}
+
 static enum phi_rc read_duration(struct reader *rd, const struct phi_json *v, int64_t *ret)
 {
     struct phi_view text = { 0 };
@@ -208,10 +223,12 @@ static enum phi_rc read_key(struct reader *rd, struct phi_view key, const struct
         r->bind_session = v->kind == PHI_JSON_STR && phi_view_is(v->str, "session");
         return r->bind_session ? PHI_OK : bad(rd, v, "bind must be session");
     }
+    if (phi_view_is(key, "pattern"))
+        return read_patterns(rd, v);
     enum phi_rc rc = read_life_key(rd, key, v);
     return rc != PHI_ENOTFOUND ? rc :
                                  bad(rd, v, "unknown key; there are why, kind, approve, ttl, pending_ttl, uses, bind, signed, "
-                                            "remind, fallback, delegation, clock, ready, statements, rows, bytes");
+                                            "remind, fallback, delegation, clock, ready, statements, rows, bytes, pattern");
 }
 
 static enum phi_rc read_one(struct reader *rd, const struct phi_json *v)
@@ -227,6 +244,8 @@ static enum phi_rc read_one(struct reader *rd, const struct phi_json *v)
         r->first_use_ms = DEFAULT_READY_MS;
     if (!rd->first_use && r->first_use_ms)
         return bad(rd, v, "ready belongs to clock: first-use");
+    if (r->n_patterns && r->kind != PHI_REQUIRE_TICKET)
+        return bad(rd, v, "pattern belongs to kind: ticket");
     bool by_people = r->kind == PHI_REQUIRE_APPROVAL;
     if (by_people && r->n_sets == 0)
         return bad(rd, v, "an approval needs approve: who may, and how many");
@@ -245,14 +264,18 @@ enum phi_rc cedar_requirements_read(struct phi_bundle *b, struct phi_err *err)
     if (all->n > CEDAR_MAX_REQUIREMENTS)
         return phi_fail(err, PHI_ELIMIT, CEDAR_REQUIREMENTS_FILE ": more than %d requirements",
                         CEDAR_MAX_REQUIREMENTS);
-    b->n_requirements = all->n;
     b->requirements = phi_arena_array(&b->arena, all->n + 1, sizeof *b->requirements);
     b->names = phi_arena_array(&b->arena, all->n + 1, sizeof *b->names);
     if (!b->requirements || !b->names)
         return phi_fail(err, PHI_ELIMIT, CEDAR_REQUIREMENTS_FILE " is too large");
     for (size_t i = 0; i < all->n; i++) {
-        rd.r = &b->requirements[i];
-        rd.r->name = b->names[i] = all->keys[i];
+        if (phi_view_is(all->keys[i], "zone") && all->items[i].kind == PHI_JSON_STR) {
+            b->zone = all->items[i].str;
+            continue;
+        }
+        size_t at = b->n_requirements++;
+        rd.r = &b->requirements[at];
+        rd.r->name = b->names[at] = all->keys[i];
         rd.first_use = false;
         PHI_TRY(read_one(&rd, &all->items[i]));
     }

@@ -1,93 +1,12 @@
 /* The life of requests, votes, grants and claims over the real core. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/limits.h"
 #include "core/request_in.h"
-#include "kit.h"
-#include "store/sqlite.h"
-
-#define assert_ok(k, call) assert_int_equal_msg(k, call, PHI_OK)
-#define assert_int_equal_msg(k, call, want)                                                        \
-    do {                                                                                           \
-        enum phi_rc rc_ = (call);                                                                  \
-        if (rc_ != (want))                                                                         \
-            print_error("%s: %s (%s)\n", #call, (k)->err.msg, (k)->why);                           \
-        assert_int_equal(rc_, want);                                                               \
-    } while (0)
-#define assert_no(k, call, code, name)                                                             \
-    do {                                                                                           \
-        assert_int_equal_msg(k, call, code);                                                       \
-        assert_string_equal((k)->why, name);                                                       \
-    } while (0)
-
-#define SQL "DELETE FROM orders WHERE id = 7"
-
-static char path[64];
-
-static void remove_file(void)
-{
-    char side[80];
-    static const char *const ends[] = { "", "-wal", "-journal" };
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(side, sizeof side, "%s%s", path, ends[i]);
-        unlink(side);
-    }
-}
-
-static int over_mem(void **state)
-{
-    struct kit *k = calloc(1, sizeof *k);
-    kit_open(k, phi_store_mem_open(), 1);
-    *state = k;
-    return 0;
-}
-
-static int over_sqlite(void **state)
-{
-    struct kit *k = calloc(1, sizeof *k);
-    struct phi_store *s = NULL;
-    remove_file();
-    if (phi_store_sqlite_open(path, &s, NULL) != PHI_OK)
-        return -1;
-    kit_open(k, s, 1);
-    *state = k;
-    return 0;
-}
-
-static int close_kit(void **state)
-{
-    struct kit *k = *state;
-    struct phi_store *s = k->store;
-    enum phi_rc rc = k->core ? kit_invariants(k) : PHI_OK;
-    if (rc != PHI_OK)
-        print_error("%s\n", k->err.msg);
-    kit_close(k);
-    phi_store_close(s);
-    remove_file();
-    free(k);
-    return rc == PHI_OK ? 0 : -1;
-}
-
-static struct phi_request ask(struct kit *k, const char *sql, const char *session)
-{
-    struct phi_request_answer ans;
-    assert_ok(k, kit_ask(k, 1, KIT_ALICE, sql, "pg:delete", session, &ans));
-    if (ans.kind != PHI_ANSWER_PENDING)
-        print_error("answer %d: " PHI_FMT "\n", (int)ans.kind, PHI_ARG(ans.reason));
-    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
-    return ans.request;
-}
+#include "stage.h"
 
 static struct phi_request approved(struct kit *k)
 {
-    struct phi_request r = ask(k, SQL, "s1"), after;
+    struct phi_request r = stage_ask(k, SQL, "s1"), after;
     assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
     assert_int_equal(after.status, PHI_REQUEST_APPROVED);
     assert_non_null(after.grant);
@@ -152,7 +71,7 @@ static void a_read_is_allowed_at_once_and_mallory_is_denied(void **state)
 static void nobody_approves_their_own_nor_outsiders(void **state)
 {
     struct kit *k = *state;
-    struct phi_request r = ask(k, SQL, "s1"), after, seen;
+    struct phi_request r = stage_ask(k, SQL, "s1"), after, seen;
     assert_no(k, kit_vote(k, KIT_ALICE, &r, true, 0, &after), PHI_EDENIED, "request.self");
     assert_no(k, kit_vote(k, KIT_MALLORY, &r, true, 0, &after), PHI_ENOTFOUND, "request.unknown");
     assert_no(k, kit_vote(k, KIT_ROOT, &r, true, 0, &after), PHI_EDENIED, "request.not-approver");
@@ -169,7 +88,7 @@ static void attack_01_linked_accounts_add_nothing(void **state)
     struct phi_request_answer ans;
     struct phi_request after;
     assert_ok(k, kit_link(k, KIT_BOB, KIT_ALICE)); /* bob turns out to be alice */
-    struct phi_request r = ask(k, SQL, "s1");
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_no(k, kit_vote(k, KIT_BOB, &r, true, 0, &after), PHI_EDENIED, "request.self");
     /* Linked after it was made: the vote does not count any more. */
     assert_ok(k, kit_link(k, KIT_CAROL, KIT_DORA));
@@ -199,7 +118,7 @@ static void two_dbas_need_two_persons(void **state)
 static void attack_03_joining_the_group_later_gives_no_vote(void **state)
 {
     struct kit *k = *state;
-    struct phi_request r = ask(k, SQL, "s1"), after;
+    struct phi_request r = stage_ask(k, SQL, "s1"), after;
     assert_ok(k, kit_group(k, KIT_MALLORY, "dba", true));
     assert_no(k, kit_vote(k, KIT_MALLORY, &r, true, 0, &after), PHI_ENOTFOUND, "request.unknown");
     assert_ok(k, kit_group(k, KIT_BOB, "dba", false)); /* eligible then, not now */
@@ -210,7 +129,7 @@ static void attack_03_joining_the_group_later_gives_no_vote(void **state)
 static void a_deny_ends_it_and_says_who_and_why(void **state)
 {
     struct kit *k = *state;
-    struct phi_request r = ask(k, SQL, "s1"), after;
+    struct phi_request r = stage_ask(k, SQL, "s1"), after;
     assert_ok(k, kit_vote(k, KIT_BOB, &r, false, 0, &after));
     assert_int_equal(after.status, PHI_REQUEST_DENIED);
     assert_true(phi_view_is(after.denied_by, "bob") && phi_view_is(after.reason, "because"));
@@ -238,7 +157,7 @@ static void attack_04_an_edit_voids_votes(void **state)
 static void a_vote_may_narrow_and_never_widen(void **state)
 {
     struct kit *k = *state;
-    struct phi_request r = ask(k, SQL, "s1"), after;
+    struct phi_request r = stage_ask(k, SQL, "s1"), after;
     assert_no(k, kit_vote(k, KIT_BOB, &r, true, r.for_ms + 1, &after), PHI_EINPUT, "vote.wider");
     assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 1000, &after));
     assert_int_equal(after.grant->remaining_ms, 1000);
@@ -248,7 +167,7 @@ static void equal_attempts_join_and_leaving_cancels(void **state)
 {
     struct kit *k = *state;
     struct phi_request_answer ans;
-    struct phi_request seen, r = ask(k, SQL, "s1");
+    struct phi_request seen, r = stage_ask(k, SQL, "s1");
     assert_ok(k, kit_ask(k, 2, KIT_ALICE, SQL, "pg:delete", "s2", &ans));
     assert_true(ans.joined && phi_view_eq(ans.request.id, r.id));
     assert_ok(k, kit_ask(k, 1, KIT_ALICE, "DELETE FROM orders WHERE id = 8", "pg:delete", "s1", &ans));
@@ -277,7 +196,7 @@ static void attack_58_a_grant_serves_nothing_else(void **state)
 {
     struct kit *k = *state;
     struct phi_claim c;
-    struct phi_request r = approved(k), other = ask(k, "DELETE FROM orders WHERE id = 8", "s1");
+    struct phi_request r = approved(k), other = stage_ask(k, "DELETE FROM orders WHERE id = 8", "s1");
     struct phi_view g = r.grant->id;
     assert_no(k, kit_claim(k, 1, KIT_ALICE, g, other.act, "pg:delete", "k", &c), PHI_EDENIED, "grant.mismatch");
     assert_no(k, kit_claim(k, 1, KIT_ALICE, g, PHI_LIT(""), "pg:delete", "k", &c), PHI_EDENIED, "grant.mismatch");
@@ -318,7 +237,7 @@ static void attack_26_both_clocks_end_a_right(void **state)
     assert_int_equal(g.remaining_ms, 1);
     k->boot += 1;
     assert_no(k, kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c), PHI_EEXPIRED, "grant.ended");
-    struct phi_request two = ask(k, "DELETE FROM orders WHERE id = 9", "s1"), after;
+    struct phi_request two = stage_ask(k, "DELETE FROM orders WHERE id = 9", "s1"), after;
     assert_ok(k, kit_vote(k, KIT_BOB, &two, true, 0, &after));
     k->wall += 48LL * 3600 * 1000; /* set forward: over */
     assert_no(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, two.act, "pg:delete", "k1", &c), PHI_EDENIED,
@@ -330,7 +249,7 @@ static void the_timer_ends_requests_and_grants(void **state)
     struct kit *k = *state;
     int64_t next;
     struct phi_grant_view g;
-    struct phi_request r = approved(k), two = ask(k, "DELETE FROM orders WHERE id = 9", "s1"), seen;
+    struct phi_request r = approved(k), two = stage_ask(k, "DELETE FROM orders WHERE id = 9", "s1"), seen;
     assert_ok(k, kit_tick(k, &next));
     assert_int_equal(next, 10000);
     kit_pass(k, 15 * 60 * 1000 - 7);
@@ -406,7 +325,7 @@ static void a_gateway_without_a_lease_claims_nothing(void **state)
 static void the_inbox_holds_what_one_may_vote_on(void **state)
 {
     struct kit *k = *state;
-    struct phi_request *list, r = ask(k, SQL, "s1"), after;
+    struct phi_request *list, r = stage_ask(k, SQL, "s1"), after;
     size_t n;
     assert_ok(k, kit_list(k, KIT_BOB, PHI_BOX_INBOX, &list, &n));
     assert_int_equal(n, 1);
@@ -428,7 +347,7 @@ static void quotas_bound_what_one_person_may_leave_open(void **state)
     char sql[64];
     for (int i = 0; i < PHI_MAX_PENDING_PER_PERSON; i++) {
         snprintf(sql, sizeof sql, "DELETE FROM orders WHERE id = %d", i);
-        ask(k, sql, "s1");
+        stage_ask(k, sql, "s1");
         kit_forget(k);
     }
     assert_no(k, kit_ask(k, 1, KIT_ALICE, SQL " OR id = 1", "pg:delete", "s1", &ans), PHI_ELIMIT, "request.quota");
@@ -547,9 +466,6 @@ static void terminal_states_stay_terminal(void **state)
     assert_int_equal(core_grant_next(PHI_GRANT_READY, CORE_GRANT_GIVE_BACK), 0);
 }
 
-#define OVER(setup, f) { #f " (" #setup ")", f, setup, close_kit, NULL }
-#define T(f) OVER(over_mem, f), OVER(over_sqlite, f)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +496,5 @@ int main(void)
         cmocka_unit_test(terminal_states_stay_terminal),
         T(quotas_bound_what_one_person_may_leave_open),
     };
-    snprintf(path, sizeof path, "/tmp/phi-flow-test-%d.db", (int)getpid());
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, stage_end);
 }

@@ -34,6 +34,9 @@ struct kit {
     int64_t last_end;
     int64_t rows; /* that the next outcomes report */
     char told[32]; /* what the last told event was about, "" none yet */
+    const char *context; /* JSON that gateways see with attempts and claims; NULL: nothing */
+    const struct phi_network *networks; /* for the next opening */
+    size_t n_networks;
     struct phi_arena keep;
 };
 
@@ -84,6 +87,9 @@ enum phi_rc kit_revoke(struct kit *k, enum kit_who who, struct phi_view which, s
 enum phi_rc kit_return(struct kit *k, enum kit_who who, struct phi_view which);
 enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq);
 enum phi_rc kit_lease(struct kit *k, int gw);
+enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag); /* tag: may be NULL */
+enum phi_rc kit_profile(struct kit *k, enum kit_who who, const struct phi_profile *p);
+enum phi_rc kit_forget_person(struct kit *k, enum kit_who who);
 enum phi_rc kit_person(struct kit *k, const char *name); /* a new one, in no group */
 enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add);
 enum phi_rc kit_link(struct kit *k, enum kit_who account, enum kit_who person);

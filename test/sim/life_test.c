@@ -1,93 +1,9 @@
 /* The life cycle beyond one vote and one use: rules that vote, narrowing, stages, delegation, break-glass, budgets,
  * windows, extension, revoking many; over both stores. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "base/limits.h"
 #include "core/request_in.h"
-#include "kit.h"
-#include "store/sqlite.h"
-
-#define assert_rc(k, call, want)                                                                   \
-    do {                                                                                           \
-        enum phi_rc rc_ = (call);                                                                  \
-        if (rc_ != (want))                                                                         \
-            print_error("%s: %s (%s)\n", #call, (k)->err.msg, (k)->why);                           \
-        assert_int_equal(rc_, want);                                                               \
-    } while (0)
-#define assert_ok(k, call) assert_rc(k, call, PHI_OK)
-#define assert_no(k, call, code, name)                                                             \
-    do {                                                                                           \
-        assert_rc(k, call, code);                                                                  \
-        assert_string_equal((k)->why, name);                                                       \
-    } while (0)
-
-#define SQL "DELETE FROM orders WHERE id = 7"
-#define HOUR (3600LL * 1000)
-#define TWO "two-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}], ttl: 15m}\n"
-#define DBA "dba: {approve: [{from: 'Group::\"dba\"'}], ttl: 15m}\n" TWO
-
-static char path[64];
-
-static void remove_file(void)
-{
-    char side[80];
-    static const char *const ends[] = { "", "-wal", "-journal" };
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(side, sizeof side, "%s%s", path, ends[i]);
-        unlink(side);
-    }
-}
-
-static int over_mem(void **state)
-{
-    struct kit *k = calloc(1, sizeof *k);
-    kit_open(k, phi_store_mem_open(), 1);
-    *state = k;
-    return 0;
-}
-
-static int over_sqlite(void **state)
-{
-    struct kit *k = calloc(1, sizeof *k);
-    struct phi_store *s = NULL;
-    remove_file();
-    if (phi_store_sqlite_open(path, &s, NULL) != PHI_OK)
-        return -1;
-    kit_open(k, s, 1);
-    *state = k;
-    return 0;
-}
-
-static int close_kit(void **state)
-{
-    struct kit *k = *state;
-    struct phi_store *s = k->store;
-    enum phi_rc rc = k->core ? kit_invariants(k) : PHI_OK;
-    if (rc != PHI_OK)
-        print_error("%s\n", k->err.msg);
-    kit_close(k);
-    phi_store_close(s);
-    remove_file();
-    free(k);
-    return rc == PHI_OK ? 0 : -1;
-}
-
-static struct phi_request ask(struct kit *k)
-{
-    struct phi_request_answer ans;
-    assert_ok(k, kit_ask(k, 1, KIT_ALICE, SQL, "pg:delete", "s1", &ans));
-    if (ans.kind != PHI_ANSWER_PENDING)
-        print_error("answer %d: " PHI_FMT "\n", (int)ans.kind, PHI_ARG(ans.reason));
-    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
-    return ans.request;
-}
+#include "stage.h"
 
 /* ---- rules */
 
@@ -114,7 +30,7 @@ static void a_rule_whose_policy_says_nothing_leaves_it_to_people(void **state)
     struct kit *k = *state;
     struct phi_request after;
     assert_ok(k, kit_bundle(k, "", "dba: {approve: [{from: ['Group::\"dba\"', 'Service::\"auto\"']}], ttl: 15m}\n" TWO));
-    struct phi_request r = ask(k);
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_int_equal(r.n_votes, 0);
     assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
     assert_int_equal(after.status, PHI_REQUEST_APPROVED);
@@ -126,7 +42,7 @@ static void a_rule_counts_as_one_and_not_twice(void **state)
     struct phi_request after;
     assert_ok(k, kit_bundle(k, "@id(\"auto\") permit (principal == Service::\"auto\", action == phi::Action::\"approve\", resource is Request);\n",
                             "dba: {approve: [{from: ['Group::\"dba\"', 'Service::\"auto\"'], count: 2}], ttl: 15m}\n" TWO));
-    struct phi_request r = ask(k);
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_int_equal(r.n_votes, 1);
     assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
     assert_int_equal(after.status, PHI_REQUEST_APPROVED);
@@ -169,7 +85,7 @@ static void stages_take_their_votes_in_order(void **state)
     assert_ok(k, kit_bundle(k, "@id(\"leads\") permit (principal in Group::\"lead\", action == phi::Action::\"approve\", resource is Request);\n",
                             "dba: {approve: [{from: 'Group::\"dba\"', stage: 1}, {from: 'Group::\"lead\"', stage: 2}], ttl: 15m}\n" TWO));
     assert_ok(k, kit_group(k, KIT_CAROL, "dba", false));
-    struct phi_request r = ask(k);
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_int_equal(r.needs[0].needs[0].stage, 1);
     assert_no(k, kit_vote(k, KIT_CAROL, &r, true, 0, &after), PHI_EDENIED, "request.not-approver");
     assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
@@ -186,7 +102,7 @@ static void each_set_is_filled_on_its_own_and_a_person_counts_once(void **state)
     struct phi_request after;
     assert_ok(k, kit_group(k, KIT_BOB, "lead", true));
     assert_ok(k, kit_bundle(k, "", "dba: {approve: [{from: 'Group::\"dba\"'}, {from: 'Group::\"lead\"'}], ttl: 15m}\n" TWO));
-    struct phi_request r = ask(k);
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after)); /* in both sets, and one person */
     assert_int_equal(after.status, PHI_REQUEST_PENDING);
     assert_ok(k, kit_vote(k, KIT_CAROL, &r, true, 0, &after));
@@ -452,7 +368,7 @@ static void a_plain_attempt_does_not_break_the_glass(void **state)
 {
     struct kit *k = *state;
     assert_ok(k, kit_bundle(k, GLASS, DBA "glass: {kind: break-glass}\n"));
-    struct phi_request r = ask(k);
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_int_equal(r.n_needs, 1);
     assert_true(phi_view_is(r.needs[0].needs[0].requirement, "dba"));
 }
@@ -467,7 +383,7 @@ static void a_delegate_votes_for_the_giver_and_the_two_count_once(void **state)
     assert_ok(k, kit_bundle(k, "", "dba: {approve: [{from: 'Group::\"dba\"', count: 2}], delegation: true}\n" TWO));
     assert_rc(k, kit_delegate(k, KIT_BOB, KIT_BOB, HOUR, &d), PHI_EINPUT);
     assert_ok(k, kit_delegate(k, KIT_BOB, KIT_MALLORY, HOUR, &d));
-    struct phi_request r = ask(k);
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_ok(k, kit_vote(k, KIT_MALLORY, &r, true, 0, &after));
     assert_int_equal(after.status, PHI_REQUEST_PENDING);
     assert_no(k, kit_vote(k, KIT_BOB, &r, true, 0, &after), PHI_ECONFLICT, "vote.twice");
@@ -481,12 +397,12 @@ static void a_delegation_ends_and_serves_no_requester_nor_unwilling_policy(void 
     struct phi_delegation d, e;
     struct phi_request after;
     assert_ok(k, kit_delegate(k, KIT_BOB, KIT_MALLORY, HOUR, &d));
-    struct phi_request r = ask(k); /* the requirement does not allow it */
+    struct phi_request r = stage_ask(k, SQL, "s1"); /* the requirement does not allow it */
     assert_no(k, kit_vote(k, KIT_MALLORY, &r, true, 0, &after), PHI_ENOTFOUND, "request.unknown");
     assert_ok(k, kit_cancel(k, KIT_ALICE, r.id));
     assert_ok(k, kit_bundle(k, "", "dba: {approve: [{from: 'Group::\"dba\"'}], delegation: true}\n" TWO));
     assert_ok(k, kit_delegate(k, KIT_CAROL, KIT_ALICE, HOUR, &e));
-    r = ask(k);
+    r = stage_ask(k, SQL, "s1");
     assert_no(k, kit_vote(k, KIT_ALICE, &r, true, 0, &after), PHI_EDENIED, "request.self");
     kit_pass(k, 1000);
     assert_ok(k, kit_delegate_end(k, KIT_BOB, d.id));
@@ -506,7 +422,7 @@ static void those_of_the_fallback_may_vote_after_a_while_and_reminders_go_out(vo
     assert_ok(k, kit_group(k, KIT_MALLORY, "lead", true));
     assert_ok(k, kit_bundle(k, "@id(\"leads\") permit (principal in Group::\"lead\", action == phi::Action::\"approve\", resource is Request);\n",
                             "dba: {approve: [{from: 'Group::\"dba\"'}], remind: 2m, fallback: {after: 5m, from: 'Group::\"lead\"'}}\n" TWO));
-    struct phi_request r = ask(k);
+    struct phi_request r = stage_ask(k, SQL, "s1");
     assert_no(k, kit_vote(k, KIT_MALLORY, &r, true, 0, &after), PHI_EDENIED, "request.not-approver");
     kit_pass(k, 119998);
     assert_ok(k, kit_tick(k, &next));
@@ -530,7 +446,7 @@ static void those_of_the_fallback_may_vote_after_a_while_and_reminders_go_out(vo
 static void remarks_and_watchers_change_no_vote(void **state)
 {
     struct kit *k = *state;
-    struct phi_request r = ask(k), seen;
+    struct phi_request r = stage_ask(k, SQL, "s1"), seen;
     struct phi_revoked v;
     assert_no(k, kit_get(k, KIT_MALLORY, r.id, &seen), PHI_ENOTFOUND, "request.unknown");
     assert_ok(k, kit_watch(k, KIT_ALICE, r.id, KIT_MALLORY, &seen));
@@ -568,9 +484,6 @@ static void a_key_is_one_request(void **state)
     assert_false(phi_view_eq(one.request.id, two.request.id));
 }
 
-#define OVER(setup, f) { #f " (" #setup ")", f, setup, close_kit, NULL }
-#define T(f) OVER(over_mem, f), OVER(over_sqlite, f)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -598,6 +511,5 @@ int main(void)
         T(remarks_and_watchers_change_no_vote),
         T(a_key_is_one_request),
     };
-    snprintf(path, sizeof path, "/tmp/phi-life-test-%d.db", (int)getpid());
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, stage_end);
 }
