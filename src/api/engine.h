@@ -71,6 +71,7 @@ struct api_copy {
 };
 /* From any thread. False with the reason: one is being made already, or the store has tools of its own. */
 bool api_engine_copy(struct api_engine *e, struct api_copy *k, struct phi_err *err);
+void api_engine_copy_stop(struct api_engine *e); /* one that is being made is given up; none is made any more */
 
 struct api_engine_counts {
     uint64_t batches, jobs, failed_batches, signed_heads;

@@ -27,7 +27,7 @@ void engine_copy_step(struct api_engine *e)
     bool done = false;
     pthread_mutex_lock(&e->lock);
     bool due = e->copy && phi_now_boot_ms() >= e->copy_at;
-    bool stop = e->stopping;
+    bool stop = e->stopping || e->no_copies;
     pthread_mutex_unlock(&e->lock);
     if (!due && !(e->copy && stop))
         return;
@@ -45,12 +45,21 @@ void engine_copy_step(struct api_engine *e)
     }
 }
 
+void api_engine_copy_stop(struct api_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    e->no_copies = true;
+    e->copy_at = 0;
+    pthread_cond_signal(&e->work);
+    pthread_mutex_unlock(&e->lock);
+}
+
 bool api_engine_copy(struct api_engine *e, struct api_copy *k, struct phi_err *err)
 {
     if (!e->o.store->ops->copy_begin)
         return phi_fail(err, PHI_EINPUT, "this store is copied with its own tools"), false;
     pthread_mutex_lock(&e->lock);
-    bool ok = !e->stopping && !e->copy;
+    bool ok = !e->stopping && !e->no_copies && !e->copy;
     if (ok) {
         e->copy = k;
         e->copy_at = 0;

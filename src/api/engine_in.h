@@ -59,6 +59,7 @@ struct api_engine {
 
     struct api_copy *copy; /* being made, under the lock; NULL: none */
     int64_t copy_at;       /* the next step of it */
+    bool no_copies; /* under the lock */
     bool copying;          /* core thread: the store has begun it */
 
     struct engine_sign

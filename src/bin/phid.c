@@ -12,6 +12,8 @@ static const char usage[] = "usage: phid --config FILE [--check-config]\n"
                             "the first administrator, prints a one-time link\n"
                             "       phid --config FILE link NAME                a one-time link for "
                             "who is locked out; only while phid does not serve\n"
+                            "       phid --config FILE backup DIR               a copy of everything but the log's key, also while phid serves\n"
+                            "       phid --config FILE restore DIR              a backup into an empty data folder: the log begins anew, every right has ended\n"
                             "       phid --config FILE signer               signs the log's heads for the phid at standard input\n"
                             "       phid openapi | errors | config              the API's "
                             "description, the pages of its errors and of phid.yaml\n"
@@ -26,6 +28,11 @@ int phid_fail(const struct phi_err *err)
 {
     fprintf(stderr, "phid: %s\n", err->msg);
     return 1;
+}
+
+static bool takes_name(const char *command)
+{
+    return strcmp(command, "link") == 0 || strcmp(command, "backup") == 0 || strcmp(command, "restore") == 0;
 }
 
 static bool args_read(int argc, char **argv, struct args *ret)
@@ -44,7 +51,7 @@ static bool args_read(int argc, char **argv, struct args *ret)
             ret->help = true;
         else if (argv[i][0] != '-' && !ret->command)
             ret->command = argv[i];
-        else if (argv[i][0] != '-' && !ret->name && strcmp(ret->command, "link") == 0)
+        else if (argv[i][0] != '-' && !ret->name && takes_name(ret->command))
             ret->name = argv[i];
         else
             return false;
@@ -86,6 +93,10 @@ static int config_run(const struct args *a)
         return phid_bootstrap(&config, a->admin);
     if (strcmp(a->command, "link") == 0 && a->name && !a->admin)
         return phid_link(&config, a->name);
+    if (strcmp(a->command, "backup") == 0 && a->name && !a->admin)
+        return phid_backup(&config, a->name);
+    if (strcmp(a->command, "restore") == 0 && a->name && !a->admin)
+        return phid_restore(&config, a->name);
     return usage_say(stderr, 2);
 }
 

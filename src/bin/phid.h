@@ -25,6 +25,12 @@ struct phid_data { /* the opened data folder */
  * store. Refuses a folder that others may enter or that another phid has open, and a shared store whose log is
  * signed by another key. */
 enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err);
+/* Restoring. First the folder is made ours, and refused when it holds anything; then, its files in place, the signer makes a key for
+ * the new origin, and the store is opened as PHID_RESTORING where it is a file: its log is still that of another key. */
+#define PHID_RESTORED  "/restored-"
+#define PHID_RESTORING "restoring.db"
+enum phi_rc phid_data_claim(const struct phid_config *c, struct phid_data *ret, struct phi_err *err);
+enum phi_rc phid_data_open_restored(const struct phid_config *c, const char *origin, struct phid_data *ret, struct phi_err *err);
 void phid_data_close(struct phid_data *d); /* also after a failed open */
 
 /* `phid bootstrap`: the first administrator, the starter bundle, and a one-time link on standard output. */
@@ -35,6 +41,10 @@ int phid_link(const struct phid_config *c, const char *name);
 /* `phid signer`: the log's signer for the phid at the other end of standard input, a socket that a supervisor has
  * accepted (phi-signer.socket). */
 int phid_signer(const struct phid_config *c);
+/* `phid backup DIR`: by the phid that serves, or alone where none does. */
+int phid_backup(const struct phid_config *c, const char *dir);
+/* `phid restore DIR`: into a data folder that holds nothing yet. The log begins anew under another origin, every right ends. */
+int phid_restore(const struct phid_config *c, const char *dir);
 /* `phid`: serves until SIGTERM. */
 int phid_serve(const struct phid_config *c);
 

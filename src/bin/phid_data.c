@@ -78,6 +78,13 @@ static enum phi_rc folder_check(const char *path, struct phi_err *err)
     return PHI_OK;
 }
 
+/* A restored log's name is that of the first with an end of its own. */
+static bool same_log(const char *said, const char *is)
+{
+    size_t n = strlen(said);
+    return strncmp(said, is, n) == 0 && (is[n] == 0 || strncmp(is + n, PHID_RESTORED, strlen(PHID_RESTORED)) == 0);
+}
+
 /* The log's name must stay what it was at the first start, whatever phid.yaml says later. */
 static enum phi_rc origin_find(const struct phid_config *c, char ret[160], struct phi_err *err)
 {
@@ -88,7 +95,7 @@ static enum phi_rc origin_find(const struct phid_config *c, char ret[160], struc
     if (access(path, F_OK) == 0) {
         PHI_TRY(phi_file_read(path, 159, &text, err));
         snprintf(ret, 160, PHI_FMT, PHI_ARG(phi_view_trim(phi_buf_view(&text))));
-        if (c->log[0] && strcmp(c->log, ret) != 0)
+        if (c->log[0] && !same_log(c->log, ret))
             return phi_fail(err, PHI_EINPUT,
                             "phid.yaml: \"log\" was \"%s\" at the first start and cannot change",
                             ret);
@@ -155,36 +162,38 @@ static enum phi_rc key_check(const struct phid_data *d, struct phi_err *err)
     PHI_ARENA(a, (size_t)1 << 20);
     const struct phi_store_ops *s = d->store->ops;
     struct core_state_row st, key = { 0 };
-    struct core_leaf_row leaf, first = { 0 };
+    struct core_leaf_row leaf, first;
     struct phi_vkey vk = phi_signer_key(d->signer);
     struct phi_checkpoint head;
     struct phi_view line = phi_view_trim(phi_view_of(d->key_line));
     PHI_TRY(s->begin(d->store->self, err));
     bool begun = s->get(d->store->self, CORE_STATE, CORE_BY_KEY, &key, &a, &st, NULL) == PHI_OK;
     bool ours = !begun || (st.note.n > 0 && phi_checkpoint_open(st.note, &vk, &head, NULL) == PHI_OK);
+    first = (struct core_leaf_row){ .idx = begun ? st.base : 0 };
     if (!ours && st.note.n == 0)
         ours = s->get(d->store->self, CORE_LEAF, CORE_BY_KEY, &first, &a, &leaf, NULL) != PHI_OK ||
                memmem(leaf.entry.p, leaf.entry.n, line.p, line.n) != NULL;
     s->rollback(d->store->self);
     if (ours)
         return PHI_OK;
-    return phi_fail(err, PHI_EINPUT, "the store's log is signed by another key than this data folder's; copy origin, log.key, "
-                                     "log.state and the CA's files from the first phid's folder");
+    return phi_fail(err, PHI_EINPUT, "the store's log is signed by another key than this data folder's: for a second phid copy origin, "
+                                     "log.key, log.state and the CA's files from the first one's folder; for a backup there is "
+                                     "`phid restore`");
 }
 
-static enum phi_rc store_open(const struct phid_config *c, struct phid_data *d, struct phi_err *err)
+static enum phi_rc store_open(const struct phid_config *c, struct phid_data *d, const char *file, struct phi_err *err)
 {
     char path[4096];
     d->clock = &phid_clock;
     if (!c->store[0]) {
-        PHI_TRY(path_in(c, "phi.db", path, err));
+        PHI_TRY(path_in(c, file, path, err));
         return phi_store_sqlite_open(path, &d->store, err);
     }
     struct phi_store_pgsql_opts o = { c->store, c->store_password_file, "phid", &phid_clock };
     PHI_TRY(phi_store_pgsql_open(&o, &d->store, err));
     d->clock = phi_store_pgsql_clock(d->store);
     d->shared = true;
-    return key_check(d, err);
+    return PHI_OK;
 }
 
 enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err)
@@ -196,7 +205,36 @@ enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, s
     PHI_TRY(origin_find(c, ret->origin, err));
     PHI_TRY(signer_start(c, ret, err));
     PHI_TRY(phi_ca_open(c->data, &ret->ca, err));
-    return store_open(c, ret, err);
+    PHI_TRY(store_open(c, ret, "phi.db", err));
+    return key_check(ret, err);
+}
+
+enum phi_rc phid_data_open_restored(const struct phid_config *c, const char *origin, struct phid_data *ret, struct phi_err *err)
+{
+    char path[4096];
+    PHI_TRY(path_in(c, "origin", path, err));
+    PHI_TRY(phi_file_write(path, phi_view_of(origin), 0644, err));
+    snprintf(ret->origin, sizeof(ret->origin), "%s", origin);
+    PHI_TRY(boot_read(err));
+    PHI_TRY(signer_start(c, ret, err));
+    PHI_TRY(phi_ca_open(c->data, &ret->ca, err));
+    return store_open(c, ret, PHID_RESTORING, err);
+}
+
+enum phi_rc phid_data_claim(const struct phid_config *c, struct phid_data *ret, struct phi_err *err)
+{
+    static const char *const here[] = { "origin", "log.key", "log.state", "phi.db", "ca.key" };
+    char path[4096];
+    *ret = (struct phid_data){ .lock = -1 };
+    PHI_TRY(folder_check(c->data, err));
+    PHI_TRY(folder_lock(c, &ret->lock, err));
+    for (size_t i = 0; i < sizeof here / sizeof *here; i++) {
+        PHI_TRY(path_in(c, here[i], path, err));
+        if (access(path, F_OK) == 0)
+            return phi_fail(err, PHI_ECONFLICT, "%s is there already: a backup is restored into a data folder that holds nothing; "
+                                                "move this one away", path);
+    }
+    return PHI_OK;
 }
 
 int phid_signer(const struct phid_config *c)

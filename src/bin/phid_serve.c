@@ -8,7 +8,7 @@
 #include "api/server.h"
 #include "base/logline.h"
 #include "base/notify.h"
-#include "bin/phid.h"
+#include "bin/phid_backup.h"
 #include "bin/phid_tls.h"
 #include "store/pgsql.h"
 
@@ -20,7 +20,6 @@ struct phid {
     struct api_env env;
     struct phi_changer changer;
     struct api_reports reports;
-    struct phi_changer changer;
     struct net_loop *loop;
     struct net_tls *tls, *people_tls;
     struct net_signal *reread;
@@ -29,6 +28,7 @@ struct phid {
     struct api_hub *hub;
     struct api_engine *engine;
     struct api_server *server;
+    struct phid_control *control;
     struct net_timer *beats;
     struct api_job beat_job;
     bool draining, failed, beating;
@@ -46,6 +46,8 @@ static void drained(void *ctx)
     struct phid *p = ctx;
     if (p->data.shared)
         phi_store_pgsql_quiet(p->data.store);
+    phid_control_close(p->control);
+    p->control = NULL;
     api_engine_close(p->engine); /* answers nobody waits for any more; commits what was begun */
     p->engine = NULL;
     net_post(p->loop, all_over, p);
@@ -207,9 +209,7 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     if (!p->hub)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     p->changer = (struct phi_changer){&p->env, api_change_make};
-    p->changer = (struct phi_changer){&p->env, api_change_make};
     struct api_engine_opts o = {.loop = p->loop,
-                                .changer = &p->changer,
                                 .changer = &p->changer,
                                 .store = p->data.store,
                                 .origin = p->data.origin,
@@ -258,6 +258,7 @@ static enum phi_rc start(struct phid *p, struct phi_err *err)
     PHI_TRY(net_signal_open(p->loop, SIGHUP, reread, p, &p->reread, err));
     PHI_TRY(net_signal_open(p->loop, SIGCHLD, child_ended, p, &p->child, err));
     PHI_TRY(beat_open(p, err));
+    PHI_TRY(phid_control_open(p->config, &p->data, p->engine, &p->control, err));
     child_ended(p); /* it may have ended before anybody watched */
     return PHI_OK;
 }
@@ -268,6 +269,7 @@ static void stop(struct phid *p)
     if (p->engine) {
         if (p->data.shared)
             phi_store_pgsql_quiet(p->data.store);
+        phid_control_close(p->control);
         api_engine_close(p->engine);
         net_post(p->loop, all_over, p);
         net_loop_run(p->loop);
