@@ -113,6 +113,7 @@ static enum phi_rc ask_read(struct api_call *c, struct phi_request_ask *ask, str
         .ticket = phi_json_text(c->body, "ticket"),
         .extends = phi_json_text(c->body, "extends"),
         .key = c->idempotency,
+        .from_addr = phi_view_of(c->peer),
     };
     if (glass)
         phi_json_bool(glass, &ask->break_glass);

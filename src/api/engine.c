@@ -266,7 +266,10 @@ enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine *
                                      .clock = o->clock,
                                      .rng = o->rng,
                                      .signer = &e->signer,
-                                     .notifier = o->notifier};
+                                     .notifier = o->notifier,
+                                     .places = o->places,
+                                     .networks = o->networks,
+                                     .n_networks = o->n_networks};
     enum phi_rc rc = e->origin && e->key ? phi_core_open(&config, &e->core, err)
                                          : phi_fail(err, PHI_ELIMIT, "out of memory");
     if (rc == PHI_OK)

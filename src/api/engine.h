@@ -30,6 +30,9 @@ struct api_job {
 
 struct api_engine_opts {
     struct net_loop *loop;
+    const struct phi_places *places; /* may be NULL */
+    const struct phi_network *networks;
+    size_t n_networks;
     struct phi_store *store;
     const char *origin, *key; /* of the log: its name, its verifier key line */
     const struct phi_clock *clock;

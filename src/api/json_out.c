@@ -322,6 +322,13 @@ void api_w_request(struct phi_jw *w, struct phi_arena *a, const struct phi_reque
     phi_jw_end(w);
     phi_jw_kv(w, "extends", r->extends);
     phi_jw_kb(w, "break_glass", r->break_glass);
+    phi_jw_key(w, "risk");
+    if (r->risk < 0)
+        phi_jw_null(w);
+    else
+        phi_jw_int(w, r->risk);
+    phi_jw_key(w, "risk_reasons");
+    phi_jw_raw(w, r->risk_reasons.n ? r->risk_reasons : PHI_LIT("[]"));
     phi_jw_kv(w, "why", r->why);
     phi_jw_kv(w, "ticket", r->ticket);
     phi_jw_key(w, "from");
