@@ -24,7 +24,8 @@ struct phi_policies *phi_policies_open(const char *schema, const char *policies,
                                        size_t err_size);
 void phi_policies_close(struct phi_policies *p); /* NULL is fine */
 
-/* `entities`: Cedar's entities JSON, which must fit the schema; at most `limit` bytes are held. */
+/* `entities`: Cedar's entities JSON, which must fit the schema; at most `limit` bytes are held. Serves for decisions
+ * by `p` only, which must outlive it. */
 struct phi_entity_set *phi_entity_set_open(const struct phi_policies *p, const char *entities, size_t limit, char *err,
                                  size_t err_size);
 void phi_entity_set_close(struct phi_entity_set *w);

@@ -17,7 +17,8 @@ struct phi_policies {
 };
 
 struct phi_entity_set {
-    struct phi_entities *entities;
+    const struct phi_policies *of;
+    struct phi_world *world;
 };
 
 static void tell(char *to, size_t size, struct phi_view text)
@@ -51,7 +52,8 @@ void phi_policies_close(struct phi_policies *p)
     free(p);
 }
 
-static enum phi_rc fill(const struct phi_policies *p, const char *json, size_t limit, struct phi_entities *es, struct phi_err *err)
+static enum phi_rc read_entities(const struct phi_policies *p, const char *json, size_t limit, struct phi_entities *es,
+                                 struct phi_err *err)
 {
     PHI_ARENA(a, limit > SIZE_MAX / 4 ? SIZE_MAX : 4 * limit);
     const struct phi_json *v = NULL;
@@ -61,14 +63,30 @@ static enum phi_rc fill(const struct phi_policies *p, const char *json, size_t l
     return cedar_conform_entities(s, es, err);
 }
 
+static enum phi_rc fill(struct phi_entity_set *w, const char *json, size_t limit, struct phi_err *err)
+{
+    struct phi_entities *es = phi_entities_open(NULL, limit);
+    if (!es)
+        return PHI_ELIMIT;
+    enum phi_rc rc = read_entities(w->of, json, limit, es, err);
+    if (rc == PHI_OK)
+        rc = phi_world_open(w->of->bundle, limit, &w->world, err);
+    if (rc == PHI_OK)
+        rc = phi_world_add_all(w->world, es, err);
+    if (rc == PHI_OK)
+        rc = phi_world_ready(w->world, err);
+    phi_entities_close(es);
+    return rc;
+}
+
 struct phi_entity_set *phi_entity_set_open(const struct phi_policies *p, const char *entities, size_t limit, char *err,
                                  size_t err_size)
 {
     struct phi_entity_set *w = calloc(1, sizeof *w);
     struct phi_err why = { .msg = "out of memory" };
     if (w)
-        w->entities = phi_entities_open(NULL, limit);
-    if (w && w->entities && fill(p, entities, limit, w->entities, &why) == PHI_OK)
+        w->of = p;
+    if (w && fill(w, entities, limit, &why) == PHI_OK)
         return w;
     tell(err, err_size, phi_view_of(why.msg));
     phi_entity_set_close(w);
@@ -79,7 +97,7 @@ void phi_entity_set_close(struct phi_entity_set *w)
 {
     if (!w)
         return;
-    phi_entities_close(w->entities);
+    phi_world_close(w->world);
     free(w);
 }
 
@@ -102,18 +120,28 @@ static enum phi_rc read_question(const struct phi_policies *p, const struct phi_
     return cedar_value_from_json(a, v, act ? act->context : NULL, &ask->context, err);
 }
 
-enum phi_decision phi_policies_decide(const struct phi_policies *p, const struct phi_entity_set *w,
-                                      const struct phi_question *q, char *reason, size_t size)
+static enum phi_rc decide(const struct phi_policies *p, const struct phi_entity_set *w, const struct phi_question *q,
+                          struct phi_scratch *s, struct phi_answer *ret, struct phi_err *err)
 {
     PHI_ARENA(a, MAX_QUESTION);
     struct phi_ask ask = { 0 };
+    if (!s)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    if (w->of != p)
+        return phi_fail(err, PHI_EINPUT, "these entities were checked for other policies");
+    PHI_TRY(read_question(p, q, &a, &ask, err));
+    return phi_world_ask(w->world, &ask, PHI_MODE_REASON, s, ret, err);
+}
+
+enum phi_decision phi_policies_decide(const struct phi_policies *p, const struct phi_entity_set *w,
+                                      const struct phi_question *q, char *reason, size_t size)
+{
+    struct phi_scratch *s = phi_scratch_open(MAX_QUESTION); /* of this call: any number of threads may decide */
     struct phi_answer answer = { .verdict = PHI_DENY };
     struct phi_err err = { 0 };
-    if (read_question(p, q, &a, &ask, &err) != PHI_OK ||
-        phi_decide(p->bundle, w->entities, &ask, &a, &answer, &err) != PHI_OK) {
-        tell(reason, size, phi_view_of(err.msg));
-        return PHI_DECISION_DENY;
-    }
-    tell(reason, size, answer.reason);
-    return (enum phi_decision)answer.verdict;
+    bool ok = decide(p, w, q, s, &answer, &err) == PHI_OK;
+    enum phi_decision ret = ok ? (enum phi_decision)answer.verdict : PHI_DECISION_DENY;
+    tell(reason, size, ok ? answer.reason : phi_view_of(err.msg));
+    phi_scratch_close(s);
+    return ret;
 }
