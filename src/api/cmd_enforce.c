@@ -154,7 +154,7 @@ enum phi_rc api_gw_outcome(struct api_call *c, struct phi_err *err)
     if (!outcome_read(member(c, "outcome"), &outcome))
         return phi_fail(err, PHI_EINPUT, "\"outcome\" is done, failed, unsent or unknown");
     PHI_TRY(phi_claim_outcome(c->core, &c->actor, c->params[0], outcome, member(c, "tag"),
-                              phi_json_num(c->body, "rows", 0), phi_json_num(c->body, "bytes", 0), err));
+                              phi_json_num(c->body, "rows", -1), phi_json_num(c->body, "bytes", 0), err));
     c->status = 204;
     return PHI_OK;
 }

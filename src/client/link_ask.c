@@ -12,13 +12,14 @@
 /* A request is asked again for a moment while phid does not answer: it may be starting anew. A claim is asked again under its key until it is answered: when the caller's time is over
  * before, the link goes on alone, and gives back ("unsent") a use that was spent for nobody. */
 
-enum { CLAIM_MS = 5000, ONE_TRY_MS = 2000, ORPHAN_MS = 10 * 60 * 1000, REQUEST_MS = 30000, AGAIN_MS = 2000 };
+enum { CLAIM_MS = 5000, ONE_TRY_MS = 2000, ORPHAN_MS = 10 * 60 * 1000, REQUEST_MS = 30000, AGAIN_MS = 2000, BUSY_MS = 20 };
 
 struct client_ask {
     struct client_link *link;
     struct client_ask *next, **at;
     struct client_call *call;
     bool claim, maybe_done;
+    bool busy; /* another use of the same budget runs */
     client_answer_fn answered;
     client_claim_fn claimed; /* NULL: nobody waits any more */
     void *ctx;
@@ -295,6 +296,8 @@ static bool read_claim(const struct client_reply *r, struct client_claim *c)
         !phi_json_int(phi_json_get(r->json, "remaining_ms"), &left))
         return false;
     snprintf(c->id, sizeof c->id, "%s", id.s);
+    c->rows_left = phi_json_num(r->json, "rows_left", -1);
+    c->bytes_left = phi_json_num(r->json, "bytes_left", -1);
     c->ends_boot_ms = r->sent_boot_ms + (left < PHI_MAX_GRANT_MS ? left : PHI_MAX_GRANT_MS);
     return true;
 }
@@ -313,6 +316,11 @@ static void on_claim(const struct client_reply *r, void *ctx)
             net_timer_set(a->timer, link_backoff(&a->attempts), 0);
         return;
     }
+    a->busy = a->claimed && strcmp(r->code, "grant.busy") == 0;
+    if (a->busy) { /* its outcome may be on its way; nothing was spent */
+        net_timer_set(a->timer, BUSY_MS, 0);
+        return;
+    }
     if (!read_claim(r, &c)) {
         c.err = r->err;
         if (r->rc == PHI_OK)
@@ -323,7 +331,7 @@ static void on_claim(const struct client_reply *r, void *ctx)
     }
     bool late = c.ends_boot_ms - phi_now_boot_ms() <= 0;
     if (!a->claimed || late) {
-        client_link_outcome(l, c.id, "unsent", (struct phi_view){ 0 }, -1);
+        client_link_outcome(l, c.id, "unsent", (struct phi_view){ 0 }, -1, 0);
         phi_fail(&c.err, PHI_EEXPIRED, "the grant ended before its use could begin");
         tell_claim(a, &c, true);
         return;
@@ -335,8 +343,12 @@ static void on_claim(const struct client_reply *r, void *ctx)
 static void on_limit(void *ctx)
 {
     struct client_ask *a = ctx;
-    struct client_claim c = { .kind = CLIENT_DENY, .unreachable = true };
-    phi_fail(&c.err, PHI_EIO, "phid cannot be reached to claim the grant: nothing was run");
+    struct client_claim c = { .kind = CLIENT_DENY, .unreachable = !a->busy };
+    if (a->busy)
+        phi_fail(&c.err, PHI_ECONFLICT, "another use of this grant still runs, and they share a budget");
+    else
+        phi_fail(&c.err, PHI_EIO, "phid cannot be reached to claim the grant: nothing was run");
+    snprintf(c.code, sizeof c.code, "%s", a->busy ? "grant.busy" : "");
     tell_claim(a, &c, !a->maybe_done && !a->call);
 }
 
@@ -374,6 +386,8 @@ static void write_claim(struct phi_buf *b, const struct client_act *act)
         phi_digest_hex(act->act, hex);
         phi_jw_kc(&w, "act", hex);
     }
+    if (act->statements > 1)
+        phi_jw_ki(&w, "statements", act->statements);
     phi_jw_end(&w);
 }
 

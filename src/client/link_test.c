@@ -327,10 +327,10 @@ static void outcomes_arrive_in_order_after_trouble(void **unused)
     (void)unused;
     struct world w = { .p = { .fail_outcomes = 2 } };
     world_open(&w);
-    assert_true(client_link_outcome(w.l, "018f0000-0000-7000-8000-000000000001", "done", PHI_LIT("A"), 1));
-    assert_true(client_link_outcome(w.l, "018f0000-0000-7000-8000-000000000002", "failed", PHI_LIT("B"), -1));
+    assert_true(client_link_outcome(w.l, "018f0000-0000-7000-8000-000000000001", "done", PHI_LIT("A"), 1, 0));
+    assert_true(client_link_outcome(w.l, "018f0000-0000-7000-8000-000000000002", "failed", PHI_LIT("B"), -1, 0));
     client_link_leave(w.l, PHI_LIT("r1"), PHI_LIT("s1"));
-    assert_true(client_link_outcome(w.l, "018f0000-0000-7000-8000-000000000003", "unknown", PHI_LIT("C"), -1));
+    assert_true(client_link_outcome(w.l, "018f0000-0000-7000-8000-000000000003", "unknown", PHI_LIT("C"), -1, 0));
     assert_false(client_link_idle(w.l));
     UNTIL(&w, client_link_idle(w.l));
     assert_string_equal(w.p.outcomes, "done:A failed:B unknown:C ");

@@ -65,7 +65,7 @@ static enum phi_rc exactly(struct phi_core *c, struct phi_arena *a, struct claim
 static enum phi_rc within(struct phi_core *c, struct phi_arena *a, const struct claiming *k, struct phi_err *err)
 {
     bool covered = false;
-    PHI_TRY(core_grant_covers(c, a, &k->grant, k->of.tries, k->of.n_tries, &covered, err));
+    PHI_TRY(core_grant_covers(c, a, &k->grant, &k->of, &covered, err));
     return covered ? PHI_OK : mismatch(c, err, "this is outside the approved scope");
 }
 
@@ -78,14 +78,16 @@ static enum phi_rc still_good(struct phi_core *c, const struct core_grant_row *g
     return PHI_OK;
 }
 
-/* Where the policy speaks of the ticket or the justification, they are those of the request. */
+/* For whom it acts; and where the policy speaks of the ticket or the justification: those of the request. */
 static enum phi_rc text_fill(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
 {
     PHI_TRY(core_bundle_load(c, err));
-    if (!c->says_text)
+    if (!c->says_text && !k->request.behalf)
         return PHI_OK;
     if (!k->d.of.has_text)
         PHI_TRY(core_draft_of_row(c, a, &k->request, &k->d, err));
+    k->of.behalf = k->d.of.behalf;
+    k->of.n_behalf = k->d.of.n_behalf;
     k->of.has_text = true;
     k->of.why = k->d.body.why;
     k->of.ticket = k->d.body.ticket;
@@ -196,7 +198,7 @@ static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct cl
 {
     struct core_try *tries;
     PHI_TRY(core_tries_of_pairs(a, k->ask->actions, k->ask->n_actions, &tries));
-    k->of = (struct core_case){ .principal = phi_ref_of("Person", k->grant.principal),
+    k->of = (struct core_case){ .principal = phi_ref_of_who(k->grant.principal),
                                 .target = k->grant.target,
                                 .tries = tries,
                                 .n_tries = k->ask->n_actions,

@@ -5,7 +5,7 @@
 
 static bool is_self(const struct phi_actor *by, struct phi_ref subject)
 {
-    return by->kind == PHI_ACTOR_PERSON && phi_view_is(subject.type, "Person") && phi_view_eq(subject.id, by->id);
+    return by->kind == PHI_ACTOR_PERSON && phi_view_eq(subject.type, phi_who_type(by->id)) && phi_view_eq(subject.id, by->id);
 }
 
 static enum phi_rc may_ask(struct phi_core *c, const struct phi_actor *by, const struct phi_question *q,
@@ -66,7 +66,7 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
     struct core_serving serving;
     bool covered = false;
     *ret_left = 0;
-    PHI_TRY(core_grant_covers(c, a, g, of->tries, of->n_tries, &covered, err));
+    PHI_TRY(core_grant_covers(c, a, g, of, &covered, err));
     if (!covered || core_grant_serves(c, a, g, 1, &serving, NULL) != PHI_OK)
         return PHI_OK;
     PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));

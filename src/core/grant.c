@@ -291,18 +291,29 @@ enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct
 }
 
 enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
-                              const struct core_try *tries, size_t n, bool *ret, struct phi_err *err)
+                              const struct core_case *of, bool *ret, struct phi_err *err)
 {
     struct phi_grant grant;
+    struct core_ruling r;
     struct phi_action_rules rules = core_action_rules(c);
+    struct core_case rest = *of;
+    struct core_try *others = phi_arena_array(a, of->n_tries + 1, sizeof *others);
     *ret = false;
     PHI_TRY(core_grant_terms(a, g, &grant, err));
-    if (!grant.has_scope)
+    if (!others || !grant.has_scope)
+        return others ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+    rest.n_tries = rest.n_met = 0;
+    for (size_t i = 0; i < of->n_tries; i++)
+        if (!phi_scope_covers(&rules, &grant.scope, of->tries[i].pair.action, of->tries[i].pair.resource))
+            others[rest.n_tries++] = of->tries[i];
+    if (rest.n_tries == of->n_tries)
         return PHI_OK;
-    for (size_t i = 0; i < n; i++)
-        if (!phi_scope_covers(&rules, &grant.scope, tries[i].pair.action, tries[i].pair.resource))
-            return PHI_OK;
-    *ret = n > 0;
+    *ret = rest.n_tries == 0;
+    if (*ret)
+        return PHI_OK;
+    rest.tries = others;
+    PHI_TRY(core_rule(c, a, &rest, &r, err));
+    *ret = r.verdict == PHI_ALLOW;
     return PHI_OK;
 }
 
@@ -320,15 +331,16 @@ static enum phi_rc fits(struct phi_core *c, struct phi_arena *a, const struct co
         return PHI_OK;
     if (g->act.n == 0) {
         bool covered;
-        PHI_TRY(core_grant_covers(c, a, g, d->of.tries, d->of.n_tries, &covered, err));
+        PHI_TRY(core_grant_covers(c, a, g, &d->of, &covered, err));
         if (!covered)
             return PHI_OK;
     }
     PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
     enum phi_rc rc = core_grant_serves(c, a, g, 1, &serving, NULL);
-    if (rc == PHI_EDENIED || rc == PHI_ECONFLICT)
+    if (rc == PHI_EDENIED)
         return PHI_OK;
-    PHI_TRY(rc);
+    if (rc != PHI_ECONFLICT) /* the use before is not yet told over: the claim waits for that */
+        PHI_TRY(rc);
     PHI_TRY(core_grant_met(c, a, g, &met, err));
     of.met = met.v;
     of.n_met = met.n;
@@ -393,7 +405,7 @@ enum phi_rc core_grant_view(struct phi_core *c, struct phi_arena *a, const struc
                                     .code = row->code,
                                     .digest = row->digest,
                                     .act = row->act,
-                                    .principal = phi_ref_of("Person", row->principal),
+                                    .principal = phi_ref_of_who(row->principal),
                                     .principal_name = core_person_name(c, a, row->principal),
                                     .target = row->target,
                                     .summary = row->summary,

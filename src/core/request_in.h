@@ -167,8 +167,9 @@ enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct
 /* A ready grant that fits this attempt and that the engine allows: PHI_ENOTFOUND when there is none. */
 enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
                                struct core_grant_row *ret, struct phi_err *err);
-/* Whether the scope covers every try. */
+/* Whether the scope covers the tries: at least one, and what it does not cover needs no grant, since the policy allows
+ * it plainly (UPDATE … RETURNING under a scope of pg:write, where reading is free). */
 enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
-                              const struct core_try *tries, size_t n, bool *ret, struct phi_err *err);
+                              const struct core_case *of, bool *ret, struct phi_err *err);
 
 #endif

@@ -26,16 +26,47 @@ static struct gw_live *live_entry(struct gw_session *s, const char *grant)
     return l;
 }
 
-struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim,
-                            int64_t ends_boot_ms)
+struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const struct client_claim *c)
 {
     struct gw_live *l = live_entry(s, grant);
     if (l == NULL)
         return NULL;
-    l->ends_boot_ms = ends_boot_ms;
-    l->outcome_sent = false;
-    snprintf(l->claim, sizeof l->claim, "%s", claim);
+    l->ends_boot_ms = c->ends_boot_ms;
+    l->outcome_sent = l->suspended = false;
+    l->rows_left = c->rows_left;
+    l->bytes_left = c->bytes_left;
+    l->rows = l->bytes = 0;
+    snprintf(l->claim, sizeof l->claim, "%s", c->id);
     return l;
+}
+
+bool gw_live_bounded(const struct gw_live *l)
+{
+    return l->rows_left >= 0 || l->bytes_left >= 0;
+}
+
+static bool fits(int64_t spent, int64_t more, int64_t left)
+{
+    return left < 0 || (spent <= left && more <= left - spent);
+}
+
+bool gw_live_meter(struct gw_session *s, int64_t rows, int64_t bytes)
+{
+    for (size_t i = 0; i < s->n_live; i++) {
+        struct gw_live *l = &s->live[i];
+        if (l->outcome_sent)
+            continue;
+        bool in_rows = fits(l->rows, rows, l->rows_left);
+        if (!in_rows || !fits(l->bytes, bytes, l->bytes_left)) {
+            gw_refuse_with(s, "53400", "phi: the grant's budget of %lld %s is spent; what still ran was cut",
+                           (long long)(in_rows ? l->bytes_left : l->rows_left), in_rows ? "bytes" : "rows");
+            gw_event(s, EV_END);
+            return false;
+        }
+        l->rows += rows;
+        l->bytes += bytes;
+    }
+    return true;
 }
 
 struct gw_live *gw_live_find(struct gw_session *s, uint64_t id)
@@ -51,14 +82,27 @@ void gw_live_outcome(struct gw_session *s, struct gw_live *l, const char *outcom
     const struct gw_phid *p = &s->gw->phid;
     if (l->outcome_sent)
         return;
+    /* A tag counts what was changed too; where nobody knows how far it came, phid must not believe a part. */
+    bool unknown = strcmp(outcome, "unknown") == 0;
+    int64_t rows = !unknown && l->rows > s->rows ? l->rows : s->rows;
     l->outcome_sent = true;
-    p->outcome(p->ctx, l->claim, outcome, phi_view_of(s->tag), s->rows);
+    l->suspended = false;
+    p->outcome(p->ctx, l->claim, outcome, phi_view_of(s->tag), rows, l->bytes);
+}
+
+/* Whatever was claimed has been forwarded, and ReadyForQuery says that all of it has been answered. */
+static void tell_outcomes(struct gw_session *s)
+{
+    for (size_t i = 0; i < s->n_live; i++)
+        if (!s->live[i].suspended || s->txn != 'T')
+            gw_live_outcome(s, &s->live[i], s->failed ? "failed" : "done");
 }
 
 /* A grant's work is over when its answer came and no transaction is open (nor a cursor that outlives it). */
 void gw_live_settle(struct gw_session *s)
 {
     size_t kept = 0;
+    tell_outcomes(s);
     for (size_t i = 0; i < s->n_live; i++)
         if (s->txn != 'I' || s->live[i].keeps || !s->live[i].outcome_sent)
             s->live[kept++] = s->live[i];

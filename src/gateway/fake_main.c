@@ -34,7 +34,7 @@ struct fake {
     struct pending *pending;
     char allow[1024], deny[1024], verifier[256];
     bool unreachable, unrecorded, grant_all, used, end_first;
-    int64_t grant_ms, credential_ms;
+    int64_t grant_ms, credential_ms, rows_left, bytes_left;
     uint64_t decided;
     int n_requests, n_claims, n_records;
     char line[512];
@@ -184,7 +184,9 @@ static void reply(void *ctx)
     PHI_ARENA(mem, 65536);
     if (!a->cancelled && a->is_claim) {
         struct client_claim c = {.kind = CLIENT_ALLOW,
-                                 .ends_boot_ms = phi_now_boot_ms() + f->grant_ms};
+                                 .ends_boot_ms = phi_now_boot_ms() + f->grant_ms,
+                                 .rows_left = f->rows_left,
+                                 .bytes_left = f->bytes_left};
         snprintf(c.id, sizeof c.id, "claim%d", ++f->n_claims);
         if (f->unreachable || f->used)
             c.kind = CLIENT_DENY;
@@ -239,6 +241,7 @@ static struct client_ask *fake_claim(void *ctx, struct phi_view grant, const str
     (void)deadline_ms;
     a->is_claim = true;
     a->claim = done;
+    SAY("statements %lld\n", (long long)act->statements);
     return a;
 }
 
@@ -256,10 +259,13 @@ static void fake_leave(void *ctx, struct phi_view request, struct phi_view waite
 }
 
 static bool fake_outcome(void *ctx, const char *claim, const char *outcome, struct phi_view tag,
-                         int64_t rows)
+                         int64_t rows, int64_t bytes)
 {
-    (void)ctx;
-    SAY("outcome %s %s " PHI_FMT " %lld\n", claim, outcome, PHI_ARG(tag), (long long)rows);
+    struct fake *f = ctx;
+    SAY("outcome %s %s " PHI_FMT " %lld", claim, outcome, PHI_ARG(tag), (long long)rows);
+    if (f->rows_left >= 0 || f->bytes_left >= 0)
+        SAY(" %lld", (long long)bytes);
+    SAY("\n");
     return true;
 }
 
@@ -325,6 +331,10 @@ static void command(struct fake *f, char *line)
         f->used = true;
     else if (strcmp(line, "grant-ms") == 0)
         f->grant_ms = strtoll(arg, NULL, 10);
+    else if (strcmp(line, "rows") == 0)
+        f->rows_left = strtoll(arg, NULL, 10);
+    else if (strcmp(line, "bytes") == 0)
+        f->bytes_left = strtoll(arg, NULL, 10);
     else if (strcmp(line, "credential-ms") == 0)
         f->credential_ms = strtoll(arg, NULL, 10);
     else if (strcmp(line, "allow") == 0)
@@ -422,6 +432,8 @@ int main(int argc, char **argv)
     int rc = 0;
     struct fake f = {.grant_ms = 600000,
                      .credential_ms = 3600000,
+                     .rows_left = -1,
+                     .bytes_left = -1,
                      .allow = " pg:connect pg:select pg:set ",
                      .deny = " pg:admin "};
     if (gw_parser_child(argc, argv, &rc))

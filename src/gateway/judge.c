@@ -219,6 +219,8 @@ static bool use_stmt(struct gather *g, struct gw_stmt *st)
     const struct gw_sql_facts *f = facts_of(g->s, st);
     if (f == NULL)
         return false;
+    if (g->s->unit.simple)
+        g->s->unit.statements = f->n;
     for (size_t i = 0; i < f->n; i++) {
         if (!add_stmt(g, &f->stmts[i]))
             return false;
@@ -251,7 +253,8 @@ static bool use_execute(struct gather *g, const struct gw_unit *u, size_t i)
     for (size_t j = i; j > 0; j--)
         if (u->ops[j - 1].type == 'B' && u->ops[j - 1].portal == p)
             return true; /* decided with its Bind */
-    if (p->live != 0 && gw_live_find(g->s, p->live) != NULL)
+    const struct gw_live *l = gw_live_find(g->s, p->live);
+    if (l != NULL && (!l->outcome_sent || !gw_live_bounded(l)))
         return true; /* goes on under the claim that opened it, which still holds */
     return use_stmt(g, p->stmt);
 }
@@ -274,10 +277,12 @@ static bool gather(struct gw_session *s)
     struct gather g = {.s = s, .a = &u->mem, .all_harmless = true, .all_begins = true};
     s->unit_no++;
     u->named = NULL;
+    u->statements = 0;
     g.pairs = scratch_pairs;
     for (size_t i = 0; i < u->n; i++) {
         u->runs =
             u->runs || u->ops[i].type == 'Q' || u->ops[i].type == 'B' || u->ops[i].type == 'E';
+        u->statements += u->ops[i].type == 'E';
         if (!use_op(&g, u, i))
             return false;
     }

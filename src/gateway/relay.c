@@ -266,9 +266,6 @@ static void ready_common(struct gw_session *s, uint8_t state)
     s->txn = state;
     s->open = s->dirty = s->acc_runs = s->acc_begins = s->refusing = false;
     gw_flight_clear(s);
-    struct gw_live *l = gw_live_find(s, s->unit.live);
-    if (l != NULL)
-        gw_live_outcome(s, l, s->failed ? "failed" : "done");
     if (state == 'I')
         txn_ended(s);
     gw_live_settle(s);
@@ -334,6 +331,16 @@ static bool on_error(struct gw_session *s, struct phi_view body, struct run *r)
     return false;
 }
 
+/* The answer to an Execute. What is suspended under a budget goes on under the same claim. */
+static void executed(struct gw_session *s, bool suspended)
+{
+    const struct gw_op *op = s->at_flight < s->n_flight ? &s->flight[s->at_flight] : NULL;
+    struct gw_live *l =
+        op != NULL && op->type == 'E' ? gw_live_find(s, op->portal->live) : NULL;
+    if (l != NULL && !l->outcome_sent && gw_live_bounded(l))
+        l->suspended = suspended;
+}
+
 /* Looks at one whole message; false: it was dealt with and is not passed on. */
 static bool look(struct gw_session *s, uint8_t type, struct phi_view body, struct run *r)
 {
@@ -346,6 +353,7 @@ static bool look(struct gw_session *s, uint8_t type, struct phi_view body, struc
             s->own_part++;
         else
             on_tag(s, body);
+        executed(s, false);
         if (s->at_flight < s->n_flight && !gw_flight_answer(s, type))
             gw_kill(s, "08P01", "phi: the target's answers are out of step");
         break;
@@ -355,6 +363,8 @@ static bool look(struct gw_session *s, uint8_t type, struct phi_view body, struc
     case 'I':
     case 's':
     case 'n':
+        if (type == 's')
+            executed(s, true);
         if (s->at_flight < s->n_flight && !gw_flight_answer(s, type))
             gw_kill(s, "08P01", "phi: the target's answers are out of step");
         break;
@@ -420,6 +430,11 @@ static bool server_step(struct gw_session *s, struct run *r)
     }
     size_t whole = PG_HEAD + len;
     bool have = rest.n >= whole;
+    if (s->n_live > 0 && (type == 'D' || type == 'd') && s->own == GW_OWN_NONE) {
+        run_pass(s, r); /* a cut writes to the client itself */
+        if (!gw_live_meter(s, 1, (int64_t)len))
+            return false;
+    }
     if (!have && !streams(s, type) && type != 'T') {
         if (whole > MAX_WHOLE)
             gw_kill(s, "08P01", "phi: a message of the target is too long");

@@ -72,6 +72,7 @@ struct gw_unit {
     bool has_act;
     struct gw_named *named;
     uint64_t live; /* the grant it runs under; 0: none */
+    size_t statements; /* that it runs */
 };
 
 struct gw_live { /* a claimed grant whose work may still be there */
@@ -79,6 +80,9 @@ struct gw_live { /* a claimed grant whose work may still be there */
     char grant[64], claim[64];
     int64_t ends_boot_ms;
     bool outcome_sent, keeps; /* keeps: a WITH HOLD cursor or the like outlives the transaction */
+    bool suspended;           /* a portal of a bounded one has more to give: its use is not over */
+    int64_t rows_left, bytes_left; /* when it was claimed; -1: not bounded */
+    int64_t rows, bytes;           /* that passed under it: DataRow and CopyData */
 };
 
 struct gw_refusal {
@@ -276,11 +280,14 @@ void gw_server_data(struct gw_session *s);
 bool gw_rights_hold(struct gw_session *s); /* false: one has ended, the cut has begun */
 
 /* cut.c */
-struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const char *claim,
-                            int64_t ends_boot_ms);
+struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const struct client_claim *c);
+bool gw_live_bounded(const struct gw_live *l);
+/* So much is about to pass. False: more than a budget has left; it must not, and the cut has begun. */
+bool gw_live_meter(struct gw_session *s, int64_t rows, int64_t bytes);
 struct gw_live *gw_live_find(struct gw_session *s, uint64_t id);
 void gw_live_outcome(struct gw_session *s, struct gw_live *l, const char *outcome);
-void gw_live_settle(struct gw_session *s); /* after ReadyForQuery: drops those whose work is over */
+/* After ReadyForQuery: tells the outcomes of what has run, and drops those whose work is over. */
+void gw_live_settle(struct gw_session *s);
 void gw_deadline_set(struct gw_session *s);
 void gw_cut(struct gw_session *s);
 void gw_ends_free(struct gw_gateway *g);

@@ -228,6 +228,8 @@ static bool copy_data(struct gw_session *s, struct phi_view in)
     }
     if (in.n < PG_HEAD + len && in.n < GW_HIGH_WATER / 4)
         return false;
+    if (data && !gw_live_meter(s, 0, (int64_t)len))
+        return false;
     size_t now = in.n < PG_HEAD + len ? in.n : PG_HEAD + len;
     s->copy_pass = PG_HEAD + len - now;
     if (end)

@@ -31,6 +31,7 @@ static bool act_fill(struct gw_session *s, struct act_texts *t, struct client_ac
     *act = (struct client_act){.principal = phi_view_of(s->who.person),
                                .credential = phi_view_of(s->who.credential),
                                .session = phi_view_of(s->id),
+                               .statements = (int64_t)s->unit.statements,
                                .target = phi_view_of(s->target->o.name),
                                .actions = phi_buf_view(&t->actions),
                                .entities = phi_buf_view(&t->entities),
@@ -335,12 +336,12 @@ static enum gw_event claimed(struct gw_session *s, const struct client_claim *c)
 {
     const struct gw_phid *p = &s->gw->phid;
     const char *why = too_late(s, c);
-    struct gw_live *l = why == NULL ? gw_live_add(s, s->wait.grant, c->id, c->ends_boot_ms) : NULL;
+    struct gw_live *l = why == NULL ? gw_live_add(s, s->wait.grant, c) : NULL;
     if (l != NULL) {
         s->unit.live = l->id;
         return EV_CLAIMED;
     }
-    p->outcome(p->ctx, c->id, "unsent", (struct phi_view){ 0 }, -1);
+    p->outcome(p->ctx, c->id, "unsent", (struct phi_view){ 0 }, -1, 0);
     if (why != NULL)
         gw_refuse_with(s, "42501", "phi: %s", why);
     else

@@ -3,6 +3,7 @@
 """The gateway with a phid: what it decides alone is in the log."""
 import json
 import os
+import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -11,6 +12,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 import phiflow  # noqa: E402
 import attackkit as kit  # noqa: E402
 import house  # noqa: E402
+from session import Psql  # noqa: E402
 
 
 def bundle(f, more="", old=None, new=None):
@@ -64,3 +66,53 @@ forbid (principal, action == Action::"pg:delete", resource == Table::"[\\"shop\\
         who = kit.person(f, "mallory").get("/v1/whoami").json["person"]["id"]
         f.until(lambda: [e for e in entries(f, "action.denied") if e["principal"]["id"] == who and e.get("count") == 1], 10)
         f.contains(f.phi("bob", "log", "verify"), "verified")
+
+    def granted(what, bounds):
+        """A scope for alice, approved by bob."""
+        r = kit.person(f, "alice").post("/v1/requests", {"target": "shop", "scope": what, "for_ms": 600000, "why": "test", **bounds}).json
+        got = kit.vote(kit.person(f, "bob"), r)
+        f.equal(got.status, 200)
+        return got.json["grant"]
+
+    def grant(g):
+        return next(x for x in kit.person(f, "alice").get("/v1/grants?box=mine&status=all").json["grants"] if x["id"] == g["id"])
+
+    def at_once(sql):
+        """As alice, in a session that does not wait for people."""
+        return subprocess.run(["psql", "-X", "-A", "-t", "-q", "-c", sql, f.url("alice") + "?options=-c%20phi.hold%3D0"], env=f.env("alice"),
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+
+    WRITE = {"actions": ["pg:write"], "resources": ["shop/public.orders"]}
+
+    @f.test("rows are counted over statements and end in the middle of one, rolled back")
+    def _():
+        before = f.direct("SELECT count(*) FROM orders WHERE status = 'returned'")
+        g = granted(WRITE, {"budget": {"rows": 10, "statements": 6}})
+        p = Psql(f.house, "alice")
+        for _ in range(3):  # one after the other at once: each waits for what the one before took
+            p.say("UPDATE orders SET status = 'paid' WHERE id BETWEEN 101 AND 102 RETURNING 'row ' || id;")
+            p.expect("^row 102$")
+        f.until(lambda: grant(g)["spent"]["rows"] == 6)
+        f.equal(grant(g)["spent"]["statements"], 3)
+        p.say("BEGIN;")
+        p.say("UPDATE orders SET status = 'returned' WHERE id BETWEEN 101 AND 200 RETURNING 'row ' || id;")
+        p.expect("budget of 4 rows is spent")
+        p.close()
+        f.equal(f.direct("SELECT count(*) FROM orders WHERE status = 'returned'"), before)
+        f.until(lambda: grant(g)["spent"]["rows"] >= 10)
+        f.contains(at_once("UPDATE orders SET status = 'open' WHERE id = 101").stderr, "is waiting for one dba")
+        f.equal(f.direct("SELECT status FROM orders WHERE id = 101"), "paid")
+
+    @f.test("a scope of pg:write lets RETURNING read only where the policy lets her read without a grant")
+    def _():
+        g = granted(WRITE, {})
+        f.equal(f.psql("alice", "UPDATE orders SET status = 'open' WHERE id = 120 RETURNING id"), "120")
+        bundle(f, old='permit (principal in Group::"dev", action in Action::"pg:read", resource in Target::"[\\"shop\\"]");',
+               new='permit (principal in Group::"dev", action in Action::"pg:read", resource in Target::"[\\"shop\\"]")\n'
+                   'when { context.met.contains("dba") };')
+        f.until(lambda: "waiting for" in at_once("SELECT id FROM orders WHERE id = 120").stderr, 10, "reading is still free")
+        said = at_once("UPDATE orders SET status = 'paid' WHERE id = 120 RETURNING id").stderr
+        f.contains(said, "is waiting for one dba")
+        f.equal(at_once("UPDATE orders SET status = 'paid' WHERE id = 120").returncode, 0)
+        f.equal(f.direct("SELECT status FROM orders WHERE id = 120"), "paid")
+        bundle(f)

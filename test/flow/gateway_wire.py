@@ -95,7 +95,7 @@ class Gateway:
 
     def reset(self):
         for line in ("unreachable 0", "unrecorded 0", "grant-all 0", "grant-ms 600000", "credential-ms 3600000",
-                     "allow pg:connect pg:select pg:set", "forbid pg:admin", "expire"):
+                     "allow pg:connect pg:select pg:set", "forbid pg:admin", "expire", "rows -1", "bytes -1"):
             self.tell(line)
         while not self.lines.empty():
             self.lines.get()
@@ -721,6 +721,107 @@ def attack_42_a_copy_is_cut_and_rolled_back(db, gw):
         pass
     gw.wait("outcome claim")
     assert sent > 0 and db.sql("select count(*) from z") == "0"
+
+
+def until_cut(c):
+    """What came before the FATAL, by kind, and the FATAL's fields."""
+    kinds = ""
+    try:
+        while True:
+            kinds += c.message()[0]
+    except Refused as e:
+        return kinds, e.args[0]
+
+
+def attack_42_a_copy_ends_at_its_byte_cap(db, gw):
+    gw.tell("bytes 100000")
+    gw.tell("grant-all 1")
+    c = Client(gw)
+    c.query("copy z from stdin")
+    c.until("G")
+    c.send(*[("d", b"1\n" * 500) for _ in range(100)])  # to the last byte
+    c.send(("d", b"1\n"))
+    error = until_cut(c)[1]
+    assert error["C"] == "53400" and "100000 bytes" in error["M"], error
+    line = gw.wait("outcome claim")
+    assert " unknown " in line and line.endswith(" 100000"), line
+    assert db.sql("select count(*) from z") == "0"
+    c = Client(gw)
+    c.query("copy z from stdin")
+    c.until("G")
+    c.send(("d", b"1\n" * 50000), ("c", b""))
+    assert Answer(c.until()).tags == ["COPY 50000"]
+    db.sql("delete from z")
+
+
+def bounded(gw, what):
+    gw.tell(what)
+    gw.tell("grant-all 1")
+    gw.tell("allow pg:connect pg:set")
+    return Client(gw)
+
+
+def rows_end_at_the_budget_in_the_middle_of_a_statement(db, gw):
+    c = bounded(gw, "rows 1000")
+    assert len(c.run("select * from orders, generate_series(1, 100)").rows) == 1000
+    line = gw.wait("outcome")
+    assert " done SELECT 1000 1000 " in line, line
+    c.query("select * from orders, generate_series(1, 200000) g where g % 2 = 0")
+    kinds, error = until_cut(c)
+    assert kinds.count("D") == 1000 and error["C"] == "53400" and "1000 rows" in error["M"], (len(kinds), error)
+    assert " unknown " in gw.wait("outcome")  # said once its backend is gone
+    assert db.sql("select count(*) from pg_stat_activity where query like '%200000%' and pid <> pg_backend_pid()") == "0"
+    c = bounded(gw, "rows 10")
+    c.query("copy orders to stdout")
+    assert Answer(c.until()).kinds.count("d") == 10
+    gw.wait("outcome")
+    gw.tell("rows 9")
+    c.query("copy orders to stdout")
+    kinds, error = until_cut(c)
+    assert kinds.count("d") == 9 and "9 rows" in error["M"], (kinds, error)
+    gw.wait("outcome")
+
+
+def bytes_end_at_the_budget(db, gw):
+    c = bounded(gw, "bytes 50000")
+    c.query("select repeat('x', 60000) from orders")
+    kinds, error = until_cut(c)
+    assert "D" not in kinds and error["C"] == "53400" and "50000 bytes" in error["M"], (kinds, error)
+    gw.wait("outcome")
+
+
+def a_suspended_portal_goes_on_under_the_same_budget(db, gw):
+    c = bounded(gw, "rows 7")
+    c.run("begin")
+    a = c.batch(parse("select * from orders order by id"), bind(portal="p"), execute("p", 3))
+    assert len(a.rows) == 3 and not gw.said("outcome"), gw.seen
+    assert len(c.batch(execute("p", 3)).rows) == 3 and len(gw.said("claim")) == 1
+    c.send(execute("p", 3), SYNC)
+    kinds, error = until_cut(c)
+    assert kinds.count("D") == 1 and error["C"] == "53400", (kinds, error)
+    assert " unknown " in gw.wait("outcome")
+
+
+def a_suspended_portal_ends_with_its_transaction(db, gw):
+    c = bounded(gw, "rows 7")
+    c.run("begin")
+    c.batch(parse("select * from orders order by id"), bind(portal="p"), execute("p", 3))
+    assert c.run("commit").tags == ["COMMIT"]
+    assert " done " in gw.wait("outcome") and len(gw.said("claim")) == 1
+
+
+def a_transactions_statements_are_claimed_and_counted_one_by_one(db, gw):
+    c = bounded(gw, "rows 5")
+    c.run("begin")
+    for _ in range(3):
+        assert len(c.run("select * from orders limit 5").rows) == 5
+        line = gw.wait("outcome")
+        assert " done SELECT 5 5 " in line, line
+    c.run("select id from orders limit 1; select id from orders limit 1; select id from orders limit 1")
+    assert gw.said("statements")[-1] == "statements 3", gw.seen
+    c.batch(parse("select id from orders limit 1"), bind(), execute(), bind(), execute())
+    assert gw.said("statements")[-1] == "statements 2", gw.seen
+    assert c.run("commit").tags == ["COMMIT"]
 
 
 def copy_in_and_out_work(db, gw):
