@@ -78,16 +78,14 @@ static enum phi_rc still_good(struct phi_core *c, const struct core_grant_row *g
     return PHI_OK;
 }
 
-/* For whom it acts; and where the policy speaks of the ticket or the justification: those of the request. */
+/* Where the policy speaks of the ticket or the justification, they are those of the request. */
 static enum phi_rc text_fill(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
 {
     PHI_TRY(core_bundle_load(c, err));
-    if (!c->says_text && !k->request.behalf)
+    if (!c->says_text)
         return PHI_OK;
     if (!k->d.of.has_text)
         PHI_TRY(core_draft_of_row(c, a, &k->request, &k->d, err));
-    k->of.behalf = k->d.of.behalf;
-    k->of.n_behalf = k->d.of.n_behalf;
     k->of.has_text = true;
     k->of.why = k->d.body.why;
     k->of.ticket = k->d.body.ticket;
@@ -198,7 +196,7 @@ static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct cl
 {
     struct core_try *tries;
     PHI_TRY(core_tries_of_pairs(a, k->ask->actions, k->ask->n_actions, &tries));
-    k->of = (struct core_case){ .principal = phi_ref_of_who(k->grant.principal),
+    k->of = (struct core_case){ .principal = phi_ref_of("Person", k->grant.principal),
                                 .target = k->grant.target,
                                 .tries = tries,
                                 .n_tries = k->ask->n_actions,
