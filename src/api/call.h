@@ -4,9 +4,11 @@
 #ifndef API_CALL_H
 #define API_CALL_H
 
+#include "api/peer.h"
 #include "api/route.h"
 #include "core/person.h"
 #include "core/session.h"
+#include "net/fetch.h"
 
 #define API_CALL_MEMORY (48u * 1024 * 1024)
 #define API_ANSWER_MAX  (24u * 1024 * 1024)
@@ -14,6 +16,7 @@
 #define API_REQUEST_ID_MAX 128
 
 struct api_sub;
+struct api_issuers;
 struct api_reports;
 struct api_server;
 
@@ -24,7 +27,11 @@ struct api_env {
     const char *cookie; /* "phi_session" or "__Host-phi_session" */
     struct phi_ca *ca;
     struct phi_view log_key; /* verifier key line, with its newline */
-    const struct api_secrets *secrets; /* for signatures of chats; NULL: none */
+    struct net_fetch fetch;  /* self NULL: nothing outside can be asked */
+    struct api_issuers *issuers; /* core thread only */
+    const struct phi_cidr *proxies; /* whose X-Forwarded-For is believed */
+    size_t n_proxies;
+    const char *secrets;     /* folder of secret files, "" none */
     struct api_reports *reports; /* of gateways, for `phi doctor` (doctor.h); core thread only */
 };
 
@@ -56,6 +63,17 @@ struct api_call {
     struct phi_actor actor; /* NOBODY, PERSON or GATEWAY */
     struct phi_person person;
     struct phi_session session;
+    /* Something from outside: a handler that needs it sets `ask` (in the arena) and returns PHI_OK. What it did so far is
+     * committed, the request is sent (never on the core thread), and the handler is called again with `got` filled. */
+    const struct net_fetch_ask *ask;
+    struct api_got {
+        enum phi_rc rc; /* PHI_OK: status and body are there */
+        int status;
+        struct phi_view body;
+        char why[240];
+    } got;
+    int asked;  /* which of a helper's questions `got` answers */
+    void *flow; /* the handler's own between two calls; NULL at the first */
     enum api_problem problem; /* a handler's own, before it returns an error */
     bool filing;              /* the policy wants this change approved: api_change_file answers instead of the handler */
 
@@ -66,6 +84,7 @@ struct api_call {
     struct phi_jw w;  /* writes to out */
     char cookie[256]; /* Set-Cookie, "" none */
     const char *location;
+    int retry_after_s; /* Retry-After; 0: none */
     const char *cache; /* Cache-Control; NULL: no-store */
     struct api_sub *sub; /* API_STREAM: what the stream gets */
 };
@@ -81,6 +100,9 @@ enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *
 /* A list of strings of the body; empty when absent. */
 enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_view **ret,
                           size_t *n, struct phi_err *err);
+
+/* The session's cookie, for `ms`; "" and 0 take it away. */
+void api_cookie_set(struct api_call *c, const char *token, int64_t ms);
 
 /* Begins the JSON answer with `{`; handlers end it with phi_jw_end(&c->w). */
 struct phi_jw *api_answer(struct api_call *c, int status);

@@ -82,7 +82,7 @@ static bool fits(enum rule rule, const struct phi_json *v)
     case SERVER:
         return scheme_ok(s, "smtps://", "smtp://");
     case SECRET:
-        return plain(s, "/", 64);
+        return api_secret_name_ok(s);
     case MAIL:
         return plain(s, "\"<>()[]\\,;:", 254) && memchr(s.p, '@', s.n);
     case WORD:

@@ -55,8 +55,7 @@ static enum phi_rc channel_find(struct api_call *c, struct phi_channel *ret, con
             phi_json_read(&c->arena, ch[i].settings, PHI_JSON_STRICT, "settings", settings, NULL) != PHI_OK)
             continue;
         phi_json_bool(phi_json_get(*settings, "buttons"), &on);
-        bool ours = on && c->env->secrets &&
-                    api_secret_get(c->env->secrets, phi_json_text(*settings, "signing"), &secret, NULL) == PHI_OK &&
+        bool ours = on && api_secret_get(c->env->secrets, phi_json_text(*settings, "signing"), &secret, NULL) == PHI_OK &&
                     signed_by(c, phi_buf_view(&secret));
         phi_buf_wipe(&secret);
         *ret = ch[i];

@@ -22,7 +22,7 @@ struct api_notice { /* all in the arena that it was made in; may hold a secret: 
 
 struct api_notice_env {
     const char *origin; /* of the console: links begin with it */
-    struct api_secrets *secrets;
+    const char *secrets; /* folder of secret files, "" none */
     int64_t now_ms;     /* wall clock */
 };
 

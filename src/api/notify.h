@@ -18,7 +18,7 @@ struct api_notify_opts {
     struct api_engine *engine;
     struct net_fetch fetch;       /* send NULL: nothing leaves by HTTP or mail */
     struct api_commands commands; /* run NULL: no command is configured */
-    struct api_secrets *secrets;  /* borrowed */
+    const char *secrets;          /* folder of secret files, "" none */
     const char *origin;
 };
 

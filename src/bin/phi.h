@@ -157,6 +157,10 @@ int cli_do_policy_show(struct cli *c), cli_do_policy_apply(struct cli *c), cli_d
 int cli_do_policy_fmt(struct cli *c), cli_do_policy_check(struct cli *c), cli_do_policy_test(struct cli *c);
 int cli_do_policy_explain(struct cli *c), cli_do_policy_authorize(struct cli *c), cli_do_policy_reach(struct cli *c);
 int cli_do_policy_diff(struct cli *c), cli_do_policy_conformance(struct cli *c);
+int cli_do_channel_list(struct cli *c), cli_do_channel_set(struct cli *c), cli_do_channel_remove(struct cli *c);
+int cli_do_channel_on(struct cli *c), cli_do_channel_off(struct cli *c), cli_do_channel_test(struct cli *c);
+int cli_do_contact_list(struct cli *c), cli_do_contact_set(struct cli *c), cli_do_contact_remove(struct cli *c);
+int cli_do_notify_list(struct cli *c), cli_do_notify_resend(struct cli *c);
 int cli_do_completion(struct cli *c), cli_do_version(struct cli *c);
 
 #endif

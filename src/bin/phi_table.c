@@ -114,6 +114,22 @@ const struct cli_cmd cli_cmds[] = {
     { "policy", "conformance", "DIR", 1, 1, 0, "Run a folder laid out like Cedar's test corpus and list what differs",
       cli_do_policy_conformance, false },
 
+    { "channel", NULL, "", 0, 0, 0, "List the channels that tell people, and how they fare", cli_do_channel_list, false },
+    { "channel", "list", "", 0, 0, 0, "List the channels that tell people, and how they fare", cli_do_channel_list, false },
+    { "channel", "set", "NAME KIND KEY=VALUE...", 3, 32, 0, "Add or change a channel: webhook, email, slack, teams or command",
+      cli_do_channel_set, false },
+    { "channel", "remove", "NAME", 1, 1, 0, "Remove a channel with what waits for it", cli_do_channel_remove, false },
+    { "channel", "on", "NAME", 1, 1, 0, "Switch a channel on", cli_do_channel_on, false },
+    { "channel", "off", "NAME", 1, 1, OB(WHY), "Switch a channel off; what comes waits", cli_do_channel_off, false },
+    { "channel", "test", "NAME", 1, 1, 0, "Send something by a channel", cli_do_channel_test, false },
+    { "contact", NULL, "", 0, 0, 0, "List where people are reached", cli_do_contact_list, false },
+    { "contact", "list", "", 0, 0, 0, "List where people are reached", cli_do_contact_list, false },
+    { "contact", "set", "PERSON KIND ADDRESS", 3, 3, 0, "Set a person's mail address (email) or Slack user (slack)", cli_do_contact_set, false },
+    { "contact", "remove", "PERSON KIND", 2, 2, 0, "Remove it", cli_do_contact_remove, false },
+    { "notify", NULL, "", 0, 0, OB(ALL), "List messages that could not be sent; --all: that wait", cli_do_notify_list, false },
+    { "notify", "list", "", 0, 0, OB(ALL), "List messages that could not be sent; --all: that wait", cli_do_notify_list, false },
+    { "notify", "resend", "ID...", 1, 32, 0, "Send them again", cli_do_notify_resend, false },
+
     { "completion", NULL, "bash|zsh|man", 1, 1, 0, "Print shell completions, or the man page's source", cli_do_completion, false },
     { "version", NULL, "", 0, 0, 0, "Print phi's version", cli_do_version, false },
 };

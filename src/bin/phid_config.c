@@ -11,7 +11,7 @@
 
 #define CONFIG_MAX (64 * 1024)
 
-enum kind { TEXT, NUMBER, LIST, STORE, TLS };
+enum kind { TEXT, NUMBER, LIST, STORE, TLS, NETWORKS, COMMANDS };
 
 static const struct key {
     const char *name;
@@ -42,14 +42,30 @@ static const struct key {
       "`origin`, `log.key`, `log.state` and CA files, copied from the first" },
     { "hosts", LIST, offsetof(struct phid_config, hosts), "",
       "More Host headers that the people's listener answers to, with the port where it is not the usual one" },
+    { "networks", NETWORKS, 0, "",
+      "Names for blocks of addresses, which policies ask for as `context.networks`: `{office: [10.1.0.0/16, 2001:db8:1::/48], vpn: 10.9.0.0/24}`" },
+    { "trusted_proxies", LIST, offsetof(struct phid_config, trusted_proxies), "",
+      "Addresses and blocks of proxies before `people` whose X-Forwarded-For is believed; anybody else's is not looked at" },
+    { "countries", TEXT, offsetof(struct phid_config, countries), "",
+      "MaxMind file (.mmdb) with `country.iso_code`, for `context.country`; otherwise the country is unknown, and what rests on it is denied" },
     { "gateway_names", LIST, offsetof(struct phid_config, gateway_names), "",
       "More names or addresses in the certificate of the gateways' listener" },
+    { "secrets", TEXT, offsetof(struct phid_config, secrets), "",
+      "Folder with one secret a file (0600), named after what uses it, such as `oidc-NAME`; `credential:` takes systemd's" },
+    { "outgoing_allow", LIST, offsetof(struct phid_config, outgoing_allow), "",
+      "Addresses and networks inside, such as `10.1.0.0/16`, that phid may ask all the same (identity providers, webhooks); loopback also without TLS" },
+    { "outgoing_ca", TEXT, offsetof(struct phid_config, outgoing_ca), "",
+      "PEM file of a CA that phid trusts outside, besides the system's" },
+    { "outgoing_uid", NUMBER, offsetof(struct phid_config, outgoing_uid), "61471",
+      "Uid and gid of the process that asks outside, where phid starts as root" },
     { "signer", TEXT, offsetof(struct phid_config, signer), "",
       "Socket of a signer that runs as a service of another user (`phid --config … signer`); otherwise phid forks one. `log` must be given" },
     { "signer_folder", TEXT, offsetof(struct phid_config, signer_folder), "",
       "That service's folder, of its user alone: the log's key and last head" },
     { "signer_uid", NUMBER, offsetof(struct phid_config, signer_uid), "61470",
       "Uid and gid of the signer process, where phid starts as root" },
+    { "commands", COMMANDS, 0, "",
+      "`{NAME: [PROGRAM, ARGUMENT, …]}`: what channels of kind `command` may run (docs/notify.md), as the user after `outgoing_uid` where phid starts as root" },
 };
 #define KEYS_N (sizeof(keys) / sizeof(keys[0]))
 
@@ -73,6 +89,31 @@ static enum phi_rc list_read(struct phi_arena *a, const struct key *k, const str
         ret->item[ret->n++] = phi_arena_str(a, v->items[i].str);
     }
     return PHI_OK;
+}
+
+static bool network_name_ok(struct phi_view name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if (!((name.p[i] >= 'a' && name.p[i] <= 'z') || (name.p[i] >= '0' && name.p[i] <= '9') || name.p[i] == '-' || name.p[i] == '_'))
+            return false;
+    return name.n > 0 && name.n <= 63;
+}
+
+static enum phi_rc networks_read(struct phi_arena *a, const struct phi_json *v, struct phid_networks *ret, struct phi_err *err)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        const struct phi_json *of = &v->items[i];
+        size_t n = of->kind == PHI_JSON_ARR ? of->n : 1;
+        for (size_t k = 0; k < n; k++) {
+            const struct phi_json *block = of->kind == PHI_JSON_ARR ? &of->items[k] : of;
+            if (v->kind != PHI_JSON_OBJ || !network_name_ok(v->keys[i]) || block->kind != PHI_JSON_STR || ret->n == PHID_NETWORKS_MAX)
+                return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"networks\" has names (a-z, 0-9, _ and -) with at most %d blocks in all, "
+                                "such as office: [10.1.0.0/16]", block->line, PHID_NETWORKS_MAX);
+            ret->name[ret->n] = phi_arena_str(a, v->keys[i]);
+            ret->block[ret->n++] = phi_arena_str(a, block->str);
+        }
+    }
+    return v->kind == PHI_JSON_OBJ ? PHI_OK : phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"networks\" has names with blocks, such as office: [10.1.0.0/16]", v->line);
 }
 
 static enum phi_rc store_read(struct phi_arena *a, const struct phi_json *v, struct phid_config *c, struct phi_err *err)
@@ -118,8 +159,10 @@ static enum phi_rc value_read(struct phi_arena *a, const struct key *k, const st
         *(int64_t *)at = v->i;
         return PHI_OK;
     case LIST: return list_read(a, k, v, at, err);
+    case NETWORKS: return networks_read(a, v, &ret->networks, err);
     case STORE: return store_read(a, v, ret, err);
     case TLS: return tls_read(a, v, ret, err);
+    case COMMANDS: return phid_commands_read(a, v, &ret->commands, err);
     }
     return PHI_EINPUT;
 }
@@ -216,7 +259,7 @@ enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_
 
 void phid_config_page(struct phi_buf *out)
 {
-    static const char *const kinds[] = { [TEXT] = "text", [NUMBER] = "number", [LIST] = "list of texts", [STORE] = "text or two keys", [TLS] = "two files" };
+    static const char *const kinds[] = { [TEXT] = "text", [NUMBER] = "number", [LIST] = "list of texts", [STORE] = "text or two keys", [TLS] = "two files", [NETWORKS] = "names and blocks", [COMMANDS] = "names and lists" };
     phi_buf_adds(out, "# phid.yaml\n\nGenerated by `phid config` from `src/bin/phid_config.c`; do not edit.\n"
                       "An unknown key is an error with its line. Neither group nor others may write the file.\n\n"
                       "| key | kind | otherwise | what it is |\n|---|---|---|---|\n");

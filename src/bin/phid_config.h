@@ -4,11 +4,18 @@
 #define BIN_PHID_CONFIG_H
 
 #include "base/json.h"
+#include "bin/phid_outgoing.h"
 
 #define PHID_HOSTS_MAX 16
+#define PHID_NETWORKS_MAX 256 /* blocks of named networks */
 
 struct phid_list {
     const char *item[PHID_HOSTS_MAX];
+    size_t n;
+};
+
+struct phid_networks { /* one row a block */
+    const char *name[PHID_NETWORKS_MAX], *block[PHID_NETWORKS_MAX];
     size_t n;
 };
 
@@ -25,10 +32,19 @@ struct phid_config {      /* all texts live in the arena */
     const char *store_password_file; /* "" none */
     struct phid_list
         hosts; /* more names for the people's listener, with port where it is not the scheme's */
+    struct phid_list outgoing_allow; /* addresses and networks inside that may be asked all the same */
+    const char *outgoing_ca;         /* PEM file, "" none */
+    int64_t outgoing_uid;            /* of the process that asks, where phid starts as root */
+    const char *secrets;             /* folder, "" none */
+    struct phid_networks networks;     /* named, for context.networks */
+    struct phid_list trusted_proxies;  /* whose X-Forwarded-For is believed */
+    const char *countries;             /* MaxMind file, "" none */
     struct phid_list gateway_names; /* more names in the gateways listener's certificate */
     const char *signer;             /* socket of a signer that is a service of its own; "" phid forks one */
     const char *signer_folder;      /* that service's folder with the log's key; "" none */
     int64_t signer_uid;             /* the signer's own uid and gid where phid starts as root */
+
+    struct guard_notifier_conf commands; /* that channels may run */
 
     struct phid_list all_hosts;         /* what a Host header may say: of url, hosts and people */
     struct phid_list all_gateway_names; /* of gateways, gateway_names and loopback */

@@ -4,12 +4,14 @@
 
 #include "api/change.h"
 #include "api/doctor.h"
-#include "api/change.h"
+#include "api/issuer.h"
 #include "api/server.h"
 #include "base/logline.h"
 #include "base/notify.h"
 #include "bin/phid_backup.h"
+#include "bin/phid_places.h"
 #include "bin/phid_tls.h"
+#include "guard/fetch.h"
 #include "store/pgsql.h"
 
 #define SIGN_TIMEOUT_MS 5000
@@ -17,7 +19,9 @@
 struct phid {
     const struct phid_config *config;
     struct phid_data data;
+    struct phid_places places;
     struct api_env env;
+    struct phid_outgoing out;
     struct phi_changer changer;
     struct api_reports reports;
     struct net_loop *loop;
@@ -27,6 +31,8 @@ struct phid {
     struct api_files *files;
     struct api_hub *hub;
     struct api_engine *engine;
+    struct guard_fetch *fetch;
+    struct api_issuers *issuers;
     struct api_server *server;
     struct phid_control *control;
     struct net_timer *beats;
@@ -41,6 +47,14 @@ static void all_over(void *ctx)
     net_loop_stop(((struct phid *)ctx)->loop);
 }
 
+/* What is on its way is dropped first, so that no answer finds its asker gone. */
+static void outgoing_close(struct phid *p)
+{
+    guard_fetch_close(p->fetch);
+    p->fetch = NULL;
+    phid_outgoing_close(&p->out);
+}
+
 static void drained(void *ctx)
 {
     struct phid *p = ctx;
@@ -48,7 +62,9 @@ static void drained(void *ctx)
         phi_store_pgsql_quiet(p->data.store);
     phid_control_close(p->control);
     p->control = NULL;
+    phid_outgoing_stop(&p->out);
     api_engine_close(p->engine); /* answers nobody waits for any more; commits what was begun */
+    outgoing_close(p);
     p->engine = NULL;
     net_post(p->loop, all_over, p);
 }
@@ -185,6 +201,23 @@ static enum phi_rc console_open(struct phid *p, struct phi_err *err)
     return dir[0] ? api_files_open(dir, &p->files, err) : PHI_OK;
 }
 
+/* Before the loop, any thread, and any key in memory. */
+static enum phi_rc fetch_start(struct phid *p, struct phi_err *err)
+{
+    const struct phid_config *c = p->config;
+    struct guard_fetch_conf conf = {.n_allow = c->outgoing_allow.n,
+                                    .ca_file = c->outgoing_ca,
+                                    .change_uid = geteuid() == 0,
+                                    .uid = (uid_t)c->outgoing_uid,
+                                    .gid = (gid_t)c->outgoing_uid};
+    _Static_assert(PHID_HOSTS_MAX <= GUARD_FETCH_ALLOW_MAX, "every entry of the list has room");
+    for (size_t i = 0; i < conf.n_allow; i++)
+        conf.allow[i] = c->outgoing_allow.item[i];
+    p->issuers = api_issuers_open();
+    PHI_TRY(p->issuers ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory"));
+    return guard_fetch_spawn(&conf, &p->fetch, err);
+}
+
 static void env_fill(struct phid *p)
 {
     bool secure = p->config->url[4] == 's';
@@ -193,6 +226,11 @@ static void env_fill(struct phid *p)
                               .ca = p->data.ca,
                               .cookie = secure ? "__Host-phi_session" : "phi_session",
                               .reports = &p->reports,
+                              .fetch = guard_fetch_port(p->fetch),
+                              .issuers = p->issuers,
+                              .secrets = p->config->secrets,
+                              .proxies = p->places.proxy,
+                              .n_proxies = p->places.n_proxies,
                               .log_key = phi_view_of(p->data.key_line)};
 }
 
@@ -209,19 +247,24 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     if (!p->hub)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     p->changer = (struct phi_changer){&p->env, api_change_make};
+    phid_outgoing_hear(&p->out, api_hub_notifier(p->hub));
     struct api_engine_opts o = {.loop = p->loop,
                                 .changer = &p->changer,
+                                .places = &p->places.port,
+                                .networks = p->places.network,
+                                .n_networks = p->places.n_networks,
                                 .store = p->data.store,
                                 .origin = p->data.origin,
                                 .key = p->data.key_line,
                                 .clock = p->data.clock,
                                 .rng = &phid_rng,
-                                .notifier = api_hub_notifier(p->hub),
+                                .notifier = &p->out.notifier,
                                 .sign = head_sign,
                                 .sign_self = p,
                                 .signed_size = (int64_t)head.size};
     PHI_TRY(api_engine_open(&o, &p->engine, err));
     api_hub_bind(p->hub, p->engine);
+    PHI_TRY(phid_outgoing_start(&p->out, p->loop, p->engine, p->env.fetch, p->config->url, p->env.secrets, err));
     PHI_TRY(api_engine_start(p->engine, err));
     return p->data.shared ? phi_store_pgsql_listen(p->data.store, others_said, p->engine, err) : PHI_OK;
 }
@@ -245,12 +288,16 @@ static enum phi_rc server_open(struct phid *p, struct phi_err *err)
 
 static enum phi_rc start(struct phid *p, struct phi_err *err)
 {
+    PHI_TRY(phid_outgoing_spawn(&p->config->commands, (uid_t)p->config->outgoing_uid + 1, &p->out, err));
+    PHI_TRY(fetch_start(p, err));
+    PHI_TRY(phid_places_open(p->config, &p->places, err));
     PHI_TRY(phid_data_open(p->config, &p->data, err));
     env_fill(p);
     PHI_TRY(tls_open(p, err));
     PHI_TRY(phid_tls_open(p->config, &p->people_tls, err));
     PHI_TRY(console_open(p, err));
     PHI_TRY(net_loop_open(&p->loop, err));
+    PHI_TRY(guard_fetch_bind(p->fetch, p->loop, err));
     PHI_TRY(net_signal_open(p->loop, SIGTERM, drain, p, &p->term, err));
     PHI_TRY(net_signal_open(p->loop, SIGINT, drain, p, &p->interrupt, err));
     PHI_TRY(core_open(p, err));
@@ -270,11 +317,15 @@ static void stop(struct phid *p)
         if (p->data.shared)
             phi_store_pgsql_quiet(p->data.store);
         phid_control_close(p->control);
+        phid_outgoing_stop(&p->out);
         api_engine_close(p->engine);
+        outgoing_close(p);
         net_post(p->loop, all_over, p);
         net_loop_run(p->loop);
     }
+    outgoing_close(p);
     api_reports_free(&p->reports);
+    phid_places_close(&p->places);
     phid_data_close(&p->data); /* before the loop's end, which waits for clients that are slow to leave */
     api_hub_close(p->hub);
     net_timer_close(p->beats);
@@ -283,6 +334,7 @@ static void stop(struct phid *p)
     net_signal_close(p->child);
     net_signal_close(p->reread);
     net_loop_close(p->loop);
+    api_issuers_close(p->issuers);
     net_tls_close(p->tls);
     net_tls_close(p->people_tls);
     api_files_close(p->files);
