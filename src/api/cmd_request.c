@@ -119,6 +119,7 @@ static enum phi_rc ask_read(struct api_call *c, struct phi_request_ask *ask, str
         phi_json_bool(glass, &ask->break_glass);
     PHI_TRY(bounds_read(c, ask, err));
     PHI_TRY(api_body_strs(c, "watchers", &ask->watchers, &ask->n_watchers, err));
+    PHI_TRY(api_body_strs(c, "on_behalf", &ask->on_behalf, &ask->n_on_behalf, err));
     PHI_TRY(api_body_strs(c, "suggested", &ask->suggested, &ask->n_suggested, err));
     if (!phi_json_get(c->body, "scope"))
         return ask->extends.n ? PHI_OK : phi_fail(err, PHI_EINPUT, "\"scope\" is needed, or \"extends\"");

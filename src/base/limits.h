@@ -42,6 +42,8 @@
 #define PHI_IDEMPOTENCY_MS (24LL * 3600 * 1000)
 #define PHI_MAX_GRANT_MS (366LL * 24 * 3600 * 1000)
 #define PHI_MAX_PENDING_PER_PERSON 100
+#define PHI_MAX_ASKS_PER_HOUR 600          /* requests of one person for one resource and action that come to be */
+#define PHI_MAX_ON_BEHALF 8                /* persons that one request acts for */
 #define PHI_MAX_LOG_ENTRY 65535            /* what an entry bundle of C2SP tlog-tiles can say */
 #define PHI_MAX_PG_MESSAGE (64 * 1024 * 1024)
 #define PHI_MAX_HELD_BATCH (4 * 1024 * 1024)

@@ -87,11 +87,20 @@ struct gathering {
     size_t n, max;
 };
 
+/* The requester, and everybody for whom they act. */
+static bool is_of_requester(struct phi_core *c, const struct core_subject *s, struct phi_view root)
+{
+    bool is = phi_view_eq(root, s->root);
+    for (size_t i = 0; i < s->of->n_behalf && !is; i++)
+        is = core_same_person(c, root, s->of->behalf[i].id);
+    return is;
+}
+
 static enum phi_rc gather(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
                           struct gathering *g, struct phi_view person, size_t set, struct phi_err *err)
 {
     struct phi_view root = core_root(c, a, person);
-    if (phi_view_eq(root, s->root))
+    if (is_of_requester(c, s, root))
         return PHI_OK;
     for (size_t i = 0; i < g->n; i++)
         if (phi_view_eq(g->p[i].person, person)) {
@@ -154,6 +163,14 @@ static enum phi_rc permitted(struct phi_core *c, const struct core_prepared *pre
     return PHI_OK;
 }
 
+static bool none_awake(struct phi_core *c, const struct gathering *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (!core_quiet_now(c, g->p[i].root))
+            return false;
+    return g->n > 0;
+}
+
 static enum phi_rc gather_all(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
                               struct gathering *g, const struct phi_requirement *r, size_t set, struct phi_err *err)
 {
@@ -161,7 +178,8 @@ static enum phi_rc gather_all(struct phi_core *c, struct phi_arena *a, const str
     PHI_TRY(gather_set(c, a, s, g, of->from, set, err));
     for (size_t i = 0; i < of->n_also; i++)
         PHI_TRY(gather_set(c, a, s, g, of->also[i], set, err));
-    for (size_t i = 0; i < r->n_fallback && s->age_ms >= r->fallback_ms; i++)
+    bool later = s->age_ms >= r->fallback_ms || none_awake(c, g); /* nobody is reached now: it is the others' turn at once */
+    for (size_t i = 0; i < r->n_fallback && later; i++)
         PHI_TRY(gather_set(c, a, s, g, r->fallback[i], set, err));
     return PHI_OK;
 }
@@ -177,7 +195,7 @@ static enum phi_rc delegates(struct phi_core *c, struct phi_arena *a, const stru
         for (size_t k = 0; k < n; k++) {
             struct core_approver as = { d[k].taker, core_root(c, a, d[k].taker), g->p[i].sets, d[k].id, g->p[i].root };
             /* made after the request: it serves for later ones */
-            bool known = phi_view_eq(as.root, s->root) ||
+            bool known = is_of_requester(c, s, as.root) ||
                          (s->age_ms != INT64_MAX && core_wall(c) - d[k].at_ms < s->age_ms);
             for (size_t j = 0; j < g->n; j++)
                 known |= phi_view_eq(g->p[j].root, as.root);

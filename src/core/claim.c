@@ -78,14 +78,16 @@ static enum phi_rc still_good(struct phi_core *c, const struct core_grant_row *g
     return PHI_OK;
 }
 
-/* Where the policy speaks of the ticket or the justification, they are those of the request. */
+/* For whom it acts; and where the policy speaks of the ticket or the justification: those of the request. */
 static enum phi_rc text_fill(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
 {
     PHI_TRY(core_bundle_load(c, err));
-    if (!c->says_text)
+    if (!c->says_text && !k->request.behalf)
         return PHI_OK;
     if (!k->d.of.has_text)
         PHI_TRY(core_draft_of_row(c, a, &k->request, &k->d, err));
+    k->of.behalf = k->d.of.behalf;
+    k->of.n_behalf = k->d.of.n_behalf;
     k->of.has_text = true;
     k->of.why = k->d.body.why;
     k->of.ticket = k->d.body.ticket;

@@ -190,6 +190,17 @@ static const struct phi_value *justification_value(const struct knowing *k)
     return k->m->has_text ? phi_value_string(k->a, k->m->why) : NULL;
 }
 
+static const struct phi_value *on_behalf_value(const struct knowing *k)
+{
+    const struct phi_value *in[PHI_MAX_ON_BEHALF];
+    size_t n = 0;
+    if (!k->m->has_behalf || k->m->n_behalf > PHI_MAX_ON_BEHALF)
+        return NULL;
+    for (; n < k->m->n_behalf; n++)
+        in[n] = phi_value_entity(k->a, (struct phi_uid){ k->m->behalf[n].type, k->m->behalf[n].id });
+    return phi_value_set(k->a, in, n);
+}
+
 static const struct phi_value *country_value(const struct knowing *k)
 {
     char code[3] = "";
@@ -233,7 +244,8 @@ static const struct {
     const struct phi_value *(*value)(const struct knowing *k); /* NULL: not known */
 } known[] = { { "local", local_value },     { "now", now_value },           { "risk", risk_value },
               { "ticket", ticket_value },   { "justification", justification_value }, { "country", country_value },
-              { "networks", networks_value }, { "environment", environment_value }, { "tags", tags_value } };
+              { "networks", networks_value }, { "environment", environment_value }, { "tags", tags_value },
+              { "on_behalf", on_behalf_value } };
 
 static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct phi_attr **ret, size_t *ret_n,
                              struct phi_view *ret_addr, struct phi_err *err)

@@ -112,6 +112,27 @@ static enum phi_rc scope_in(struct phi_arena *a, const struct phi_request_ask *a
     return PHI_OK;
 }
 
+/* The persons for whom the requester acts: others, each once. */
+static enum phi_rc behalf_in(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
+                             struct core_draft *d, struct phi_err *err)
+{
+    struct phi_ref *refs = phi_arena_array(a, ask->n_on_behalf + 1, sizeof *refs);
+    if (!refs || ask->n_on_behalf > PHI_MAX_ON_BEHALF)
+        return phi_fail(err, PHI_EINPUT, "a request acts for at most %d others", PHI_MAX_ON_BEHALF);
+    if (ask->n_on_behalf && ask->break_glass)
+        return phi_fail(err, PHI_EINPUT, "nobody breaks the glass on behalf of others");
+    for (size_t i = 0; i < ask->n_on_behalf; i++) {
+        struct core_person_row row;
+        PHI_TRY(core_person_find(c, a, ask->on_behalf[i], &row, err));
+        if (core_same_person(c, row.id, d->requester))
+            return phi_fail(err, PHI_EINPUT, "on_behalf names others, not the requester");
+        refs[i] = phi_ref_of("Person", row.id);
+    }
+    d->body.on_behalf = refs;
+    d->body.n_on_behalf = phi_refs_sort(refs, ask->n_on_behalf);
+    return PHI_OK;
+}
+
 /* "Until" alone: as long as it takes from the start. */
 static enum phi_rc until_check(struct phi_core *c, struct phi_body *b, const struct phi_request_ask *ask,
                                struct phi_err *err)
@@ -180,6 +201,8 @@ static enum phi_rc case_of_body(struct phi_core *c, struct phi_arena *a, struct 
     struct core_try *tries;
     const struct phi_bounds *b = &d->body.bounds;
     d->of.principal = d->body.requester;
+    d->of.behalf = d->body.on_behalf;
+    d->of.n_behalf = d->body.n_on_behalf;
     d->of.has_text = true;
     d->of.why = d->body.why;
     d->of.ticket = d->body.ticket;
@@ -228,6 +251,7 @@ enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const str
     PHI_TRY(gateway ? payload_in(a, ask, d, err) : scope_in(a, ask, d, err));
     if (!gateway) {
         PHI_TRY(extends_in(c, a, ask, d, err));
+        PHI_TRY(behalf_in(c, a, ask, d, err));
         d->glass = ask->break_glass;
         d->addr = phi_view_upto(ask->from_addr, PHI_MAX_NAME);
         d->of.context = addr_json(a, d->addr);

@@ -172,17 +172,17 @@ static void policies_add(struct phi_arena *a, struct core_ruling *r, const struc
     r->n_policies = n;
 }
 
-static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct core_case *q,
+static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct core_case *q, struct phi_ref who,
                            const struct core_prepared *p, const struct phi_pair *pair, struct phi_answer *ans,
                            struct phi_err *err)
 {
-    struct phi_ask ask = { .principal = { q->principal.type, q->principal.id },
+    struct phi_ask ask = { .principal = { who.type, who.id },
                            .action = action_uid(pair->action),
                            .resource = { pair->resource.type, pair->resource.id },
                            .met = q->met,
                            .n_met = q->n_met };
     struct phi_err why = { 0 };
-    struct core_moment m = { q->principal.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk };
+    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true };
     PHI_TRY(core_context_at(c, a, ask.action, q->context, &m, &ask.context, err));
     *ans = (struct phi_answer){ .verdict = PHI_DENY };
     if (core_ask(c, p, &ask, a, ans, &why) != PHI_OK) {
@@ -192,26 +192,43 @@ static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct
     return PHI_OK;
 }
 
+/* The requester and each person for whom they act: the first that may not, or PHI_ALLOW in answers of all. */
+static enum phi_rc try_each(struct phi_core *c, struct phi_arena *a, const struct core_case *q, const struct core_prepared *p,
+                            const struct phi_pair *pair, struct phi_answer *all, size_t *ret_n, bool *ret_may, struct phi_err *err)
+{
+    *ret_may = true;
+    for (*ret_n = 0; *ret_n <= q->n_behalf && *ret_may; ++*ret_n) {
+        struct phi_answer *ans = &all[*ret_n];
+        PHI_TRY(try_one(c, a, q, *ret_n ? q->behalf[*ret_n - 1] : q->principal, p, pair, ans, err));
+        *ret_may = (ans->verdict == PHI_ALLOW || ans->verdict == PHI_NEEDS) && !ans->partial;
+    }
+    return PHI_OK;
+}
+
 static enum phi_rc rule_all(struct phi_core *c, struct phi_arena *a, const struct core_case *q,
                             const struct core_prepared *p, struct core_ruling *r, struct phi_err *err)
 {
     struct uniting u = { 0 };
-    struct phi_answer ans, denied = { .reason = PHI_LIT("nothing was asked") };
-    size_t kept = 0;
+    struct phi_answer all[PHI_MAX_ON_BEHALF + 1], denied = { .reason = PHI_LIT("nothing was asked") };
+    size_t kept = 0, n;
+    bool may;
+    if (q->n_behalf > PHI_MAX_ON_BEHALF)
+        return deny(a, r, PHI_LIT("this acts for too many")), PHI_OK;
     for (size_t i = 0; i < q->n_tries; i++) {
-        PHI_TRY(try_one(c, a, q, p, &q->tries[i].pair, &ans, err));
-        bool known = ans.verdict == PHI_ALLOW || ans.verdict == PHI_NEEDS;
-        if (!known || ans.partial) {
-            denied = ans;
+        PHI_TRY(try_each(c, a, q, p, &q->tries[i].pair, all, &n, &may, err));
+        if (!may) {
+            denied = all[n - 1];
             if (q->tries[i].optional)
                 continue;
-            policies_add(a, r, &ans);
-            return deny(a, r, ans.reason), PHI_OK;
+            policies_add(a, r, &denied);
+            return deny(a, r, denied.reason), PHI_OK;
         }
         kept++;
-        policies_add(a, r, &ans);
-        if (ans.verdict == PHI_NEEDS && (ans.n_alternatives == 0 || !unite(&u, &ans)))
-            return deny(a, r, PHI_LIT("there are too many ways to meet what this needs; ask for less at once")), PHI_OK;
+        for (size_t k = 0; k < n; k++) {
+            policies_add(a, r, &all[k]);
+            if (all[k].verdict == PHI_NEEDS && (all[k].n_alternatives == 0 || !unite(&u, &all[k])))
+                return deny(a, r, PHI_LIT("there are too many ways to meet what this needs; ask for less at once")), PHI_OK;
+        }
     }
     if (kept == 0)
         return policies_add(a, r, &denied), deny(a, r, denied.reason), PHI_OK;

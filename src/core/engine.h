@@ -12,6 +12,8 @@ struct core_try {
 
 struct core_case {
     struct phi_ref principal;
+    const struct phi_ref *behalf; /* for whom it acts: what it may do is what each of them may do as well */
+    size_t n_behalf;
     struct phi_view target; /* name */
     const struct core_try *tries;
     size_t n_tries;

@@ -269,6 +269,7 @@ static enum phi_rc row_fill(struct phi_core *c, struct phi_arena *a, struct core
     row->extends = d->body.extends;
     row->glass = d->glass;
     row->risk = d->of.risk + 1;
+    row->behalf = (int64_t)d->body.n_on_behalf;
     row->due = core_due_in(c, pending_ttl(ruling));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the request is too large");
 }
@@ -323,6 +324,8 @@ static void created_entry(struct phi_core *c, struct phi_entry *e, const struct 
     phi_entry_str(e, PHI_F_CODE, row->code);
     phi_entry_int(e, PHI_F_UNTIL_MS, row->due.wall);
     phi_entry_hash(e, PHI_F_FACTS_HASH, facts);
+    if (row->behalf)
+        phi_entry_refs(e, PHI_F_ON_BEHALF, d->body.on_behalf, d->body.n_on_behalf);
     if (row->extends.n)
         phi_entry_str(e, PHI_F_EXTENDS, row->extends);
     if (row->glass)
@@ -334,6 +337,17 @@ static void created_entry(struct phi_core *c, struct phi_entry *e, const struct 
         phi_entry_str(e, PHI_F_SESSION, row->session);
         phi_entry_str(e, PHI_F_CREDENTIAL, row->credential);
     }
+}
+
+/* Those for whom it is: they see it and are told. */
+static enum phi_rc behalf_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct core_request_row *row,
+                              const struct core_draft *d, struct phi_err *err)
+{
+    struct phi_view id[PHI_MAX_ON_BEHALF];
+    size_t n = 0;
+    for (; n < d->body.n_on_behalf && n < PHI_MAX_ON_BEHALF; n++)
+        id[n] = d->body.on_behalf[n].id;
+    return core_parties_put(c, a, by, row, "behalf", id, n, err);
 }
 
 enum phi_rc core_request_file(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
@@ -365,6 +379,7 @@ enum phi_rc core_request_file(struct phi_core *c, struct phi_arena *a, const str
         PHI_TRY(core_add(c, CORE_WAITER, &waiter, err));
     PHI_TRY(core_timers_put(c, row, ruling, err));
     PHI_TRY(core_parties_put(c, a, by, row, "watcher", d->watchers, d->n_watchers, err));
+    PHI_TRY(behalf_put(c, a, by, row, d, err));
     PHI_TRY(core_parties_put(c, a, by, row, "suggested", d->suggested, d->n_suggested, err));
     say(c, row, PHI_EVENT_REQUEST);
     return PHI_OK;

@@ -45,6 +45,8 @@ struct phi_request_ask {
     const struct phi_window *windows; /* a schedule: serves inside these only */
     size_t n_windows;
     struct phi_view extends;          /* grant id, request id or code of one's own live grant: goes on from it; without a scope: its */
+    const struct phi_view *on_behalf; /* names or ids: for whom the requester acts */
+    size_t n_on_behalf;
     bool break_glass;                 /* at once, without approval, where a policy has it; reviewed afterwards */
     const struct phi_view *watchers, *suggested; /* names or ids */
     size_t n_watchers, n_suggested;
@@ -86,8 +88,8 @@ struct phi_request {
     int64_t risk;                      /* 0 to 100; -1: made before risk was known */
     struct phi_view risk_reasons;      /* JSON [{"points","why"},…]; "" once erased */
     struct phi_bounds bounds;          /* as asked */
-    const struct phi_view *watchers, *suggested; /* names */
-    size_t n_watchers, n_suggested;
+    const struct phi_view *watchers, *suggested, *on_behalf; /* names */
+    size_t n_watchers, n_suggested, n_on_behalf;
     const struct phi_remark *remarks;
     size_t n_remarks;
     bool can_vote, can_cancel;         /* what the asking actor may do now */

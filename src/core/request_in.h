@@ -122,6 +122,12 @@ enum phi_rc core_timers_put(struct phi_core *c, const struct core_request_row *r
                             struct phi_err *err);
 enum phi_rc core_timer_run(struct phi_core *c, struct phi_arena *a, void *row, bool *ret_done, struct phi_err *err);
 
+/* ---- quota.c */
+/* PHI_ELIMIT request.quota: too many pending, too many within the hour, or denied too often just now. Counts the ask. */
+enum phi_rc core_quota(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err);
+enum phi_rc core_quota_refused(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err);
+enum phi_rc core_quota_approved(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err);
+
 /* ---- idem.c: Idempotency-Key of requests */
 /* The request that this key made before; PHI_ENOTFOUND; PHI_ECONFLICT idempotency.mismatch. */
 enum phi_rc core_idem_find(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_view key,

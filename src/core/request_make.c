@@ -135,18 +135,6 @@ static enum phi_rc join(struct phi_core *c, struct phi_arena *a, const struct ph
 
 /* ---- asking */
 
-static enum phi_rc quota(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err)
-{
-    struct core_request_row *rows, key = { .requester = d->requester, .live = 1 };
-    size_t n;
-    PHI_TRY(core_list(c, CORE_REQUEST, CORE_REQUEST_BY_REQUESTER, &key,
-                      (struct core_span){ .prefix = 2, .limit = PHI_MAX_PENDING_PER_PERSON }, a, &rows, &n, err));
-    if (n >= PHI_MAX_PENDING_PER_PERSON)
-        return core_no(c, "request.quota", err, PHI_ELIMIT, "%d of your requests are pending; cancel some or wait",
-                       PHI_MAX_PENDING_PER_PERSON);
-    return PHI_OK;
-}
-
 /* Pending, or approved by a rule at once. */
 static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                 const struct core_request_row *row, struct phi_request_answer *ret, struct phi_err *err)
@@ -215,7 +203,7 @@ enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const stru
     rc = without_filing(c, a, by, &d, ret, err);
     if (rc != PHI_ENOTFOUND)
         return rc;
-    PHI_TRY(quota(c, a, &d, err));
+    PHI_TRY(core_quota(c, a, &d, err));
     if (!d.glass)
         PHI_TRY(keep_feasible(c, a, &d, &r, &feasible, err));
     if (!d.glass && !feasible)

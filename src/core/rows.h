@@ -129,6 +129,7 @@ struct core_request_row {
     struct phi_view extends; /* id of the grant that this one goes on from, "" none */
     int64_t glass;           /* 1: break-glass */
     int64_t risk;            /* 1 more than the risk; 0: made before risk was known */
+    int64_t behalf;          /* for how many others the requester acts */
 };
 struct core_eligible_row { /* who might approve when this version was made */
     struct phi_view request;

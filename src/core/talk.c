@@ -138,6 +138,7 @@ enum phi_rc core_talk_view(struct phi_core *c, struct phi_arena *a, const struct
 {
     struct core_remark_row *rows, key = { .request = row->id };
     PHI_TRY(parties_view(c, a, row, "watcher", &ret->watchers, &ret->n_watchers, err));
+    PHI_TRY(parties_view(c, a, row, "behalf", &ret->on_behalf, &ret->n_on_behalf, err));
     PHI_TRY(parties_view(c, a, row, "suggested", &ret->suggested, &ret->n_suggested, err));
     PHI_TRY(core_list(c, CORE_REMARK, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, a, &rows, &ret->n_remarks,
                       err));

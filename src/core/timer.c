@@ -58,6 +58,23 @@ static int64_t number(struct phi_view v)
     return n;
 }
 
+/* Wall clock at which the first of those who may vote is awake; 0: somebody is now. */
+static enum phi_rc all_quiet_until(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row, int64_t *ret,
+                                   struct phi_err *err)
+{
+    struct core_eligible_row *e, key = { .request = row->id, .version = row->version };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_ELIGIBLE, CORE_BY_KEY, &key, (struct core_span){ .prefix = 2 }, a, &e, &n, err));
+    *ret = 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t until = core_quiet_until(c, e[i].person);
+        if (until == 0)
+            return *ret = 0, PHI_OK;
+        *ret = *ret == 0 || until < *ret ? until : *ret;
+    }
+    return PHI_OK;
+}
+
 enum phi_rc core_timer_run(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
 {
     struct core_timer_row *t = p;
@@ -73,8 +90,11 @@ enum phi_rc core_timer_run(struct phi_core *c, struct phi_arena *a, void *p, boo
         PHI_TRY(core_del(c, CORE_TIMER, t, err));
         return escalate(c, a, &row, err);
     }
-    core_tell(c, &row, "reminder");
-    int64_t every = number(t->data);
+    int64_t every = number(t->data), quiet;
+    PHI_TRY(all_quiet_until(c, a, &row, &quiet, err));
+    if (quiet <= core_wall(c))
+        core_tell(c, &row, "reminder");
     t->at_ms = core_wall(c) + (every > 0 ? every : PHI_DEFAULT_PENDING_MS);
+    t->at_ms = t->at_ms < quiet ? quiet : t->at_ms;
     return core_set(c, CORE_TIMER, t, err);
 }

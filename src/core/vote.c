@@ -186,6 +186,7 @@ static enum phi_rc denied_by(struct phi_core *c, struct phi_arena *a, struct vot
     phi_entry_hash(&e, PHI_F_REASON_HASH, &hash);
     phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("vote"));
     PHI_TRY(core_risk_mishap(c, v->row.requester, CORE_MISHAP_DENIED, err));
+    PHI_TRY(core_quota_refused(c, a, &v->d, err));
     return core_request_step(c, a, &v->row, CORE_REQUEST_DENY, &e, err);
 }
 
@@ -240,6 +241,7 @@ static enum phi_rc approved(struct phi_core *c, struct phi_arena *a, struct voti
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     /* The grant first: what tells of the approval then finds it. */
     PHI_TRY(core_grant_file(c, a, &v->row, &v->d, v->d.of.met, v->d.of.n_met, err));
+    PHI_TRY(core_quota_approved(c, a, &v->d, err));
     PHI_TRY(core_request_step(c, a, &v->row, CORE_REQUEST_APPROVE, &e, err));
     return v->d.body.payload.kind == PHI_PAYLOAD_CHANGE ? core_change_make(c, a, &v->row, &v->d, err) : PHI_OK;
 }

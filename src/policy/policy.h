@@ -193,7 +193,8 @@ enum phi_rc phi_bundle_check_entities(const struct phi_bundle *b, const struct p
 /* ---- deciding ---------------------------------------------------------------------------- */
 
 /* Context that phid alone knows (met, can, risk, mfa_age, local, now, ticket, on_call, country,
- * device, environment, tags, networks, justification): a caller's request may not carry it; a gateway passes it as unknown. */
+ * device, environment, tags, networks, justification,
+ * on_behalf): a caller's request may not carry it; a gateway passes it as unknown. */
 bool phi_context_is_owned(struct phi_view attribute);
 /* `seen` (a record or NULL) with every owned attribute that the schema gives this action added as unknown. */
 const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct phi_bundle *b,

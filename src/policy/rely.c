@@ -21,7 +21,7 @@ static const char relied[] =
     "type Given = { met: Set<String>, risk?: Long, mfa_age?: duration,"
     "  local?: { hour: Long, minute: Long, weekday: Long }, now?: datetime, ticket?: String, on_call?: Bool,"
     "  country?: String, device?: String, environment?: String, tags?: Set<String>, networks?: Set<String>,"
-    "  justification?: String, addr?: String, application?: String, session?: String,"
+    "  justification?: String, on_behalf?: Set<Person>, addr?: String, application?: String, session?: String,"
     "  statement?: { kind?: String, tables?: Long, has_where?: Bool, text_bytes?: Long } };"
     "action \"pg:read\", \"pg:write\", \"pg:admin\", \"pg:connect\", \"pg:set\" appliesTo { " RESOURCES " };"
     "action \"pg:select\" in [\"pg:read\"] appliesTo { " RESOURCES " };"

@@ -4,7 +4,7 @@
 
 static const char *const owned[] = { "met",    "can",     "risk",    "mfa_age", "local",      "now",
                                      "ticket", "on_call", "country", "device",  "environment",
-                                     "tags",   "networks", "justification" };
+                                     "tags",   "networks", "justification", "on_behalf" };
 
 bool phi_context_is_owned(struct phi_view attribute)
 {

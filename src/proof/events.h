@@ -46,6 +46,7 @@
     X(N, "n", INT, "index of this entry")                                                          \
     X(NAME_HASH, "name_hash", HASH, "salted hash of a person's name")                               \
     X(NARROWING, "narrowing", JSON, "what a vote took away")                                       \
+    X(ON_BEHALF, "on_behalf", REFS, "for whom the requester acts")                                  \
     X(ORIGIN, "origin", STR, "origin line of the log")                                             \
     X(OUTCOME, "outcome", STR, "done, failed, unsent or unknown")                                  \
     X(PERSON, "person", REF, "the person it is about")                                             \
@@ -124,7 +125,7 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(REQUEST_CREATED, "request.created",                                                           \
       PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION) | PHI_FB(REQUESTER) | PHI_FB(TARGET) | PHI_FB(BUNDLE), \
       PHI_FB(CODE) | PHI_FB(ACT) | PHI_FB(FACTS_HASH) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(UNTIL_MS) | \
-          PHI_FB(CREDENTIAL) | PHI_FB(POLICY) | PHI_FB(STATE) | PHI_FB(EXTENDS) | PHI_FB(KIND),     \
+          PHI_FB(CREDENTIAL) | PHI_FB(POLICY) | PHI_FB(STATE) | PHI_FB(EXTENDS) | PHI_FB(KIND) | PHI_FB(ON_BEHALF),     \
       "Somebody asks to act.")                                                                      \
     X(REQUEST_EDITED, "request.edited", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION), PHI_FB(ACT) | PHI_FB(STATE), \
       "The requester changed the request; its votes are void.")                                     \

@@ -138,6 +138,7 @@ RUN(group, q->flag ? phi_group_add_member(c, &q->by, q->text, q->id, err)
 RUN(link, phi_account_link(c, &q->by, q->text, q->id, err))
 RUN(facts, phi_facts_put(c, &q->by, q->facts, err))
 RUN(profile, phi_profile_put(c, &q->by, q->profile, err))
+RUN(profile_get, phi_profile_get(c, A, &q->by, q->ret, err))
 RUN(forget, phi_person_forget(c, A, &q->by, q->id, q->ret, err))
 RUN(tick, phi_core_tick(c, q->ret, err))
 RUN(invariants, ((void)q, core_invariants(c, err)))
@@ -388,6 +389,12 @@ enum phi_rc kit_profile(struct kit *k, enum kit_who who, const struct phi_profil
 {
     struct call q = { .by = kit_actor(k, who), .profile = p };
     return go(k, run_profile, &q);
+}
+
+enum phi_rc kit_profile_get(struct kit *k, enum kit_who who, struct phi_profile *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .ret = ret };
+    return go(k, run_profile_get, &q);
 }
 
 enum phi_rc kit_forget_person(struct kit *k, enum kit_who who)

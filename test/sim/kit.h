@@ -89,6 +89,7 @@ enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq);
 enum phi_rc kit_lease(struct kit *k, int gw);
 enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag); /* tag: may be NULL */
 enum phi_rc kit_profile(struct kit *k, enum kit_who who, const struct phi_profile *p);
+enum phi_rc kit_profile_get(struct kit *k, enum kit_who who, struct phi_profile *ret);
 enum phi_rc kit_forget_person(struct kit *k, enum kit_who who);
 enum phi_rc kit_person(struct kit *k, const char *name); /* a new one, in no group */
 enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add);

@@ -1,6 +1,7 @@
 -- What is known at that moment: risk of requests and what it rests on, facts of resources, zones and quiet hours of persons.
 
 ALTER TABLE request ADD COLUMN risk INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE request ADD COLUMN behalf INTEGER NOT NULL DEFAULT 0;
 
 CREATE TABLE habit (
     person TEXT NOT NULL,
