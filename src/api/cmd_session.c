@@ -39,7 +39,7 @@ enum phi_rc api_login_page(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
-static void cookie_set(struct api_call *c, const char *token, int64_t ms)
+void api_cookie_set(struct api_call *c, const char *token, int64_t ms)
 {
     snprintf(c->cookie, sizeof(c->cookie),
              "%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", c->env->cookie, token,
@@ -60,7 +60,7 @@ enum phi_rc api_login_use(struct api_call *c, struct phi_err *err)
 {
     char token[PHI_TOKEN_LEN + 1];
     PHI_TRY(link_use(c, c->params[0], "web", token, err));
-    cookie_set(c, token, c->session.expires_in_ms);
+    api_cookie_set(c, token, c->session.expires_in_ms);
     phi_wipe(token, sizeof(token));
     c->status = 303;
     c->location = "/";
@@ -90,7 +90,7 @@ enum phi_rc api_session_end(struct api_call *c, struct phi_err *err)
 {
     PHI_TRY(phi_session_close(c->core, c->token, err));
     if (c->by_cookie)
-        cookie_set(c, "", 0);
+        api_cookie_set(c, "", 0);
     c->status = 204;
     return PHI_OK;
 }

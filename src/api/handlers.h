@@ -5,6 +5,7 @@
 #include "api/call.h"
 
 #define API_HANDLERS(X)                                                                            \
+    X(passkey_list) X(passkey_options) X(passkey_add) X(passkey_remove) X(passkey_login_options) X(passkey_login)  \
     X(healthz)                                                                                     \
     X(metrics)                                                                                     \
     X(openapi_get) X(login_css) X(login_page) X(login_use) X(session_make) X(session_end)          \

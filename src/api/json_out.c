@@ -195,7 +195,7 @@ static void actions_write(struct phi_jw *w, const struct phi_pair *p, size_t n)
     phi_jw_end(w);
 }
 
-static void time_kv(struct phi_jw *w, const char *key, int64_t ms)
+void api_w_time(struct phi_jw *w, const char *key, int64_t ms)
 {
     PHI_BUF(text, 64);
     phi_text_time(&text, ms);
@@ -213,7 +213,7 @@ static void votes_write(struct phi_jw *w, const struct phi_request *r)
         phi_jw_kc(w, "decision", v->approve ? "approve" : "deny");
         phi_jw_kv(w, "requirement", v->requirement);
         phi_jw_kv(w, "reason", v->reason);
-        time_kv(w, "at", v->at_ms);
+        api_w_time(w, "at", v->at_ms);
         phi_jw_end(w);
     }
     phi_jw_end(w);
@@ -244,7 +244,7 @@ static void remarks_write(struct phi_jw *w, const struct phi_request *r)
         phi_jw_kv(w, "person", r->remarks[i].name);
         phi_jw_kv(w, "kind", r->remarks[i].kind);
         phi_jw_kv(w, "text", r->remarks[i].text);
-        time_kv(w, "at", r->remarks[i].at_ms);
+        api_w_time(w, "at", r->remarks[i].at_ms);
         phi_jw_end(w);
     }
     phi_jw_end(w);
@@ -263,7 +263,7 @@ static void can_write(struct phi_jw *w, const struct phi_request *r)
 
 static void state_write(struct phi_jw *w, struct phi_arena *a, const struct phi_request *r)
 {
-    time_kv(w, "created_at", r->created_ms);
+    api_w_time(w, "created_at", r->created_ms);
     phi_jw_ki(w, "expires_in_ms", r->expires_in_ms);
     phi_jw_key(w, "needs");
     api_w_needs(w, r->needs, r->n_needs);

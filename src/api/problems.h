@@ -76,6 +76,16 @@
       "Send the batches in their order; the snapshot names the last.")                             \
     X(RIGHT_MISSING, 403, "right.missing", "You lack the right to do this",                        \
       "`detail` names who may; ask one of them.")                                                  \
+    X(PASSKEY_REFUSED, 403, "passkey.refused", "The passkey's answer does not fit",                 \
+      "Begin again on this server's own page; `detail` says what did not fit.")                    \
+    X(PASSKEY_KNOWN, 409, "passkey.known", "This passkey is registered already", "Nothing to do.") \
+    X(PASSKEY_UNKNOWN, 404, "passkey.unknown", "You have no such passkey", "Look at the list of your passkeys.") \
+    X(PASSKEY_LAST, 409, "passkey.last", "Your last passkey stays", "Register another one first.") \
+    X(PASSKEY_SHOW, 403, "passkey.show", "This needs your passkey, shown lately",                  \
+      "Sign in with one of your passkeys, then do it again.")                                      \
+    X(PASSKEY_HERE, 409, "passkey.here", "Passkeys do not work under this address",                \
+      "Serve the console over https under a name, or as http://localhost.")                        \
+    X(LOGIN_BUSY, 429, "login.busy", "Too many people sign in at once", "Try again in a minute.")  \
     X(RIGHT_NEEDS, 403, "right.needs-approval", "The policy gives this right after an approval only", \
       "Send it as a change that waits for its approval, as `phi` does.")                           \
     X(BUNDLE_RIGHTS, 422, "bundle.rights", "The schema lacks an action of phi's own",              \

@@ -25,6 +25,14 @@ const struct api_route api_routes[] = {
 
     { "GET", "/v1/doctor", MAY(SEE), P, api_doctor, "What `phi doctor` looks at: the log, gateways, their targets", NULL, NULL, 0 },
 
+    { "GET", "/v1/passkeys", SELF, P, api_passkey_list, "One's own passkeys", NULL, NULL, 0 },
+    { "POST", "/v1/passkeys/options", SELF, P, api_passkey_options, "What navigator.credentials.create is asked with", NULL, NULL, 0 },
+    { "POST", "/v1/passkeys", SELF, P, api_passkey_add, "Registers a passkey", "name:str! client:str! attestation:str!", NULL, 0 },
+    { "DELETE", "/v1/passkeys/{id}", SELF, P, api_passkey_remove, "Removes a passkey of one's own; the last one stays", NULL, NULL, 0 },
+    { "POST", "/v1/sessions/passkey/options", NONE, P, api_passkey_login_options, "What navigator.credentials.get is asked with", NULL, NULL, 0 },
+    { "POST", "/v1/sessions/passkey", NONE, P, api_passkey_login, "Signs in with a passkey: sets the cookie",
+      "id:str! client:str! auth:str! sig:str!", NULL, 0 },
+
     /* ---- people, groups, targets, gateways, policy ---- */
     { "POST", "/v1/people", MAY(PEOPLE), P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, API_CHANGE },
     { "GET", "/v1/people", MAY(SEE_PEOPLE), P, api_person_list, "Lists people with their groups", NULL, NULL, 0 },

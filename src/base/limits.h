@@ -20,6 +20,10 @@
 #define PHI_MAX_REMARKS 200                /* of one request */
 #define PHI_MAX_DELEGATIONS 16             /* live ones of one person */
 #define PHI_MAX_DELEGATION_MS (31LL * 24 * 3600 * 1000)
+#define PHI_MAX_PASSKEYS 20                /* of one person */
+#define PHI_MAX_LOGINS 5000                /* sign-ins under way at once */
+#define PHI_STRONG_MS (10LL * 60 * 1000)   /* how long a passkey that was shown lets one change one's passkeys */
+#define PHI_CHALLENGE_MS (5LL * 60 * 1000) /* how long a passkey's challenge may be answered */
 #define PHI_MAX_CHANNELS 32
 #define PHI_MAX_CHANNEL_SETTINGS 4096
 #define PHI_MAX_ADDRESS 254                /* a mail address, a chat's user id */

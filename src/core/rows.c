@@ -69,7 +69,7 @@ static const struct core_column bundle_cols[] = { I(version), T(hash), T(schema)
 static const struct core_index bundle_index[] = { { true, 1, { 0 } } };
 
 #define R struct core_request_row
-static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass), I2(risk), I2(behalf) };
+static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass), I2(risk) };
 #undef R
 static const struct core_index request_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } }, { false, 3, { 7, 3, 0 } }, { false, 2, { 6, 3 } }, { false, 2, { 3, 0 } }, { false, 2, { 3, 23 } }, { false, 3, { 3, 25, 24 } } };
 
@@ -84,7 +84,7 @@ static const struct core_column waiter_cols[] = { T(request), T(session), T(gate
 static const struct core_index waiter_index[] = { { true, 2, { 0, 1 } } };
 
 #define R struct core_vote_row
-static const struct core_column vote_cols[] = { T(request), T(root), T(person), T(id), T(requirement), T(vote), T(bundle), I(version), I(approve), I(narrow_for_ms), I(narrow_uses), I(at_ms), I(leaf), B(leaf_hash), I2(stage), T2(via) };
+static const struct core_column vote_cols[] = { T(request), T(root), T(person), T(id), T(requirement), T(vote), T(bundle), I(version), I(approve), I(narrow_for_ms), I(narrow_uses), I(at_ms), I(leaf), B(leaf_hash), I2(stage), T2(via), T2(proof) };
 #undef R
 static const struct core_index vote_index[] = { { true, 2, { 0, 1 } } };
 
@@ -243,6 +243,16 @@ static const struct core_column token_use_cols[] = { T(id), I(used_ms), T(addres
 #undef R
 static const struct core_index token_use_index[] = { { true, 1, { 0 } } };
 
+#define R struct core_passkey_row
+static const struct core_column passkey_cols[] = { B(id), T(uid), T(person), B(cose), T(name), I(created_ms), I(leaf), B(leaf_hash) };
+#undef R
+static const struct core_index passkey_index[] = { { true, 1, { 0 } }, { true, 1, { 1 } }, { false, 2, { 2, 1 } } };
+
+#define R struct core_passkey_use_row
+static const struct core_column passkey_use_cols[] = { T(uid), I(count), I(used_ms) };
+#undef R
+static const struct core_index passkey_use_index[] = { { true, 1, { 0 } } };
+
 static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_STATE] = { "state", sizeof(struct core_state_row), state_cols, COUNT(state_cols), state_index, COUNT(state_index), -1 },
     [CORE_PERSON] = { "person", sizeof(struct core_person_row), person_cols, COUNT(person_cols), person_index, COUNT(person_index), -1 },
@@ -290,6 +300,8 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_LOGIN] = { "login", sizeof(struct core_login_row), login_cols, COUNT(login_cols), login_index, COUNT(login_index), -1 },
     [CORE_TOKEN] = { "token", sizeof(struct core_token_row), token_cols, COUNT(token_cols), token_index, COUNT(token_index), 12 },
     [CORE_TOKEN_USE] = { "token_use", sizeof(struct core_token_use_row), token_use_cols, COUNT(token_use_cols), token_use_index, COUNT(token_use_index), -1 },
+    [CORE_PASSKEY] = { "passkey", sizeof(struct core_passkey_row), passkey_cols, COUNT(passkey_cols), passkey_index, COUNT(passkey_index), -1 },
+    [CORE_PASSKEY_USE] = { "passkey_use", sizeof(struct core_passkey_use_row), passkey_use_cols, COUNT(passkey_use_cols), passkey_use_index, COUNT(passkey_use_index), -1 },
 };
 
 const struct core_table_def *core_table_of(enum core_table t)

@@ -54,6 +54,8 @@ enum core_table {
     CORE_LOGIN,
     CORE_TOKEN,
     CORE_TOKEN_USE,
+    CORE_PASSKEY,
+    CORE_PASSKEY_USE,
     CORE_TABLES
 };
 
@@ -146,6 +148,7 @@ struct core_vote_row {
     struct phi_view leaf_hash;
     int64_t stage;       /* of the requirement, when it was cast */
     struct phi_view via; /* id of the delegation that it was cast by, "" one's own */
+    struct phi_view proof; /* the passkey's signature over the vote: JSON of docs/formats.md; "" not signed */
 };
 struct core_grant_row {
     struct phi_view id, request, code, digest, act, principal, root, target, session, summary;
@@ -327,6 +330,15 @@ struct core_token_use_row {
     int64_t used_ms;
     struct phi_view address;
 };
+struct core_passkey_row { /* id: the authenticator's; uid: ours */
+    struct phi_view id, uid, person, cose, name;
+    int64_t created_ms, leaf;
+    struct phi_view leaf_hash;
+};
+struct core_passkey_use_row {
+    struct phi_view uid;
+    int64_t count, used_ms; /* count: as the authenticator counts, 0: it does not */
+};
 
 enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };
 struct core_column {
@@ -404,6 +416,8 @@ enum {
     CORE_TOKEN_BY_WHO = 2,
     CORE_TOKEN_BY_DUE = 3,
     CORE_TOKEN_BY_MAKER = 4,
+    CORE_PASSKEY_BY_UID = 1,
+    CORE_PASSKEY_BY_PERSON = 2,
     CORE_IDEM_BY_TIME = 1
 };
 

@@ -113,6 +113,9 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(IDENTITY_REMOVED, "identity.removed", PHI_FB(PROVIDER) | PHI_FB(PERSON), PHI_FB(CAUSE), "It is no more.") \
     X(TARGET_ADDED, "target.added", PHI_FB(TARGET) | PHI_FB(KIND), PHI_FB(ADDRESS) | PHI_FB(DATABASE), \
       "A target was added or changed.")                                                             \
+    X(PASSKEY_ADDED, "passkey.added", PHI_FB(PERSON) | PHI_FB(CREDENTIAL) | PHI_FB(KEY_HASH), PHI_FB(STATE), \
+      "A person registered a passkey; `key_hash` is over its COSE key.")                             \
+    X(PASSKEY_REMOVED, "passkey.removed", PHI_FB(PERSON) | PHI_FB(CREDENTIAL), PHI_FB(CAUSE), "A passkey serves no more.") \
     X(GATEWAY_ADDED, "gateway.added", PHI_FB(GATEWAY) | PHI_FB(TARGETS), PHI_FB(UNTIL_MS),          \
       "A gateway may sign on with a one-time code.")                                                \
     X(GATEWAY_ENROLLED, "gateway.enrolled", PHI_FB(GATEWAY) | PHI_FB(KEY_HASH), PHI_FB(UNTIL_MS),   \

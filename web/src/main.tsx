@@ -6,10 +6,12 @@ import { helpOpen, keysOn, listenKeys, move, setKeys } from "./keys";
 import { signOut, start } from "./live";
 import { go, hrefOf, listen, route, type Page } from "./route";
 import { link, me, pending, said, trouble } from "./state";
+import { Account, PasskeyButton } from "./ui/account";
 import { Detail } from "./ui/detail";
 import { Grants } from "./ui/grants";
 import { Inbox, Mine } from "./ui/list";
 import { Log } from "./ui/log";
+import { usable } from "./passkey";
 import { Safe } from "./ui/parts";
 
 const tabs: [Page, string][] = [["inbox", "Inbox"], ["mine", "Mine"], ["grants", "Grants"], ["log", "Log"]];
@@ -36,7 +38,7 @@ const linkWords = { connecting: "connecting …", live: "live", lost: "connectio
 function Footer(): JSX.Element {
     return (
         <footer class="foot">
-            <span>You are <b><Safe text={me.value?.person.name ?? ""} /></b></span>
+            <span>You are <a href={hrefOf("account")}><b><Safe text={me.value?.person.name ?? ""} /></b></a></span>
             <span class={`link ${link.value}`}>{linkWords[link.value]}</span>
             <button type="button" class="plain" onClick={() => (helpOpen.value = true)}>Keys</button>
             <button type="button" class="plain" onClick={() => void signOut()}>Sign out</button>
@@ -71,6 +73,7 @@ function SignedOut(): JSX.Element {
         <main id="main" class="signedout" tabIndex={-1}>
             <p class="mark big" aria-hidden="true">φ</p>
             <h1 tabIndex={-1} id="title">You are not signed in</h1>
+            {usable() && <p><PasskeyButton text="Sign in with a passkey" then={() => location.reload()} /></p>}
             <p>phi signs you in by a link that works once. Ask an administrator for one and open it in this browser.</p>
             <p>On the command line the same link works: <code>phi login LINK</code></p>
             <p class="quiet">In the demo, <code>./dev up</code> prints a link for bob.</p>
@@ -79,13 +82,13 @@ function SignedOut(): JSX.Element {
     );
 }
 
-const titles: Record<Exclude<Page, "request">, string> = { inbox: "Inbox", mine: "Mine", grants: "Grants", log: "Log" };
+const titles: Record<Exclude<Page, "request">, string> = { inbox: "Inbox", mine: "Mine", grants: "Grants", log: "Log", account: "Your account" };
 
 function Tab({ page }: { page: Exclude<Page, "request"> }): JSX.Element {
     return (
         <>
             <h1 tabIndex={-1} id="title" class="tabtitle">{titles[page]}</h1>
-            {page === "inbox" ? <Inbox /> : page === "mine" ? <Mine /> : page === "grants" ? <Grants /> : <Log />}
+            {page === "inbox" ? <Inbox /> : page === "mine" ? <Mine /> : page === "grants" ? <Grants /> : page === "account" ? <Account /> : <Log />}
         </>
     );
 }

@@ -58,12 +58,12 @@ function statementOf(s: Statement, n: number): ShownStatement {
 export function statements(body: Body): ShownStatement[] {
     const p = body.payload;
     if (!p) return [];
+    if (p.kind === "pg-batch") return p.statements.map(statementOf);
     if (p.kind === "pg-query") {
         const b = unb64u(p.bytes);
         return [{ ...textOf("s0", decode(b), b.length), params: [], results: "", max_rows: 0 }];
     }
-    if (p.kind === "phi-change") return change(p.bytes);
-    return p.statements.map(statementOf);
+    return change(p.bytes);
 }
 
 /** A change of phi itself: its route, then each member of its body with its own line breaks. */

@@ -75,3 +75,26 @@ CREATE TABLE token_use (
     address TEXT NOT NULL,
     PRIMARY KEY (id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE passkey (
+    id BLOB NOT NULL,
+    uid TEXT NOT NULL,
+    person TEXT NOT NULL,
+    cose BLOB NOT NULL,
+    name TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    leaf INTEGER NOT NULL,
+    leaf_hash BLOB NOT NULL,
+    PRIMARY KEY (id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX passkey_1 ON passkey (uid);
+CREATE INDEX passkey_2 ON passkey (person, uid);
+
+CREATE TABLE passkey_use (
+    uid TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL,
+    PRIMARY KEY (uid)
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE vote ADD COLUMN proof TEXT NOT NULL DEFAULT '';
