@@ -3,7 +3,7 @@ _phi() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="login logout whoami status connect request inbox show approve deny cancel revoke grant log person group link target gateway policy completion version help"
+        words="login logout whoami status doctor connect request inbox show approve deny cancel revoke grant log person group link target gateway policy completion version help"
     else
         case ${COMP_WORDS[1]} in
         login)
@@ -22,6 +22,11 @@ _phi() {
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
         status)
+            case $cur in
+            -*) words=" --json --help" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
+            esac ;;
+        doctor)
             case $cur in
             -*) words=" --json --help" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
@@ -73,8 +78,8 @@ _phi() {
             esac ;;
         log)
             case $cur in
-            -*) words=" --json --help --limit --from --dir --key --format --out --witness --control --to" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list verify export prove check report" ;;
+            -*) words=" --json --help --yes --limit --from --dir --key --format --out --witness --control --to" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list verify export prove check operator vouch report" ;;
             esac ;;
         person)
             case $cur in

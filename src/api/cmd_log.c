@@ -1,6 +1,7 @@
 /* The audit log, read-only. */
 #include "api/handlers.h"
 #include "core/log.h"
+#include "core/succession.h"
 #include "proof/receipt.h"
 
 #define MAX_INDEX ((int64_t)1 << 53)
@@ -24,8 +25,51 @@ enum phi_rc api_log_checkpoint(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_log_key(struct api_call *c, struct phi_err *err)
 {
-    (void)err;
-    return text_answer(c, c->env->log_key);
+    struct phi_log_step *steps;
+    struct phi_vkey key = { 0 };
+    struct phi_succession s;
+    size_t n;
+    PHI_TRY(phi_vkey_read(c->env->log_key, &key, err));
+    PHI_TRY(phi_log_steps(c->core, &c->arena, &steps, &n, err));
+    for (size_t i = 0; i < n; i++) /* one that was changed while this phid runs */
+        if (phi_succession_read(steps[i].text, &s, NULL) == PHI_OK && phi_vkey_eq(&s.from, &key))
+            key = s.to;
+    phi_vkey_write(&c->out, &key);
+    phi_buf_addc(&c->out, '\n');
+    return text_answer(c, (struct phi_view){ 0 });
+}
+
+/* ---- under which keys the log went on ---- */
+
+enum phi_rc api_log_steps(struct api_call *c, struct phi_err *err)
+{
+    struct phi_log_step *steps;
+    size_t n;
+    PHI_TRY(phi_log_steps(c->core, &c->arena, &steps, &n, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_key(w, "steps");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        phi_jw_obj(w);
+        phi_jw_ki(w, "n", steps[i].n);
+        phi_jw_kc(w, "kind", steps[i].kind == PHI_SUCCESSION_ROTATED ? "rotated" : "restored");
+        phi_jw_kv(w, "text", steps[i].text);
+        phi_jw_kv(w, "note", steps[i].note);
+        phi_jw_end(w);
+    }
+    phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_log_vouch(struct api_call *c, struct phi_err *err)
+{
+    int64_t n;
+    if (!phi_view_int(c->params[0], &n))
+        return phi_fail(err, PHI_EINPUT, "the step's number must be a whole number");
+    PHI_TRY(phi_log_vouch(c->core, &c->actor, n, phi_json_text(c->body, "note"), err));
+    phi_jw_end(api_answer(c, 200));
+    return PHI_OK;
 }
 
 static void hashes_write(struct phi_jw *w, const struct phi_digest *h, size_t n)

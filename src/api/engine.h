@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "core/core.h"
 #include "net/loop.h"
-#include "proof/tree.h"
+#include "proof/note.h"
 
 struct api_engine;
 
@@ -45,6 +45,10 @@ struct api_engine_opts {
     enum phi_rc (*sign)(void *self, int64_t *from, int64_t size, const struct phi_digest *root,
                         const struct phi_tree_proof *proof, struct phi_buf *ret_note,
                         struct phi_err *err);
+    /* Makes the log's next key: the note that says so. And: which key is to sign from now on. Both on the signing thread;
+     * NULL: the key cannot be changed. */
+    enum phi_rc (*next_key)(void *self, struct phi_buf *ret_note, struct phi_err *err);
+    void (*use_key)(void *self, const struct phi_pubkey *key);
     int64_t signed_size; /* of the head that the signer signed last, 0: none */
     void *sign_self;
 };
@@ -75,6 +79,16 @@ struct api_copy {
 /* From any thread. False with the reason: one is being made already, or the store has tools of its own. */
 bool api_engine_copy(struct api_engine *e, struct api_copy *k, struct phi_err *err);
 void api_engine_copy_stop(struct api_engine *e); /* one that is being made is given up; none is made any more */
+
+/* The log's key is changed: an entry names the next one, and heads from then on are signed by it. */
+struct api_rotation {
+    void (*done)(struct api_rotation *r); /* core's or signing thread, always and once. Must not block */
+    void *arg;
+    enum phi_rc rc;
+    struct phi_err err;
+};
+/* From any thread. False: it cannot be changed, or is being changed already. */
+bool api_engine_rotate(struct api_engine *e, struct api_rotation *r, struct phi_err *err);
 
 struct api_engine_counts {
     uint64_t batches, jobs, failed_batches, signed_heads;

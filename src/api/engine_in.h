@@ -27,7 +27,11 @@ struct engine_sign {
     struct phi_buf note;
     enum phi_rc rc;
     struct phi_err err;
-    struct api_job prepare, put;
+    struct api_rotation *rotation; /* asked for; under the lock */
+    bool rotating;                 /* the signing thread is at it */
+    bool has_with;
+    struct phi_pubkey with; /* the key that the log names since it was changed */
+    struct api_job prepare, put, rotate;
 };
 
 struct api_engine {

@@ -6,6 +6,8 @@
 #include "base/logline.h"
 #include "base/os.h"
 #include "core/log.h"
+#include "core/succession.h"
+#include "proof/cosign.h"
 
 #define SIGN_RETRY_MS 1000
 #define SIGN_FLUSH_S  2 /* how long stopping waits for the last head */
@@ -78,6 +80,70 @@ static enum phi_rc sign_put_run(struct phi_core *c, void *arg, struct phi_err *e
     return phi_log_checkpoint_put(c, s->size, phi_buf_view(&s->note), err);
 }
 
+/* ---- another key */
+
+static void rotation_over(struct api_engine *e, enum phi_rc rc, const struct phi_err *err)
+{
+    struct api_rotation *r = e->sign.rotation;
+    pthread_mutex_lock(&e->lock);
+    e->sign.rotation = NULL;
+    e->sign.busy = e->sign.rotating = false;
+    pthread_mutex_unlock(&e->lock);
+    r->rc = rc;
+    r->err = *err;
+    r->done(r);
+}
+
+static enum phi_rc rotate_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct engine_sign *s = &((struct api_engine *)arg)->sign;
+    int64_t size;
+    return phi_log_rotate(c, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM }, phi_buf_view(&s->note), &size, err);
+}
+
+static bool with_of(struct phi_view text, struct phi_view origin, struct engine_sign *s)
+{
+    struct phi_succession step;
+    if (phi_succession_read(text, &step, NULL) != PHI_OK || step.kind != PHI_SUCCESSION_ROTATED || !phi_view_eq(step.to.name, origin))
+        return false;
+    s->with = step.to.pub;
+    return true;
+}
+
+static void rotate_over(struct api_engine *e, const struct api_job *j)
+{
+    struct phi_view text, sigs;
+    if (j->rc == PHI_OK && phi_note_cut(phi_buf_view(&e->sign.note), &text, &sigs, NULL) == PHI_OK)
+        e->sign.has_with = with_of(text, phi_view_of(e->origin), &e->sign);
+    rotation_over(e, j->rc, &j->err);
+}
+
+/* On the signing thread. */
+static void rotate_sign(struct api_engine *e)
+{
+    struct engine_sign *s = &e->sign;
+    struct phi_err err = { 0 };
+    phi_buf_clear(&s->note);
+    if (e->o.next_key(e->o.sign_self, &s->note, &err) == PHI_OK)
+        api_engine_follow(e, &s->rotate);
+    else
+        rotation_over(e, err.rc ? err.rc : PHI_EIO, &err);
+}
+
+bool api_engine_rotate(struct api_engine *e, struct api_rotation *r, struct phi_err *err)
+{
+    pthread_mutex_lock(&e->lock);
+    bool ok = e->o.sign && e->o.next_key && !e->o.store->ops->lease && !e->sign.rotation && !e->stopping && !e->flushing;
+    if (ok) {
+        e->sign.rotation = r;
+        pthread_cond_signal(&e->work);
+    }
+    pthread_mutex_unlock(&e->lock);
+    if (!ok)
+        phi_fail(err, PHI_ECONFLICT, "the log's key cannot be changed now, or where several phids share a store");
+    return ok;
+}
+
 /* Under the lock. A head that could not be signed or stored is tried again, later and newer. */
 static void sign_over(struct api_engine *e, bool ok)
 {
@@ -112,6 +178,10 @@ static void sign_skipped(struct api_engine *e)
 
 void engine_sign_step_over(struct api_engine *e, const struct api_job *j)
 {
+    if (j == &e->sign.rotate) {
+        rotate_over(e, j);
+        return;
+    }
     if (j == &e->sign.prepare && j->rc == PHI_OK) {
         if (e->sign.skip != SIGN_IT)
             sign_skipped(e);
@@ -128,6 +198,11 @@ void engine_sign_begin(struct api_engine *e)
 {
     struct engine_sign *s = &e->sign;
     int64_t now = phi_now_boot_ms();
+    if (e->o.sign && s->rotation && !s->busy) {
+        s->busy = s->rotating = s->ready = true;
+        pthread_cond_signal(&e->sign_work);
+        return;
+    }
     if (!e->o.sign || !s->wanted || s->busy || now < s->retry_at || (!e->flushing && now < s->due_at))
         return;
     s->wanted = false;
@@ -175,6 +250,13 @@ void *engine_sign_main(void *arg)
             break;
         s->ready = false;
         pthread_mutex_unlock(&e->lock);
+        if (s->rotating) {
+            rotate_sign(e);
+            pthread_mutex_lock(&e->lock);
+            continue;
+        }
+        if (s->has_with && e->o.use_key)
+            e->o.use_key(e->o.sign_self, &s->with);
         phi_buf_clear(&s->note);
         s->rc =
             e->o.sign(e->o.sign_self, &s->from, s->size, &s->root, &s->proof, &s->note, &s->err);
@@ -191,12 +273,24 @@ void *engine_sign_main(void *arg)
     return NULL;
 }
 
+/* The key that the log names last signs, also where phid was gone before it did for the first time. */
+static enum phi_rc with_load(struct phi_core *c, struct api_engine *e, struct phi_err *err)
+{
+    struct phi_log_step *steps;
+    size_t n;
+    PHI_TRY(phi_log_steps(c, &e->sign.arena, &steps, &n, err));
+    for (size_t i = 0; i < n; i++)
+        e->sign.has_with = with_of(steps[i].text, phi_view_of(e->origin), &e->sign) || e->sign.has_with;
+    return PHI_OK;
+}
+
 enum phi_rc engine_head_load(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct api_engine *e = arg;
     struct phi_log_head h;
     phi_arena_done(&e->sign.arena);
     PHI_TRY(phi_log_get_head(c, &e->sign.arena, &h, err));
+    PHI_TRY(with_load(c, e, err));
     e->sign.stored = h.checkpoint.n ? h.checkpoint_size : 0;
     e->sign.from = e->o.signed_size;
     e->counts.signed_size = e->sign.stored;
@@ -217,6 +311,7 @@ void engine_sign_init(struct api_engine *e)
     e->sign.prepare =
         (struct api_job){.run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e};
     e->sign.put = (struct api_job){.run = sign_put_run, .arg = e};
+    e->sign.rotate = (struct api_job){.run = rotate_run, .arg = e};
 }
 
 void engine_sign_done(struct api_engine *e)
@@ -227,5 +322,5 @@ void engine_sign_done(struct api_engine *e)
 
 bool engine_sign_is(const struct api_engine *e, const struct api_job *j)
 {
-    return j == &e->sign.prepare || j == &e->sign.put;
+    return j == &e->sign.prepare || j == &e->sign.put || j == &e->sign.rotate;
 }

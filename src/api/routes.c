@@ -75,6 +75,8 @@ const struct api_route api_routes[] = {
     /* ---- the log ---- */
     { "GET", "/v1/log/checkpoint", NONE, P | G, api_log_checkpoint, "The newest signed checkpoint", NULL, NULL, API_RAW },
     { "GET", "/v1/log/key", NONE, P | G, api_log_key, "The log's verifier key", NULL, NULL, API_RAW },
+    { "GET", "/v1/log/steps", NONE, P | G, api_log_steps, "Under which keys and origins the log went on, each step signed", NULL, NULL, 0 },
+    { "POST", "/v1/log/steps/{n}", MAY(OPERATE), P, api_log_vouch, "Hands in an operator's signature over a restored log's new origin", "note:str!", NULL, 0 },
     { "GET", "/v1/log/consistency", NONE, P | G, api_log_consistency, "Shows that one tree continues another", NULL, "from to", 0 },
     { "GET", "/v1/log/proof", MAY(SEE), P, api_log_proof, "Shows that an entry is in the tree", NULL, "index size", 0 },
     { "GET", "/v1/log/entries", MAY(READ_LOG), P, api_log_entries, "Entries of the log", NULL, "from limit", 0 },

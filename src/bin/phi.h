@@ -148,6 +148,7 @@ int cli_do_request(struct cli *c), cli_do_inbox(struct cli *c), cli_do_show(stru
 int cli_do_deny(struct cli *c), cli_do_cancel(struct cli *c), cli_do_revoke(struct cli *c);
 int cli_do_grants(struct cli *c), cli_do_return(struct cli *c), cli_do_review(struct cli *c);
 int cli_do_log(struct cli *c), cli_do_log_verify(struct cli *c), cli_do_log_export(struct cli *c);
+int cli_do_log_operator(struct cli *c), cli_do_log_vouch(struct cli *c);
 int cli_do_log_prove(struct cli *c), cli_do_log_check(struct cli *c), cli_do_log_report(struct cli *c);
 int cli_do_person_add(struct cli *c), cli_do_person_list(struct cli *c), cli_do_person_account(struct cli *c), cli_do_person_forget(struct cli *c);
 int cli_do_group_add(struct cli *c), cli_do_group_remove(struct cli *c), cli_do_link_make(struct cli *c);

@@ -76,6 +76,9 @@ const struct cli_cmd cli_cmds[] = {
       cli_do_log_prove, false },
     { "log", "check", "RECEIPT", 1, 1, OB(KEY) | OB(WITNESS), "Verify a receipt, offline, with the log's public key alone", cli_do_log_check, false },
 
+    { "log", "operator", "FILE", 1, 1, 0, "Make an operator's key: the private half into FILE, the line to pin at gateways on standard output",
+      cli_do_log_operator, false },
+    { "log", "vouch", "FILE", 1, 1, OB(YES), "Sign, with an operator's key, that a restored log begins anew", cli_do_log_vouch, false },
     { "log", "report", "", 0, 0, OB(CONTROL) | OB(FROM) | OB(TO) | OB(OUT) | OB(KEY), "Write the entries of a period that speak of a control, with receipts",
       cli_do_log_report, false },
 

@@ -6,6 +6,8 @@
 
 #include "base/os.h"
 #include "bin/phi_log.h"
+#include "proof/cosign.h"
+#include "proof/succession.h"
 #include "proof/tile.h"
 
 #define BATCH 500
@@ -16,6 +18,7 @@ void cli_log_done(struct log_check *k)
 {
     phi_buf_done(&k->key_text);
     phi_buf_done(&k->note);
+    phi_buf_done(&k->moved);
     phi_buf_done(&k->earlier_note);
     phi_audit_close(k->audit);
 }
@@ -25,6 +28,7 @@ void cli_log_begin(struct log_check *k, struct cli *c)
     *k = (struct log_check){ .c = c };
     phi_buf_init(&k->key_text, 4096);
     phi_buf_init(&k->note, PHI_NOTE_MAX);
+    phi_buf_init(&k->moved, 4096);
     phi_buf_init(&k->earlier_note, PHI_NOTE_MAX);
 }
 
@@ -67,6 +71,51 @@ int cli_log_key(struct log_check *k, bool ask)
     return CLI_DONE;
 }
 
+/* ---- under another key ---- */
+
+static size_t operators_pinned(struct log_check *k, struct phi_buf *text, struct phi_vkey ret[PHI_OPERATORS_MAX])
+{
+    char path[1024];
+    size_t n = 0;
+    cli_path(k->c, path, sizeof path, "operators");
+    return phi_file_read(path, 8192, text, NULL) == PHI_OK && phi_operators_read(phi_buf_view(text), ret, &n, NULL) == PHI_OK ? n : 0;
+}
+
+static void key_moved(struct log_check *k, const struct phi_vkey *to)
+{
+    phi_buf_clear(&k->moved);
+    phi_vkey_write(&k->moved, to);
+    phi_vkey_read(phi_buf_view(&k->moved), &k->key, NULL);
+}
+
+int cli_log_follow(struct log_check *k, struct phi_view note)
+{
+    enum { STEPS_MAX = 256 };
+    struct client_reply r;
+    struct phi_view notes[STEPS_MAX], texts[STEPS_MAX];
+    struct phi_vkey operators[PHI_OPERATORS_MAX], key = k->key;
+    bool lacking;
+    PHI_BUF(pinned, 8192);
+    if (phi_note_names(note, &k->key))
+        return CLI_DONE;
+    int rc = cli_call(k->c, "GET", "/v1/log/steps", NULL, &r);
+    const struct phi_json *list = rc ? NULL : phi_json_get(r.json, "steps");
+    size_t n = 0;
+    for (; list && n < list->n && n < STEPS_MAX; n++) {
+        notes[n] = phi_json_text(&list->items[n], "note");
+        texts[n] = phi_json_text(&list->items[n], "text");
+    }
+    phi_succession_follow(notes, texts, n, operators, operators_pinned(k, &pinned, operators), &key, &k->restored, &lacking);
+    if (!phi_vkey_eq(&key, &k->key)) {
+        key_moved(k, &key);
+        fprintf(stderr, "phi: the log has another key now, as %s signed\n", k->restored ? "an operator" : "the one before has");
+    } else if (lacking) {
+        fputs("phi: the log begins anew after a restore. Its operator's key is not pinned here: put its line into the file \"operators\" "
+              "of phi's folder, or check the new log by its own key with --key FILE\n", stderr);
+    }
+    return rc;
+}
+
 int cli_log_head(struct log_check *k)
 {
     struct client_reply r;
@@ -76,12 +125,16 @@ int cli_log_head(struct log_check *k)
     if (rc)
         return rc;
     phi_buf_add(&k->note, r.text);
+    struct phi_vkey pinned = k->key;
+    if ((rc = cli_log_follow(k, phi_buf_view(&k->note))))
+        return rc;
     if (phi_checkpoint_open(phi_buf_view(&k->note), &k->key, &k->head, &err) != PHI_OK)
         return cli_err(&err);
     file_of(k, "log-checkpoint", path, sizeof path);
     if (k->new_key || access(path, F_OK) || phi_file_read(path, PHI_NOTE_MAX, &k->earlier_note, &err) != PHI_OK)
         return CLI_DONE;
-    k->has_earlier = phi_checkpoint_open(phi_buf_view(&k->earlier_note), &k->key, &k->earlier, &err) == PHI_OK;
+    k->has_earlier = !k->restored && (phi_checkpoint_open(phi_buf_view(&k->earlier_note), &k->key, &k->earlier, &err) == PHI_OK ||
+                                      phi_checkpoint_open(phi_buf_view(&k->earlier_note), &pinned, &k->earlier, &err) == PHI_OK);
     return CLI_DONE; /* one of another key is of another log: then there is nothing earlier */
 }
 
@@ -202,9 +255,9 @@ static void remember(struct log_check *k)
     enum phi_rc rc = phi_dir_make(k->c->dir, 0700, &err);
     if (k->has_earlier && k->earlier.size >= k->head.size)
         return;
-    if (rc == PHI_OK && k->new_key) {
+    if (rc == PHI_OK && (k->new_key || (k->moved.n && !cli_has(k->c, OPT_KEY)))) {
         file_of(k, "log-key", path, sizeof path);
-        rc = phi_file_write(path, phi_buf_view(&k->key_text), 0600, &err);
+        rc = phi_file_write(path, phi_buf_view(k->moved.n ? &k->moved : &k->key_text), 0600, &err);
     }
     if (rc == PHI_OK && !cli_has(k->c, OPT_KEY)) {
         file_of(k, "log-checkpoint", path, sizeof path);
@@ -272,6 +325,23 @@ static int verify_online(struct log_check *k)
     return cli_log_judge(k, true);
 }
 
+/* An entry that names the log's next key is followed where the key before has signed it; any other says nothing. */
+static void entry_follow(struct log_check *k, struct phi_view entry)
+{
+    const struct phi_json *v;
+    struct phi_succession step = { .kind = PHI_SUCCESSION_ROTATED, .from = k->key };
+    PHI_ARENA(a, 1 << 20);
+    PHI_BUF(note, 8192);
+    if (!memmem(entry.p, entry.n, "\"key.rotated\"", 13) || phi_json_read(&a, entry, PHI_JSON_STRICT, "entry", &v, NULL) != PHI_OK ||
+        !phi_view_is(phi_json_text(v, "ev"), "key.rotated") || phi_vkey_read(phi_json_text(v, "key"), &step.to, NULL) != PHI_OK)
+        return;
+    phi_succession_write(&note, &step);
+    phi_buf_addc(&note, '\n');
+    phi_buf_add(&note, phi_json_text(v, "signature"));
+    if (phi_buf_ok(&note) && phi_succession_open(phi_buf_view(&note), &k->key, NULL, 0, &step, NULL) == PHI_OK)
+        key_moved(k, &step.to);
+}
+
 /* ---- offline: DIR/checkpoint, DIR/key, and DIR/entries.jsonl (with DIR/leaves, optional) or DIR/tile/… ---- */
 
 static enum phi_rc feed_lines(struct log_check *k, const char *dir, struct phi_err *err)
@@ -286,6 +356,8 @@ static enum phi_rc feed_lines(struct log_check *k, const char *dir, struct phi_e
     while (phi_view_split(&rest, '\n', &line)) {
         struct phi_digest leaf;
         bool known = phi_view_split(&leaf_rest, '\n', &hex) && phi_digest_from_hex(hex, &leaf);
+        if (phi_audit_size(k->audit) < k->head.size)
+            entry_follow(k, line);
         PHI_TRY(phi_audit_entry(k->audit, line, known ? &leaf : NULL, err));
     }
     return PHI_OK;
@@ -307,6 +379,7 @@ static enum phi_rc feed_bundle(struct log_check *k, struct folder *f, uint64_t f
         bool known = leaves.n == t.width * sizeof leaf.b;
         if (known)
             memcpy(leaf.b, leaves.p + i * sizeof leaf.b, sizeof leaf.b);
+        entry_follow(k, entry);
         PHI_TRY(phi_audit_entry(k->audit, entry, known ? &leaf : NULL, err));
     }
     return PHI_OK;
@@ -337,6 +410,14 @@ static enum phi_rc feed_file(struct log_check *k, const char *dir, struct phi_er
     return feed_tiles(k, dir, err);
 }
 
+/* What the head says of its size, before it is known which key must have signed it. */
+static enum phi_rc head_peek(struct log_check *k, struct phi_err *err)
+{
+    struct phi_view text, sigs;
+    PHI_TRY(phi_note_cut(phi_buf_view(&k->note), &text, &sigs, err));
+    return phi_checkpoint_read(text, &k->head, err);
+}
+
 static int verify_offline(struct log_check *k, const char *dir)
 {
     struct phi_err err = { 0 };
@@ -348,7 +429,8 @@ static int verify_offline(struct log_check *k, const char *dir)
         key = own;
     }
     if (read_key(k, key, &err) != PHI_OK || read_in(dir, "checkpoint", PHI_NOTE_MAX, &k->note, &err) != PHI_OK ||
-        phi_checkpoint_open(phi_buf_view(&k->note), &k->key, &k->head, &err) != PHI_OK || feed_file(k, dir, &err) != PHI_OK)
+        head_peek(k, &err) != PHI_OK || feed_file(k, dir, &err) != PHI_OK ||
+        phi_checkpoint_open(phi_buf_view(&k->note), &k->key, &k->head, &err) != PHI_OK)
         return cli_err(&err);
     return cli_log_judge(k, false);
 }

@@ -14,6 +14,7 @@ static const char usage[] = "usage: phid --config FILE [--check-config]\n"
                             "who is locked out; only while phid does not serve\n"
                             "       phid --config FILE backup DIR               a copy of everything but the log's key, also while phid serves\n"
                             "       phid --config FILE restore DIR              a backup into an empty data folder: the log begins anew, every right has ended\n"
+                            "       phid --config FILE rotate-log-key           the phid that serves gives its log a new key\n"
                             "       phid --config FILE signer               signs the log's heads for the phid at standard input\n"
                             "       phid openapi | errors | config              the API's "
                             "description, the pages of its errors and of phid.yaml\n"
@@ -89,6 +90,8 @@ static int config_run(const struct args *a)
         return a->admin ? usage_say(stderr, 2) : phid_serve(&config);
     if (strcmp(a->command, "signer") == 0 && !a->admin)
         return phid_signer(&config);
+    if (strcmp(a->command, "rotate-log-key") == 0 && !a->admin)
+        return phid_rotate(&config);
     if (strcmp(a->command, "bootstrap") == 0 && a->admin)
         return phid_bootstrap(&config, a->admin);
     if (strcmp(a->command, "link") == 0 && a->name && !a->admin)

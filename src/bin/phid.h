@@ -43,6 +43,8 @@ int phid_link(const struct phid_config *c, const char *name);
 int phid_signer(const struct phid_config *c);
 /* `phid backup DIR`: by the phid that serves, or alone where none does. */
 int phid_backup(const struct phid_config *c, const char *dir);
+/* `phid rotate-log-key`: by the phid that serves. */
+int phid_rotate(const struct phid_config *c);
 /* `phid restore DIR`: into a data folder that holds nothing yet. The log begins anew under another origin, every right ends. */
 int phid_restore(const struct phid_config *c, const char *dir);
 /* `phid`: serves until SIGTERM. */

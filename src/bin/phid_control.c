@@ -80,6 +80,41 @@ static void backup(struct phid_control *k, const char *dir, struct phi_buf *out)
         phi_buf_adds(out, err.msg);
 }
 
+struct renewing {
+    struct api_rotation r;
+    pthread_mutex_t lock;
+    pthread_cond_t over;
+    bool done;
+};
+
+static void renewed(struct api_rotation *r)
+{
+    struct renewing *w = r->arg;
+    pthread_mutex_lock(&w->lock);
+    w->done = true;
+    pthread_cond_signal(&w->over);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void renew(struct phid_control *k, struct phi_buf *out)
+{
+    struct phi_err err = { 0 };
+    struct renewing w = { .lock = PTHREAD_MUTEX_INITIALIZER, .over = PTHREAD_COND_INITIALIZER };
+    w.r = (struct api_rotation){ .done = renewed, .arg = &w };
+    enum phi_rc rc = PHI_ECONFLICT;
+    if (api_engine_rotate(k->engine, &w.r, &err)) {
+        pthread_mutex_lock(&w.lock);
+        while (!w.done)
+            pthread_cond_wait(&w.over, &w.lock);
+        pthread_mutex_unlock(&w.lock);
+        rc = w.r.rc;
+        err = w.r.err;
+    }
+    phi_buf_adds(out, rc == PHI_OK ? "+" : "-");
+    if (rc != PHI_OK)
+        phi_buf_adds(out, err.msg);
+}
+
 static bool ours(int fd)
 {
     struct ucred who;
@@ -99,6 +134,8 @@ static void answer(struct phid_control *k, int fd)
     ask[n] = 0;
     if (strncmp(ask, "backup ", 7) == 0)
         backup(k, ask + 7, &out);
+    else if (strcmp(ask, "rotate-log-key") == 0)
+        renew(k, &out);
     else
         phi_buf_adds(&out, "-this phid does not know that");
     if (phi_buf_ok(&out))

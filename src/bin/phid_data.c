@@ -9,6 +9,7 @@
 
 #include "base/os.h"
 #include "bin/phid.h"
+#include "proof/succession.h"
 #include "store/pgsql.h"
 #include "store/sqlite.h"
 
@@ -155,6 +156,20 @@ static enum phi_rc folder_lock(const struct phid_config *c, int *ret, struct phi
 
 /* ---- the store ---- */
 
+/* A head by the key before, and the log names ours as the next: phid was gone before the new one's first head was stored. */
+static bool key_follows(const struct phid_data *d, struct phi_view note, const struct phi_vkey *ours, struct phi_arena *a)
+{
+    struct core_succession_row *rows;
+    struct phi_succession s;
+    struct phi_checkpoint head;
+    size_t n = 0;
+    const struct phi_store_ops *o = d->store->ops;
+    if (o->list(d->store->self, CORE_SUCCESSION, CORE_BY_KEY, NULL, &(struct core_span){ 0 }, a, &rows, &n, NULL) != PHI_OK || n == 0)
+        return false;
+    return phi_succession_read(rows[n - 1].text, &s, NULL) == PHI_OK && s.kind == PHI_SUCCESSION_ROTATED && phi_vkey_eq(&s.to, ours) &&
+           phi_checkpoint_open(note, &s.from, &head, NULL) == PHI_OK;
+}
+
 /* The log's heads are signed by this node's key: what another key has signed is another node's that this folder was
  * not copied from. Before the first head is signed the first entry names the key. */
 static enum phi_rc key_check(const struct phid_data *d, struct phi_err *err)
@@ -173,6 +188,8 @@ static enum phi_rc key_check(const struct phid_data *d, struct phi_err *err)
     if (!ours && st.note.n == 0)
         ours = s->get(d->store->self, CORE_LEAF, CORE_BY_KEY, &first, &a, &leaf, NULL) != PHI_OK ||
                memmem(leaf.entry.p, leaf.entry.n, line.p, line.n) != NULL;
+    if (!ours && st.note.n > 0)
+        ours = key_follows(d, st.note, &vk, &a);
     s->rollback(d->store->self);
     if (ours)
         return PHI_OK;

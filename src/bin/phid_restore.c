@@ -1,4 +1,4 @@
-/* `phid backup` and `phid restore`: what a person types. */
+/* `phid backup`, `phid rotate-log-key` and `phid restore`: what a person types. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +67,17 @@ int phid_backup(const struct phid_config *c, const char *dir)
     if (rc != PHI_OK)
         return phid_fail(&err);
     backup_say(c, full, phi_buf_str(&said));
+    return 0;
+}
+
+int phid_rotate(const struct phid_config *c)
+{
+    struct phi_err err = { 0 };
+    PHI_BUF(said, 4096);
+    if (phid_control_ask(c, "rotate-log-key", &said, &err) != PHI_OK)
+        return phid_fail(&err);
+    puts("The log has a new key, named by its newest entry and signed by both. Gateways and `phi log verify` follow; who pinned the\n"
+         "key elsewhere, such as a witness, needs the new one: phi's GET /v1/log/key.");
     return 0;
 }
 

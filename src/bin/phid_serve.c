@@ -120,6 +120,18 @@ static enum phi_rc head_sign(void *self, int64_t *from, int64_t size, const stru
     return rc;
 }
 
+static enum phi_rc next_key(void *self, struct phi_buf *ret_note, struct phi_err *err)
+{
+    struct phid *p = self;
+    return phi_signer_next(p->data.signer, SIGN_TIMEOUT_MS, ret_note, err);
+}
+
+static void use_key(void *self, const struct phi_pubkey *key)
+{
+    struct phid *p = self;
+    phi_signer_use(p->data.signer, key);
+}
+
 /* ---- alive ---- */
 
 /* The supervisor hears from us only while the core thread still commits. */
@@ -260,6 +272,8 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
                                 .rng = &phid_rng,
                                 .notifier = &p->out.notifier,
                                 .sign = head_sign,
+                                .next_key = next_key,
+                                .use_key = use_key,
                                 .sign_self = p,
                                 .signed_size = (int64_t)head.size};
     PHI_TRY(api_engine_open(&o, &p->engine, err));

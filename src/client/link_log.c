@@ -4,9 +4,12 @@
 #include "base/logline.h"
 #include "base/os.h"
 #include "client/link_in.h"
+#include "proof/succession.h"
 
 /* The gateway is a witness: it keeps the last checkpoint that it saw and wants proof that each new one continues it
- * (RFC 9162, 2.1.4). The log's key is taken at first sight over mTLS, and kept. */
+ * (RFC 9162, 2.1.4). The log's key is taken at first sight over mTLS, and kept. Another key is taken only where a step that the
+ * key before has signed leads to it or, after a restore, one that an operator has signed whose key line stands in the state
+ * folder's file `operators`. */
 
 enum { TEXT_MAX = PHI_NOTE_MAX };
 
@@ -48,6 +51,17 @@ static enum phi_rc load_key(struct client_link *l, struct phi_err *err)
     return PHI_OK;
 }
 
+/* By the key that the log had before, where it was changed since that head. */
+static bool open_before(struct client_link *l, struct phi_view note, struct phi_checkpoint *ret)
+{
+    char path[4096];
+    struct phi_vkey vk;
+    PHI_BUF(b, sizeof l->log.vkey);
+    path_of(l, "log.key.before", path);
+    return phi_file_read(path, sizeof l->log.vkey - 1, &b, NULL) == PHI_OK &&
+           phi_vkey_read(phi_view_trim(phi_buf_view(&b)), &vk, NULL) == PHI_OK && phi_checkpoint_open(note, &vk, ret, NULL) == PHI_OK;
+}
+
 static enum phi_rc load_checkpoint(struct client_link *l, struct phi_err *err)
 {
     char path[4096];
@@ -58,7 +72,9 @@ static enum phi_rc load_checkpoint(struct client_link *l, struct phi_err *err)
     if (rc == PHI_ENOTFOUND || (rc == PHI_OK && b.n == 0))
         return PHI_OK;
     PHI_TRY(rc);
-    PHI_TRY(open_note(l, phi_buf_view(&b), &c, err)); /* never silently begun anew */
+    enum phi_rc read = open_note(l, phi_buf_view(&b), &c, err);
+    if (read != PHI_OK && !open_before(l, phi_buf_view(&b), &c)) /* never silently begun anew */
+        return read;
     l->log.size = c.size;
     l->log.root = c.root;
     return PHI_OK;
@@ -136,11 +152,93 @@ static void on_proof(const struct client_reply *r, void *ctx)
     finish(l, PHI_OK, "");
 }
 
+/* ---- Another key ---- */
+
+static void compare(struct client_link *l);
+
+/* The old key stays beside the new one, in this order: whatever is interrupted, the head that is remembered can be read. */
+static bool key_move(struct client_link *l, const struct phi_vkey *to, bool restored)
+{
+    char path[4096], before[4096];
+    PHI_BUF(line, sizeof l->log.vkey);
+    phi_vkey_write(&line, to);
+    path_of(l, "log.key.before", path);
+    if (!phi_buf_ok(&line) || line.n >= sizeof l->log.vkey || phi_file_write(path, phi_view_of(l->log.vkey), 0600, NULL) != PHI_OK)
+        return false;
+    if (restored) { /* what the old log had stays as evidence; of the new one nothing was seen */
+        path_of(l, "checkpoint", path);
+        path_of(l, "checkpoint.before", before);
+        if (l->log.size && rename(path, before) != 0)
+            return false;
+        l->log.size = 0;
+    }
+    path_of(l, "log.key", path);
+    if (phi_file_write(path, phi_buf_view(&line), 0600, NULL) != PHI_OK)
+        return false;
+    snprintf(l->log.vkey, sizeof l->log.vkey, "%s", phi_buf_str(&line));
+    PHI_LOG(WARN, restored ? "the log begins anew, as an operator has signed" : "the log has another key", "key", "%s", l->log.vkey);
+    return true;
+}
+
+static size_t steps_read(const struct phi_json *v, struct phi_view *notes, struct phi_view *texts, size_t max)
+{
+    const struct phi_json *list = phi_json_get(v, "steps");
+    size_t n = list && list->kind == PHI_JSON_ARR ? list->n : 0;
+    for (size_t i = 0; i < n && i < max; i++) {
+        notes[i] = phi_json_text(&list->items[i], "note");
+        texts[i] = phi_json_text(&list->items[i], "text");
+    }
+    return n < max ? n : max;
+}
+
+static void on_steps(const struct client_reply *r, void *ctx)
+{
+    enum { STEPS_MAX = 256 };
+    struct client_link *l = ctx;
+    struct phi_view notes[STEPS_MAX], texts[STEPS_MAX];
+    struct phi_vkey key, operators[PHI_OPERATORS_MAX];
+    struct phi_checkpoint c;
+    size_t n_operators = 0;
+    bool restored, lacking;
+    char path[4096];
+    PHI_BUF(pinned, 8192);
+    l->log.call = NULL;
+    if (link_unreachable(l, r) || phi_vkey_read(phi_view_of(l->log.vkey), &key, NULL) != PHI_OK) {
+        finish(l, PHI_EIO, r->err.msg);
+        return;
+    }
+    path_of(l, "operators", path);
+    if (phi_file_read(path, 8192, &pinned, NULL) == PHI_OK && phi_operators_read(phi_buf_view(&pinned), operators, &n_operators, NULL) != PHI_OK)
+        n_operators = 0;
+    size_t n = r->rc == PHI_OK ? steps_read(r->json, notes, texts, STEPS_MAX) : 0;
+    phi_succession_follow(notes, texts, n, operators, n_operators, &key, &restored, &lacking);
+    if (phi_checkpoint_open(phi_buf_view(&l->log.note), &key, &c, NULL) == PHI_OK && key_move(l, &key, restored))
+        compare(l);
+    else if (lacking)
+        finish(l, PHI_EDENIED, "phid's log begins anew and no operator whose key is pinned here has signed that (`phi log vouch`)");
+    else
+        fork_found(l, "phid's checkpoint is not signed by the log's key");
+}
+
+/* Where the note says that it is this key's, and is false, no step can excuse it. */
+static bool other_key(struct client_link *l)
+{
+    struct phi_vkey vk;
+    return phi_vkey_read(phi_view_of(l->log.vkey), &vk, NULL) == PHI_OK && !phi_note_names(phi_buf_view(&l->log.note), &vk);
+}
+
 static void compare(struct client_link *l)
 {
     struct phi_checkpoint c;
-    struct phi_err err;
-    if (open_note(l, phi_buf_view(&l->log.note), &c, &err) != PHI_OK) {
+    struct phi_err err = { 0 };
+    enum phi_rc rc = open_note(l, phi_buf_view(&l->log.note), &c, &err);
+    if (rc == PHI_EDENIED && other_key(l)) {
+        l->log.call = client_send(l->api, "GET", "/v1/log/steps", (struct phi_view){ 0 }, 0, on_steps, l, &err);
+        if (!l->log.call)
+            finish(l, PHI_EIO, err.msg);
+        return;
+    }
+    if (rc != PHI_OK) {
         fork_found(l, "phid's checkpoint is not signed by the log's key");
         return;
     }

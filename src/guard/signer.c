@@ -22,6 +22,7 @@ struct phi_signer_proc {
     uint64_t seq;
     char key_line[1024];
     struct phi_vkey key; /* borrows from key_line */
+    struct phi_pubkey with;
     struct phi_checkpoint head;
     uint8_t packet[GUARD_REPLY_MAX];
 };
@@ -107,6 +108,7 @@ static enum phi_rc greet(struct phi_signer_proc *s, struct phi_err *err)
     memcpy(s->key_line, r.text.p, r.text.n);
     PHI_TRY(phi_vkey_read(phi_view_mem(s->key_line, r.text.n), &s->key, err));
     s->head.origin = s->key.name;
+    s->with = s->key.pub;
     return PHI_OK;
 }
 
@@ -167,28 +169,46 @@ enum phi_rc phi_signer_connect(const char *path, const char *origin, struct phi_
     return PHI_OK;
 }
 
-enum phi_rc phi_signer_sign(struct phi_signer_proc *s, uint64_t old_size, uint64_t size, const struct phi_digest *root,
-                            const struct phi_tree_proof *proof, int timeout_ms, struct phi_buf *ret, struct phi_err *err)
+void phi_signer_use(struct phi_signer_proc *s, const struct phi_pubkey *with)
+{
+    s->with = *with;
+}
+
+static enum phi_rc ask(struct phi_signer_proc *s, struct guard_ask *a, int timeout_ms, struct phi_buf *ret, struct phi_err *err)
 {
     PHI_BUF(b, GUARD_ASK_MAX);
-    struct guard_ask a = { .seq = ++s->seq, .old_size = old_size, .size = size, .root = *root };
     struct guard_reply r;
     if (s->sock < 0)
         return phi_fail(err, PHI_EIO, "the signer is gone");
-    if (proof)
-        a.proof = *proof;
-    if (a.proof.n > PHI_TREE_PROOF_MAX)
-        return phi_fail(err, PHI_EINPUT, "the consistency proof is too long");
-    guard_ask_write(&b, &a);
+    a->seq = ++s->seq;
+    a->with = s->with;
+    guard_ask_write(&b, a);
     if (!phi_buf_ok(&b) || send(s->sock, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)b.n) {
         bool full = errno == EAGAIN; /* it hangs: the earlier asks are still there */
         if (!full)
             gone(s);
         return phi_fail(err, PHI_EIO, full ? "the signer does not answer" : "the signer is gone");
     }
-    PHI_TRY(wait_reply(s, a.seq, phi_now_boot_ms() + timeout_ms, &r, err));
+    PHI_TRY(wait_reply(s, a->seq, phi_now_boot_ms() + timeout_ms, &r, err));
     if (r.rc != PHI_OK)
         return refusal(&r, err);
     phi_buf_add(ret, r.text);
-    return phi_buf_ok(ret) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the checkpoint is too long");
+    return phi_buf_ok(ret) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "what the signer signed is too long");
+}
+
+enum phi_rc phi_signer_sign(struct phi_signer_proc *s, uint64_t old_size, uint64_t size, const struct phi_digest *root,
+                            const struct phi_tree_proof *proof, int timeout_ms, struct phi_buf *ret, struct phi_err *err)
+{
+    struct guard_ask a = { .kind = GUARD_SIGN, .old_size = old_size, .size = size, .root = *root };
+    if (proof)
+        a.proof = *proof;
+    if (a.proof.n > PHI_TREE_PROOF_MAX)
+        return phi_fail(err, PHI_EINPUT, "the consistency proof is too long");
+    return ask(s, &a, timeout_ms, ret, err);
+}
+
+enum phi_rc phi_signer_next(struct phi_signer_proc *s, int timeout_ms, struct phi_buf *ret, struct phi_err *err)
+{
+    struct guard_ask a = { .kind = GUARD_NEXT };
+    return ask(s, &a, timeout_ms, ret, err);
 }

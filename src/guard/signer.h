@@ -9,6 +9,9 @@
  * last signed checkpoint in two slots, fsynced before the answer leaves; it belongs to the key. Where
  * one is there without the other after the log has begun, the signer refuses to start.
  *
+ * Its key can be changed: phi_signer_next makes the next one (in `key_path`.next) and says so, signed by both; once phid has that in
+ * its log it asks for heads signed by it (phi_signer_use). From the first such head on nothing is signed by the old key.
+ *
  * An installation may run it as a service of another user instead (phi_signer_serve, phi_signer_connect):
  * then even the files are out of phid's reach. */
 #ifndef GUARD_SIGNER_H
@@ -42,6 +45,11 @@ bool phi_signer_gone(const struct phi_signer_proc *s); /* as of the last ask */
 
 /* The public half and the name, as the log's verifier key; borrowed from s. */
 struct phi_vkey phi_signer_key(const struct phi_signer_proc *s);
+
+/* Makes the log's next key, or names the one that was made and not used yet: a note of proof/succession.h, appended to ret. */
+enum phi_rc phi_signer_next(struct phi_signer_proc *s, int timeout_ms, struct phi_buf *ret, struct phi_err *err);
+/* Heads are asked for by this key from now on: the one in use, or the next. */
+void phi_signer_use(struct phi_signer_proc *s, const struct phi_pubkey *with);
 
 /* The last head it signed, as of its last answer: what the next proof must start from. At the first
  * start the size is 0. The origin borrows from s. */

@@ -18,11 +18,13 @@
 
 #include "base/os.h"
 #include "guard/signer_proto.h"
+#include "proof/succession.h"
 
 struct signer {
-    int sock, state;
+    int sock, state, next_file;
     unsigned slot; /* the one to write next */
-    struct phi_key key;
+    struct phi_key key, next; /* next: seed all zero while there is none */
+    bool has_next, renewed;
     struct phi_view origin;
     struct phi_checkpoint last;
 };
@@ -60,24 +62,65 @@ static enum phi_rc make_files(struct signer *s, const struct phi_signer_conf *co
     return rc;
 }
 
-static enum phi_rc read_slots(struct signer *s, const char *path, struct phi_err *err)
+static bool slot_by(struct signer *s, const struct phi_key *key, const uint8_t block[GUARD_SLOT], struct phi_checkpoint *ret)
+{
+    struct phi_vkey vk = { s->origin, key->pub };
+    return phi_checkpoint_open(phi_view_mem(block, strnlen((const char *)block, GUARD_SLOT)), &vk, ret, NULL) == PHI_OK;
+}
+
+/* The last head, and whether the next key has signed it already: then that is the one in use. */
+static enum phi_rc read_slots(struct signer *s, const char *path, bool *ret_next, struct phi_err *err)
 {
     bool any = false;
-    struct phi_vkey vk = { s->origin, s->key.pub };
+    *ret_next = false;
     for (unsigned i = 0; i < 2; i++) {
         uint8_t block[GUARD_SLOT];
         struct phi_checkpoint c;
         if (pread(s->state, block, sizeof block, (off_t)(i * sizeof block)) != sizeof block)
             continue;
-        if (phi_checkpoint_open(phi_view_mem(block, strnlen((char *)block, sizeof block)), &vk, &c, NULL) != PHI_OK)
+        bool by_next = s->has_next && slot_by(s, &s->next, block, &c);
+        if (!by_next && !slot_by(s, &s->key, block, &c))
             continue;
-        if (!any || c.size >= s->last.size) {
+        if (!any || c.size > s->last.size || (c.size == s->last.size && !*ret_next)) {
             s->last = (struct phi_checkpoint){ s->origin, c.size, c.root };
             s->slot = i ^ 1;
         }
+        *ret_next = *ret_next || by_next;
         any = true;
     }
-    return any ? PHI_OK : phi_fail(err, PHI_ECORRUPT, "%s holds no head that this key signed for %s", path, vk.name.p);
+    return any ? PHI_OK
+               : phi_fail(err, PHI_ECORRUPT, "%s holds no head that this key signed for " PHI_FMT, path, PHI_ARG(s->origin));
+}
+
+/* ---- the next key */
+
+/* Opened while files still can be: it is written when phid asks for a next key. */
+static enum phi_rc next_open(struct signer *s, const struct phi_signer_conf *conf, char path[4096], struct phi_err *err)
+{
+    PHI_BUF(pem, GUARD_SLOT);
+    uint8_t text[GUARD_SLOT];
+    if (snprintf(path, 4096, "%s.next", conf->key_path) >= 4096)
+        return phi_fail(err, PHI_ELIMIT, "%s: the path is too long", conf->key_path);
+    s->next_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    ssize_t n = s->next_file < 0 ? -1 : pread(s->next_file, text, sizeof text, 0);
+    if (n < 0)
+        return phi_fail(err, PHI_EIO, "%s: %s", path, strerror(errno));
+    /* One that was cut short was never named to anybody. */
+    s->has_next = n > 0 && phi_key_from_pem(phi_view_mem(text, (size_t)n), &s->next, NULL) == PHI_OK;
+    phi_wipe(text, sizeof text);
+    return PHI_OK;
+}
+
+/* The next key is in use: it takes the old one's place. */
+static enum phi_rc next_promote(struct signer *s, const struct phi_signer_conf *conf, char path[4096], struct phi_err *err)
+{
+    if (rename(path, conf->key_path))
+        return phi_fail(err, PHI_EIO, "%s: %s", path, strerror(errno));
+    phi_key_done(&s->key);
+    s->key = s->next;
+    s->has_next = false;
+    close(s->next_file);
+    return next_open(s, conf, path, err);
 }
 
 static bool missing(const char *path)
@@ -113,7 +156,9 @@ static enum phi_rc open_files(struct signer *s, const struct phi_signer_conf *co
         if (!may_begin(conf))
             return phi_fail(err, PHI_ECORRUPT, "%s is gone, but %s says that the log has begun", conf->key_path,
                             conf->state_path);
-        return make_files(s, conf, err);
+        char next[4096];
+        PHI_TRY(make_files(s, conf, err));
+        return next_open(s, conf, next, err);
     }
     PHI_TRY(phi_file_read_secret(conf->key_path, 4096, &pem, err));
     enum phi_rc rc = phi_key_from_pem(phi_buf_view(&pem), &s->key, err);
@@ -123,7 +168,11 @@ static enum phi_rc open_files(struct signer *s, const struct phi_signer_conf *co
     if (s->state < 0)
         return phi_fail(err, PHI_ECORRUPT, "%s: %s; without it the signer does not know what it signed", conf->state_path,
                         strerror(errno));
-    return read_slots(s, conf->state_path, err);
+    bool by_next;
+    char next[4096];
+    PHI_TRY(next_open(s, conf, next, err));
+    PHI_TRY(read_slots(s, conf->state_path, &by_next, err));
+    return by_next ? next_promote(s, conf, next, err) : PHI_OK;
 }
 
 /* One signer at a time has a state: a second waits here until the first has ended. The lock is the folder's, which is
@@ -155,7 +204,7 @@ static enum phi_rc change_uid(struct signer *s, const struct phi_signer_conf *co
 {
     if (!conf->change_uid)
         return PHI_OK;
-    if (chown(conf->key_path, conf->uid, conf->gid) || fchown(s->state, conf->uid, conf->gid) || setgroups(0, NULL) ||
+    if (chown(conf->key_path, conf->uid, conf->gid) || fchown(s->state, conf->uid, conf->gid) || fchown(s->next_file, conf->uid, conf->gid) || setgroups(0, NULL) ||
         setresgid(conf->gid, conf->gid, conf->gid) || setresuid(conf->uid, conf->uid, conf->uid) || !setuid(0))
         return phi_fail(err, PHI_EIO, "the signer cannot change its uid: %s", strerror(errno));
     return PHI_OK;
@@ -225,22 +274,73 @@ static void reply(struct signer *s, uint64_t seq, enum phi_rc rc, struct phi_vie
         _exit(0); /* phid is gone */
 }
 
+static bool is(const struct phi_pubkey *a, const struct phi_pubkey *b)
+{
+    return memcmp(a->b, b->b, sizeof a->b) == 0;
+}
+
 static void answer(struct signer *s, const struct guard_ask *a)
 {
     PHI_BUF(note, GUARD_SLOT);
     struct phi_err err = { 0 };
     struct phi_checkpoint next = { s->origin, a->size, a->root };
-    enum phi_rc rc = guard_judge(&s->last, a, &err);
+    bool by_next = s->has_next && is(&a->with, &s->next.pub);
+    enum phi_rc rc = by_next || is(&a->with, &s->key.pub) ? guard_judge(&s->last, a, &err)
+                                                          : phi_fail(&err, PHI_EDENIED, "this signer does not sign by that key");
     if (rc == PHI_OK)
-        rc = phi_checkpoint_sign(&note, &next, &s->key, &err);
-    if (rc == PHI_OK && a->size != s->last.size)
+        rc = phi_checkpoint_sign(&note, &next, by_next ? &s->next : &s->key, &err);
+    if (rc == PHI_OK && (by_next || a->size != s->last.size))
         rc = write_slot(s, phi_buf_view(&note), &err);
     if (rc != PHI_OK) {
         reply(s, a->seq, rc, phi_view_of(err.msg));
         return;
     }
     s->last = next;
+    if (by_next) { /* the file takes the old one's place at the next start */
+        phi_key_done(&s->key);
+        s->key = s->next;
+        s->has_next = false;
+        s->renewed = true;
+    }
     reply(s, a->seq, PHI_OK, phi_buf_view(&note));
+}
+
+static enum phi_rc next_make(struct signer *s, struct phi_err *err)
+{
+    PHI_BUF(pem, GUARD_SLOT);
+    if (s->has_next)
+        return PHI_OK;
+    if (s->renewed)
+        return phi_fail(err, PHI_ECONFLICT, "the key was changed since the signer was started; it can be changed again after the next start");
+    PHI_TRY(phi_key_make(&s->next, err));
+    PHI_TRY(phi_key_pem(&s->next, &pem, err));
+    bool ok = pwrite(s->next_file, pem.p, pem.n, 0) == (ssize_t)pem.n && fsync(s->next_file) == 0;
+    phi_buf_wipe(&pem);
+    s->has_next = ok;
+    return ok ? PHI_OK : phi_fail(err, PHI_EIO, "the signer cannot keep its next key: %s", strerror(errno));
+}
+
+/* The statement of both keys that the one follows the other. */
+static enum phi_rc next_say(struct signer *s, struct phi_buf *out, struct phi_err *err)
+{
+    PHI_BUF(text, GUARD_REPLY_MAX);
+    PHI_BUF(second, GUARD_REPLY_MAX);
+    struct phi_succession step = { .kind = PHI_SUCCESSION_ROTATED, .from = { s->origin, s->key.pub }, .to = { s->origin, s->next.pub } };
+    phi_succession_write(&text, &step);
+    PHI_TRY(phi_note_sign(out, phi_buf_view(&text), s->origin, &s->key, err));
+    PHI_TRY(phi_note_sign(&second, phi_buf_view(&text), s->origin, &s->next, err));
+    phi_buf_add(out, phi_view_from(phi_buf_view(&second), text.n + 1));
+    return phi_buf_ok(out) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the log's name is too long");
+}
+
+static void answer_next(struct signer *s, const struct guard_ask *a)
+{
+    PHI_BUF(note, GUARD_REPLY_MAX - 64);
+    struct phi_err err = { 0 };
+    enum phi_rc rc = next_make(s, &err);
+    if (rc == PHI_OK)
+        rc = next_say(s, &note, &err);
+    reply(s, a->seq, rc, rc == PHI_OK ? phi_buf_view(&note) : phi_view_of(err.msg));
 }
 
 static void serve(struct signer *s)
@@ -253,7 +353,10 @@ static void serve(struct signer *s)
             continue;
         if (n <= 0 || !guard_ask_read(phi_view_mem(packet, (size_t)n), &a))
             _exit(0); /* phid ended, or speaks nonsense */
-        answer(s, &a);
+        switch (a.kind) {
+        case GUARD_SIGN: answer(s, &a); break;
+        case GUARD_NEXT: answer_next(s, &a); break;
+        }
     }
 }
 
@@ -277,7 +380,11 @@ void guard_signer_main(int fd, const struct phi_signer_conf *conf)
     /* Signing once loads what the library needs while files may still be opened. */
     if (rc == PHI_OK) {
         PHI_BUF(note, GUARD_SLOT);
+        struct phi_key warm = { 0 };
         rc = phi_checkpoint_sign(&note, &s.last, &s.key, &err);
+        if (rc == PHI_OK)
+            rc = phi_key_make(&warm, &err);
+        phi_key_done(&warm);
     }
     if (rc == PHI_OK)
         rc = confine(&err);

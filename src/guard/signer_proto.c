@@ -19,6 +19,8 @@ static void take_digest(struct phi_view *v, struct phi_digest *d)
 
 void guard_ask_write(struct phi_buf *b, const struct guard_ask *a)
 {
+    phi_buf_addc(b, (uint8_t)a->kind);
+    phi_buf_add(b, phi_view_mem(a->with.b, sizeof a->with.b));
     phi_buf_add64(b, a->seq);
     phi_buf_add64(b, a->old_size);
     phi_buf_add64(b, a->size);
@@ -30,8 +32,11 @@ void guard_ask_write(struct phi_buf *b, const struct guard_ask *a)
 bool guard_ask_read(struct phi_view v, struct guard_ask *ret)
 {
     struct guard_ask a = { 0 };
-    if (v.n < 58)
+    if (v.n < 1 + sizeof a.with.b + 58 || (v.p[0] != GUARD_SIGN && v.p[0] != GUARD_NEXT))
         return false;
+    a.kind = (enum guard_kind)v.p[0];
+    memcpy(a.with.b, v.p + 1, sizeof a.with.b);
+    v = phi_view_from(v, 1 + sizeof a.with.b);
     a.seq = take64(&v);
     a.old_size = take64(&v);
     a.size = take64(&v);

@@ -5,11 +5,15 @@
 
 #include "guard/signer.h"
 
-#define GUARD_ASK_MAX (8 + 8 + 8 + 32 + 2 + PHI_TREE_PROOF_MAX * 32)
+#define GUARD_ASK_MAX (1 + 32 + 8 + 8 + 8 + 32 + 2 + PHI_TREE_PROOF_MAX * 32)
 #define GUARD_REPLY_MAX 4096
 #define GUARD_SLOT 1024 /* bytes of one slot of the state file */
 
+enum guard_kind { GUARD_SIGN = 1, GUARD_NEXT = 2 };
+
 struct guard_ask {
+    enum guard_kind kind;
+    struct phi_pubkey with; /* the key that is to sign */
     uint64_t seq, old_size, size;
     struct phi_digest root;
     struct phi_tree_proof proof;

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "guard/signer_proto.h"
+#include "proof/succession.h"
 
 #define MOST 40
 
@@ -75,6 +76,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
+    char next[400];
+    snprintf(next, sizeof next, "%s.next", w->key);
+    unlink(next);
     unlink(w->key);
     unlink(w->state);
     rmdir(w->dir);
@@ -118,6 +122,67 @@ static void each_continuation_is_signed(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(stat(w->state, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
+    phi_signer_close(s);
+}
+
+static bool signed_by(struct phi_buf *note, const struct phi_pubkey *pub)
+{
+    struct phi_vkey vk = { PHI_LIT("log.example/1"), *pub };
+    struct phi_checkpoint c;
+    return phi_checkpoint_open(phi_buf_view(note), &vk, &c, NULL) == PHI_OK;
+}
+
+/* Asks for the next key and holds what is said of it: signed by both. */
+static struct phi_pubkey next_of(struct phi_signer_proc *s)
+{
+    PHI_BUF(note, 8192);
+    struct phi_succession step;
+    struct phi_vkey now = phi_signer_key(s);
+    assert_int_equal(phi_signer_next(s, 5000, &note, NULL), PHI_OK);
+    assert_int_equal(phi_succession_open(phi_buf_view(&note), &now, NULL, 0, &step, NULL), PHI_OK);
+    assert_int_equal(step.kind, PHI_SUCCESSION_ROTATED);
+    return step.to.pub;
+}
+
+static void a_next_key_is_in_use_from_the_first_head_that_it_signs(void **state)
+{
+    struct world *w = *state;
+    PHI_BUF(note, 4096);
+    struct phi_signer_proc *s = spawn(w);
+    struct phi_pubkey first = phi_signer_key(s).pub, next, again, other = { { 7 } };
+    assert_int_equal(sign(w, s, 0, 3, &note), PHI_OK);
+    next = next_of(s);
+    again = next_of(s); /* until it is used it stays the same */
+    assert_memory_equal(&next, &again, sizeof next);
+    phi_buf_clear(&note);
+    assert_int_equal(sign(w, s, 3, 4, &note), PHI_OK);
+    assert_true(signed_by(&note, &first));
+    phi_signer_close(s);
+    s = spawn(w); /* as it does over a restart */
+    struct phi_pubkey is = phi_signer_key(s).pub;
+    assert_memory_equal(&is, &first, sizeof first);
+    again = next_of(s);
+    assert_memory_equal(&next, &again, sizeof next);
+    phi_signer_use(s, &other);
+    assert_int_equal(sign(w, s, 4, 5, &note), PHI_EDENIED);
+    phi_signer_use(s, &next);
+    phi_buf_clear(&note);
+    assert_int_equal(sign(w, s, 4, 4, &note), PHI_OK); /* the same head again, by the new key */
+    assert_true(signed_by(&note, &next));
+    phi_signer_use(s, &first);
+    assert_int_equal(sign(w, s, 4, 6, &note), PHI_EDENIED); /* never again by the old one */
+    phi_signer_use(s, &next);
+    assert_int_equal(phi_signer_next(s, 5000, &note, NULL), PHI_ECONFLICT);
+    phi_signer_close(s);
+    s = spawn(w);
+    is = phi_signer_key(s).pub;
+    assert_memory_equal(&is, &next, sizeof next);
+    assert_int_equal(phi_signer_head(s).size, 4);
+    phi_buf_clear(&note);
+    assert_int_equal(sign(w, s, 4, 7, &note), PHI_OK);
+    assert_true(signed_by(&note, &next));
+    again = next_of(s);
+    assert_memory_not_equal(&next, &again, sizeof next);
     phi_signer_close(s);
 }
 
@@ -268,7 +333,7 @@ static void it_keeps_no_other_descriptor(void **state)
     int secret = open("/dev/null", O_RDONLY); /* one without close-on-exec, as a careless phid would have */
     struct phi_signer_proc *s = spawn(w);
     char path[64], to[64];
-    for (int fd = 5; fd < 64; fd++) {
+    for (int fd = 6; fd < 64; fd++) { /* 3 to 5: the socket, the state, the next key */
         snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)phi_signer_pid(s), fd);
         /* non-dumpable: only root may look, and then nothing is there */
         assert_true(readlink(path, to, sizeof to) < 0 && (errno == ENOENT || errno == EACCES));
@@ -373,7 +438,7 @@ static void packets_read_back_and_short_ones_do_not(void **unused)
 {
     (void)unused;
     PHI_BUF(b, GUARD_ASK_MAX);
-    struct guard_ask a = { .seq = 9, .old_size = 1, .size = 2, .proof = { .n = 3 } }, back;
+    struct guard_ask a = { .kind = GUARD_SIGN, .seq = 9, .old_size = 1, .size = 2, .proof = { .n = 3 } }, back;
     a.proof.hash[2].b[31] = 7;
     guard_ask_write(&b, &a);
     assert_true(guard_ask_read(phi_buf_view(&b), &back));
@@ -386,6 +451,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_continuation_is_signed, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_next_key_is_in_use_from_the_first_head_that_it_signs, setup, teardown),
         cmocka_unit_test_setup_teardown(a_rewritten_or_shortened_log_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(it_remembers_after_a_restart, setup, teardown),
         cmocka_unit_test_setup_teardown(a_torn_slot_falls_back_and_two_are_refused, setup, teardown),

@@ -87,6 +87,19 @@ enum phi_rc phi_note_open(struct phi_view note, const struct phi_vkey *vk, struc
     return PHI_OK;
 }
 
+bool phi_note_names(struct phi_view note, const struct phi_vkey *vk)
+{
+    struct phi_view text, sigs, line;
+    if (note.n > PHI_NOTE_MAX || !cut(note, &text, &sigs))
+        return false;
+    while (phi_view_split(&sigs, '\n', &line)) {
+        enum sig_is is = judge(line, text, vk);
+        if (is == SIG_GOOD || is == SIG_FALSE)
+            return true;
+    }
+    return false;
+}
+
 void phi_checkpoint_text(struct phi_buf *out, const struct phi_checkpoint *c)
 {
     phi_buf_add(out, c->origin);

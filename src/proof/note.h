@@ -23,6 +23,8 @@ enum phi_rc phi_note_sign(struct phi_buf *out, struct phi_view text, struct phi_
 enum phi_rc phi_note_open(struct phi_view note, const struct phi_vkey *vk, struct phi_view *ret,
                           struct phi_err *err);
 
+bool phi_note_names(struct phi_view note, const struct phi_vkey *vk); /* a line says that this key signed it; that may be false */
+
 void phi_checkpoint_text(struct phi_buf *out, const struct phi_checkpoint *c); /* the note's text, unsigned */
 enum phi_rc phi_checkpoint_sign(struct phi_buf *out, const struct phi_checkpoint *c, const struct phi_key *key,
                                 struct phi_err *err); /* the key's name is the origin */

@@ -103,3 +103,33 @@ enum phi_rc phi_succession_open(struct phi_view note, const struct phi_vkey *hav
     PHI_TRY(phi_note_open(note, &ret->from, &text, err));
     return phi_note_open(note, &ret->to, &text, err);
 }
+
+void phi_succession_follow(const struct phi_view *notes, const struct phi_view *texts, size_t n, const struct phi_vkey *operators,
+                           size_t n_operators, struct phi_vkey *key, bool *ret_restored, bool *ret_unsigned)
+{
+    struct phi_succession s;
+    *ret_restored = *ret_unsigned = false;
+    for (size_t i = 0; i < n; i++) {
+        if (phi_succession_open(notes[i], key, operators, n_operators, &s, NULL) == PHI_OK) {
+            *key = s.to;
+            *ret_restored = *ret_restored || s.kind == PHI_SUCCESSION_RESTORED;
+        } else if (phi_succession_read(texts[i], &s, NULL) == PHI_OK && phi_vkey_eq(&s.from, key)) {
+            *ret_unsigned = true;
+        }
+    }
+}
+
+enum phi_rc phi_operators_read(struct phi_view text, struct phi_vkey *ret, size_t *ret_n, struct phi_err *err)
+{
+    struct phi_view line;
+    *ret_n = 0;
+    while (phi_view_split(&text, '\n', &line)) {
+        line = phi_view_trim(line);
+        if (!line.n || line.p[0] == '#')
+            continue;
+        if (*ret_n == PHI_OPERATORS_MAX)
+            return phi_fail(err, PHI_ELIMIT, "more than %d operators' keys", PHI_OPERATORS_MAX);
+        PHI_TRY(phi_vkey_read(line, &ret[(*ret_n)++], err));
+    }
+    return PHI_OK;
+}

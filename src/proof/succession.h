@@ -32,6 +32,12 @@ enum phi_rc phi_succession_read(struct phi_view text, struct phi_succession *ret
  * pinned. PHI_EDENIED says what is missing. */
 enum phi_rc phi_succession_open(struct phi_view note, const struct phi_vkey *have, const struct phi_vkey *operators,
                                 size_t n_operators, struct phi_succession *ret, struct phi_err *err);
+/* Follows as many of the notes, in their order, as lead on from *key, and moves *key along; its name then borrows from the notes.
+ * *ret_restored: one of them led to another origin. *ret_unsigned: one that could lead on from there is not signed as it must be. */
+void phi_succession_follow(const struct phi_view *notes, const struct phi_view *texts, size_t n, const struct phi_vkey *operators,
+                           size_t n_operators, struct phi_vkey *key, bool *ret_restored, bool *ret_unsigned);
+/* Operators' key lines, one a line; blank lines and those that begin with # are passed over. At most PHI_OPERATORS_MAX. */
+enum phi_rc phi_operators_read(struct phi_view text, struct phi_vkey *ret, size_t *ret_n, struct phi_err *err);
 bool phi_vkey_eq(const struct phi_vkey *a, const struct phi_vkey *b);
 
 #endif
