@@ -183,17 +183,18 @@ enum phi_rc authzen_read(struct api_call *c, const struct authzen_parts *p, enum
 
 /* ---- deciding */
 
-static void context_write(struct phi_jw *w, const struct phi_evaluation *e, const char *why)
+static void context_write(struct api_call *c, struct phi_jw *w, const struct authzen_parts *p,
+                          const struct phi_question *q, const struct phi_evaluation *e, const struct arap_reference *r)
 {
     phi_jw_key(w, "context");
     phi_jw_obj(w);
     if (e->verdict != PHI_ALLOW) {
-        phi_jw_kc(w, "reason", why[0] ? why : e->verdict == PHI_NEEDS ? "approval_required" : "policy_denied");
         phi_jw_key(w, "reason_user");
         phi_jw_obj(w);
         phi_jw_kv(w, "en", e->reason);
         phi_jw_end(w);
     }
+    arap_context_write(c, w, p, q, e, r);
     if (e->verdict == PHI_NEEDS) {
         phi_jw_key(w, "needs");
         api_w_needs(w, e->needs, e->n_needs);
@@ -208,10 +209,12 @@ static enum phi_rc answer_one(struct api_call *c, struct phi_jw *w, const struct
 {
     struct phi_question q;
     struct phi_evaluation e;
+    struct arap_reference r;
     PHI_TRY(authzen_read(c, p, AUTHZEN_ALL, &q, err));
+    PHI_TRY(arap_approval_read(c, p, &q, &r, err));
     PHI_TRY(phi_evaluate(c->core, &c->arena, &c->actor, &q, &e, err));
     phi_jw_kb(w, "decision", e.verdict == PHI_ALLOW);
-    context_write(w, &e, "");
+    context_write(c, w, p, &q, &e, &r);
     *ret_true = e.verdict == PHI_ALLOW;
     return PHI_OK;
 }

@@ -22,4 +22,18 @@ enum phi_rc authzen_read(struct api_call *c, const struct authzen_parts *p, enum
  * they can, what Cedar cannot say (null, other numbers) is left out, as if the caller had not sent it. */
 enum phi_rc authzen_clean(struct api_call *c, const struct phi_json *v, struct phi_view *ret, struct phi_err *err);
 
+/* ---- arap.c: what the profile adds to a decision */
+
+struct arap_reference { /* context.approval of a question asked again */
+    bool given, live;
+    struct phi_view id;
+    const char *why; /* reason code where it does not serve; "": it may */
+};
+/* Sets q->grant to the grant that the reference stands for; to one that is none where it does not serve. */
+enum phi_rc arap_approval_read(struct api_call *c, const struct authzen_parts *p, struct phi_question *q,
+                               struct arap_reference *ret, struct phi_err *err);
+/* Members of the decision's context: reason, next_action, evaluation_id, access_request, approval. */
+void arap_context_write(struct api_call *c, struct phi_jw *w, const struct authzen_parts *p, const struct phi_question *q,
+                        const struct phi_evaluation *e, const struct arap_reference *r);
+
 #endif

@@ -93,8 +93,14 @@ enum phi_rc api_authzen_metadata(struct api_call *c, struct phi_err *err)
     endpoint(c, "search_subject_endpoint", "/access/v1/search/subject");
     endpoint(c, "search_resource_endpoint", "/access/v1/search/resource");
     endpoint(c, "search_action_endpoint", "/access/v1/search/action");
+    if (c->env->secure) { /* ARAP speaks HTTPS only */
+        endpoint(c, "access_request_endpoint", "/access/v1/requests");
+        endpoint(c, "jwks_uri", "/access/v1/jwks");
+    }
     phi_jw_key(w, "capabilities");
     phi_jw_arr(w);
+    if (c->env->secure)
+        phi_jw_cstr(w, "urn:openid:authzen:capability:access-request");
     phi_jw_end(w);
     phi_jw_end(w);
     c->cache = "no-cache";

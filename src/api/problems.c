@@ -45,7 +45,10 @@ void api_problem_begin(struct phi_jw *w, enum api_problem p, struct phi_view det
     const struct api_problem_text *t = api_problem_text(p);
     PHI_BUF(type, 256);
 
-    phi_buf_printf(&type, "https://phi.example/errors/%s", t->code);
+    if (strncmp(t->code, "arap.", 5) == 0) /* the profile names its own */
+        phi_buf_printf(&type, "urn:openid:authzen:access-request:error:%s", t->code + 5);
+    else
+        phi_buf_printf(&type, "https://phi.example/errors/%s", t->code);
     phi_jw_obj(w);
     phi_jw_kv(w, "type", phi_buf_view(&type));
     phi_jw_kc(w, "title", t->title);

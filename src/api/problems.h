@@ -106,6 +106,17 @@
     X(REQUEST_NOT_YOURS, 403, "request.not-yours", "Only the requester may do this",               \
       "Ask the requester.")                                                                        \
     X(REQUEST_EXACT, 400, "request.exact", "A request for exact bytes cannot be edited",           \
+    X(ARAP_NOT_REQUESTABLE, 400, "arap.not_requestable", "This access cannot be requested",          \
+      "Evaluate again; only a denial with `context.access_request` can be asked about.")            \
+    X(ARAP_EXPIRED, 410, "arap.expired_denial", "The denial is too old to be asked about",          \
+      "Evaluate again and submit what that answer holds.")                                          \
+    X(ARAP_BINDING, 400, "arap.invalid_denial_binding", "The submission is not about that denial",  \
+      "Send subject, resource, action and context as they were evaluated, and `denial` as it was answered.") \
+    X(ARAP_DUPLICATE, 409, "arap.duplicate_request", "The Idempotency-Key was used for another submission", \
+      "Take a new key for a new submission.")                                                       \
+    X(ARAP_UNKNOWN_TASK, 404, "arap.unknown_task", "There is no such task, or you may not see it",  \
+      "Check the task's status_endpoint.")                                                          \
+    X(ARAP_TASK_STATE, 409, "arap.invalid_task_state", "The task is over", "Nothing to do.")        \
       "Send other bytes: that is another request.")                                                \
     X(REQUEST_SCOPE, 400, "request.scope", "None of these actions fits these resources",           \
       "Name actions that the policy's schema has for these resources.")                            \

@@ -138,3 +138,8 @@ const struct api_route api_routes[] = {
     { "DELETE", "/v1/entities/{type}/{id}", MAY(TARGETS), P, api_entity_remove, "Takes one away", NULL, NULL, 0 },
 };
 const size_t api_routes_n = sizeof(api_routes) / sizeof(api_routes[0]);
+    { "POST", "/access/v1/requests", MAY(ASK), P, api_arap_submit, "ARAP: asks for what an evaluation denied as requestable",
+      "subject:obj! resource:obj action:obj items:arr context:obj denial:obj requested_access:obj callback:obj client:obj", NULL, API_OPEN },
+    { "GET", "/access/v1/requests/{task}", MAY(ASK), P, api_arap_status, "ARAP: what became of it", NULL, NULL, API_OPEN },
+    { "POST", "/access/v1/requests/{task}/cancel", MAY(ASK), P, api_arap_cancel, "ARAP: withdraws it", NULL, NULL, API_OPEN },
+    { "GET", "/access/v1/jwks", NONE, P, api_arap_jwks, "ARAP: the keys of what phi signs for it", NULL, NULL, API_OPEN },

@@ -57,6 +57,15 @@ static void answer_send(struct api_server *s, struct net_http_req *r, int status
 }
 
 static void problem_send(struct api_server *s, struct net_http_req *r, enum api_problem p,
+static void retry_set(struct net_http_req *r, int seconds)
+{
+    PHI_BUF(text, 16);
+    if (seconds <= 0)
+        return;
+    phi_buf_printf(&text, "%d", seconds);
+    net_http_set(r, "Retry-After", phi_buf_str(&text));
+}
+
                          const char *detail, const char *request_id)
 {
     PHI_BUF(out, 64 * 1024);
@@ -67,6 +76,8 @@ static void problem_send(struct api_server *s, struct net_http_req *r, enum api_
     if (p == API_NOT_SIGNED_IN)
         net_http_set(r, "WWW-Authenticate", "Bearer realm=\"phi\"");
     headers_set(s, r, NULL);
+    int status = api_problem_text(p)->status;
+    retry_set(r, status == 429 ? 60 : status == 503 ? 5 : 0);
     if (request_id)
         net_http_set(r, "X-Request-Id", request_id);
     answer_send(s, r, api_problem_text(p)->status, "application/problem+json", phi_buf_view(&out));
@@ -132,6 +143,7 @@ static void call_answer(struct exchange *x)
     answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
 }
 
+    retry_set(x->req, c->retry_after_s);
 static void call_done(struct api_job *j)
 {
     struct exchange *x = j->arg;

@@ -200,6 +200,9 @@ bool phi_context_is_owned(struct phi_view attribute);
 const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct phi_bundle *b,
                                              struct phi_uid action, const struct phi_value *seen);
 
+/* The schema gives this action's context such a member. */
+bool phi_context_declares(const struct phi_bundle *b, struct phi_uid action, struct phi_view member);
+
 /* What of a caller's attributes the schema declares for entities of this type; the rest is left out. PHI_EINPUT where one
  * that it declares is of another type. `given` is a record or NULL. */
 enum phi_rc phi_attrs_known(struct phi_arena *a, const struct phi_bundle *b, struct phi_view type,

@@ -43,6 +43,12 @@ const struct phi_value *phi_context_unknowns(struct phi_arena *a, const struct p
     return phi_value_record(a, attrs, n);
 }
 
+bool phi_context_declares(const struct phi_bundle *b, struct phi_uid action, struct phi_view member)
+{
+    const struct cedar_action *act = cedar_schema_action(&b->schema, action);
+    return act && act->context && cedar_type_attr(act->context, member);
+}
+
 enum phi_rc phi_attrs_known(struct phi_arena *a, const struct phi_bundle *b, struct phi_view type,
                             const struct phi_value *given, const struct phi_value **ret, struct phi_err *err)
 {

@@ -86,7 +86,7 @@ class Api:
             try:
                 self.connection.request(method, path, data, h)
                 return Answer(self.connection.getresponse())
-            except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError):
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLError):
                 self.connection.close()
                 self.connection = None
                 if not again:
