@@ -112,7 +112,7 @@ class Shell:
 
 
 class Guide:
-    WORDS = (("LINK", r"https?://\S+/login/\S+"), ("CODE", r"(?m)^([\w-]{30,})$"), ("K7Q-4MX", r"\b([0-9A-Z]{3}-[0-9A-Z]{3})\b"))
+    WORDS = (("LINK", r"https?://\S+/login/\S+"), ("CODE", r"(?m)^([\w.-]{60,})$"), ("K7Q-4MX", r"\b([0-9A-Z]{3}-[0-9A-Z]{3})\b"))
 
     def __init__(self):
         self.seen, self.people, self.waiting, self.said = {"A-LONG-PASSWORD": PASSWORD}, {"root"}, [], {}
