@@ -3,6 +3,7 @@
 #include "api/change.h"
 #include "base/limits.h"
 #include "core/gateway.h"
+#include "core/token.h"
 #include "net/http.h"
 
 struct phi_view api_query(struct api_call *c, const char *name)
@@ -71,6 +72,11 @@ enum phi_rc api_refuse(struct api_call *c, struct phi_err *err, enum api_problem
     return phi_fail(err, PHI_EDENIED, "%s", detail);
 }
 
+const char *api_login_cookie(const struct api_env *env)
+{
+    return env->secure ? "__Host-phi_login" : "phi_login";
+}
+
 static bool changes_things(const struct api_route *r)
 {
     return !phi_view_is(phi_view_of(r->method), "GET");
@@ -110,10 +116,33 @@ static enum phi_rc may(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static bool is_api_token(struct phi_view token)
+{
+    return phi_view_starts(token, PHI_LIT(PHI_TOKEN_PREFIX));
+}
+
+/* A program: with the rights that its token carries, and nothing of what people do about themselves. */
+static enum phi_rc admit_token(struct api_call *c, struct phi_err *err)
+{
+    struct phi_token t;
+    if (phi_token_find(c->core, &c->arena, c->token, phi_view_of(c->peer), &t, err) != PHI_OK) {
+        c->problem = err->rc == PHI_EAUTH ? API_NOT_SIGNED_IN : API_OK;
+        return err->rc;
+    }
+    if (c->by_cookie || (c->route->right == API_RIGHT_SELF && changes_things(c->route)))
+        return api_refuse(c, err, API_TOKEN_BY_TOKEN, "a token may not do this; it is for people in their own session");
+    PHI_TRY(phi_person_get(c->core, &c->arena, t.who, &c->person, err));
+    c->session = (struct phi_session){.id = t.id, .person = t.who, .expires_in_ms = t.expires_in_ms};
+    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id, .withheld = ~t.rights};
+    return may(c, err);
+}
+
 static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
 {
     if (!c->token.n)
         return api_refuse(c, err, API_NOT_SIGNED_IN, "no token and no session came with this");
+    if (is_api_token(c->token))
+        return admit_token(c, err);
     if (phi_session_find(c->core, &c->arena, c->token, &c->session, err) != PHI_OK) {
         c->problem = err->rc == PHI_EAUTH ? API_NOT_SIGNED_IN : API_OK;
         return err->rc;

@@ -43,6 +43,7 @@ struct api_call {
     bool from_loopback;
     char peer[64];         /* address of the client */
     struct phi_view agent; /* User-Agent */
+    struct phi_view login_secret; /* cookie of a sign-in under way, "" none */
     struct phi_view form;  /* API_FORM: the body as it came */
     struct phi_arena arena;
     struct phi_view params[API_PARAMS];
@@ -104,6 +105,8 @@ enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_
 /* The session's cookie, for `ms`; "" and 0 take it away. */
 void api_cookie_set(struct api_call *c, const char *token, int64_t ms);
 
+/* Name of the cookie that a browser has while it signs in. */
+const char *api_login_cookie(const struct api_env *env);
 /* Begins the JSON answer with `{`; handlers end it with phi_jw_end(&c->w). */
 struct phi_jw *api_answer(struct api_call *c, int status);
 /* Fails with a problem of the API's own: `return api_refuse(c, err, API_BAD_CSRF, "…");` */

@@ -5,8 +5,10 @@
 #include "api/call.h"
 
 #define API_HANDLERS(X)                                                                            \
-    X(passkey_list) X(passkey_options) X(passkey_add) X(passkey_remove) X(passkey_login_options) X(passkey_login)  \
-    X(healthz)                                                                                     \
+    X(passkey_list) X(passkey_options) X(passkey_add) X(passkey_remove) X(passkey_login_options) X(passkey_login) X(vote_options)  \
+    X(healthz) X(oidc_start) X(oidc_callback) X(login_choose) X(login_options) X(provider_put) X(provider_del) X(provider_list) X(identity_link) \
+    X(identity_unlink) X(identity_list) X(service_add) X(token_make) X(token_list) X(token_revoke) X(session_list) X(session_end_one) \
+    X(session_end_others) X(device_begin) X(device_page) X(device_confirm) X(authorize_page) X(authorize_confirm) X(token_grant)                                                                                      \
     X(metrics)                                                                                     \
     X(openapi_get) X(login_css) X(login_page) X(login_use) X(session_make) X(session_end)          \
         X(whoami) X(person_add) X(person_list) X(person_forget) X(member_add) X(member_del) X(account_add)          \
@@ -23,7 +25,7 @@
                                         X(authzen_evaluate)                                                            \
     X(channel_list) X(channel_put) X(channel_del) X(channel_switch) X(channel_test) X(contact_list) X(contact_put) X(contact_del)   \
     X(notification_dead) X(notification_waiting) X(notification_resend) X(chat_slack) X(authzen_evaluations) X(authzen_subjects) X(authzen_resources) X(authzen_actions) \
-                                        X(authzen_metadata) X(arap_submit) X(arap_status) X(arap_cancel) X(arap_jwks) X(entities_put) X(entity_list) X(entity_remove)
+                                        X(authzen_metadata) X(arap_submit) X(arap_status) X(arap_cancel) X(arap_jwks) X(entities_put) X(entity_list) X(entity_remove) X(facts_put) X(facts_list) X(profile_get) X(profile_put)
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);
 API_HANDLERS(X)
 #undef X

@@ -27,6 +27,20 @@
       "Enrol the gateway with `phi-gateway enroll CODE`.")                                         \
     X(BAD_LINK, 403, "auth.link", "This link is not valid, was used, or is too old",               \
       "Ask for a new one.")                                                                        \
+    X(LOGIN_REFUSED, 403, "login.refused", "The sign-in was refused",                             \
+      "`detail` says why; begin again, or ask an administrator.")                                  \
+    X(LOGIN_OVER, 404, "login.over", "This sign-in is over or unknown", "Begin again.")            \
+    X(SESSION_UNKNOWN, 404, "session.unknown", "There is no such session of yours", "`phi session list` lists them.") \
+    X(PROVIDER_UNKNOWN, 404, "provider.unknown", "There is no such provider", "`GET /v1/providers` lists them.") \
+    X(IDENTITY_UNKNOWN, 403, "identity.unknown", "Nobody here has that account",                   \
+      "An administrator links it: `POST /v1/identities`.")                                         \
+    X(IDENTITY_NAME, 403, "identity.name", "The provider's name for you cannot be used here",      \
+      "An administrator links your account: `POST /v1/identities`.")                               \
+    X(IDENTITY_TAKEN, 409, "identity.taken", "That account is somebody else's", "Unlink it first.") \
+    X(TOKEN_BY_TOKEN, 403, "token.by-token", "A token may not do this", "Sign in with `phi login` and do it yourself.") \
+    X(TOKEN_OTHER, 403, "token.other", "A token is for oneself or for a service account", "Make a service account.") \
+    X(TOKEN_QUOTA, 429, "token.quota", "You have too many tokens", "Revoke some: `phi token revoke ID`.") \
+    X(TOKEN_UNKNOWN, 404, "token.unknown", "There is no such token of yours", "`phi token list` lists them.") \
     X(BAD_CODE, 403, "auth.code", "This enrolment code is not valid, was used, or is too old",     \
       "Make a new one with `phi gateway add NAME`.")                                               \
     X(BAD_CSRF, 403, "auth.csrf", "This did not come from the console",                            \
@@ -85,6 +99,9 @@
       "Sign in with one of your passkeys, then do it again.")                                      \
     X(PASSKEY_HERE, 409, "passkey.here", "Passkeys do not work under this address",                \
       "Serve the console over https under a name, or as http://localhost.")                        \
+    X(PASSKEY_NONE, 409, "passkey.none", "You have no passkey", "Register one on your account's page in the console.") \
+    X(VOTE_UNSIGNED, 403, "vote.unsigned", "This needs your passkey",                              \
+      "Do it in the console, in a browser that has your passkey.")                                 \
     X(LOGIN_BUSY, 429, "login.busy", "Too many people sign in at once", "Try again in a minute.")  \
     X(RIGHT_NEEDS, 403, "right.needs-approval", "The policy gives this right after an approval only", \
       "Send it as a change that waits for its approval, as `phi` does.")                           \
@@ -92,6 +109,17 @@
       "Take phi's own actions from the schema of `phi policy init`.")                              \
     X(RIGHTS_LOCKOUT, 409, "rights.lockout", "Nobody could run phi any more",                      \
       "Give the right that `detail` names to somebody first.")                                     \
+    X(ARAP_NOT_REQUESTABLE, 400, "arap.not_requestable", "This access cannot be requested",          \
+      "Evaluate again; only a denial with `context.access_request` can be asked about.")            \
+    X(ARAP_EXPIRED, 410, "arap.expired_denial", "The denial is too old to be asked about",          \
+      "Evaluate again and submit what that answer holds.")                                          \
+    X(ARAP_BINDING, 400, "arap.invalid_denial_binding", "The submission is not about that denial",  \
+      "Send subject, resource, action and context as they were evaluated, and `denial` as it was answered.") \
+    X(ARAP_DUPLICATE, 409, "arap.duplicate_request", "The Idempotency-Key was used for another submission", \
+      "Take a new key for a new submission.")                                                       \
+    X(ARAP_UNKNOWN_TASK, 404, "arap.unknown_task", "There is no such task, or you may not see it",  \
+      "Check the task's status_endpoint.")                                                          \
+    X(ARAP_TASK_STATE, 409, "arap.invalid_task_state", "The task is over", "Nothing to do.")        \
     X(ENTITY_UNKNOWN, 404, "entity.unknown", "There is no such entity", "`GET /v1/entities` lists them.") \
     X(TARGET_UNKNOWN, 404, "target.unknown", "There is no such target", "`phi target` lists them.") \
     X(PERSON_UNKNOWN, 404, "person.unknown", "There is no such person",                            \
@@ -106,17 +134,6 @@
     X(REQUEST_NOT_YOURS, 403, "request.not-yours", "Only the requester may do this",               \
       "Ask the requester.")                                                                        \
     X(REQUEST_EXACT, 400, "request.exact", "A request for exact bytes cannot be edited",           \
-    X(ARAP_NOT_REQUESTABLE, 400, "arap.not_requestable", "This access cannot be requested",          \
-      "Evaluate again; only a denial with `context.access_request` can be asked about.")            \
-    X(ARAP_EXPIRED, 410, "arap.expired_denial", "The denial is too old to be asked about",          \
-      "Evaluate again and submit what that answer holds.")                                          \
-    X(ARAP_BINDING, 400, "arap.invalid_denial_binding", "The submission is not about that denial",  \
-      "Send subject, resource, action and context as they were evaluated, and `denial` as it was answered.") \
-    X(ARAP_DUPLICATE, 409, "arap.duplicate_request", "The Idempotency-Key was used for another submission", \
-      "Take a new key for a new submission.")                                                       \
-    X(ARAP_UNKNOWN_TASK, 404, "arap.unknown_task", "There is no such task, or you may not see it",  \
-      "Check the task's status_endpoint.")                                                          \
-    X(ARAP_TASK_STATE, 409, "arap.invalid_task_state", "The task is over", "Nothing to do.")        \
       "Send other bytes: that is another request.")                                                \
     X(REQUEST_SCOPE, 400, "request.scope", "None of these actions fits these resources",           \
       "Name actions that the policy's schema has for these resources.")                            \

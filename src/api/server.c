@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "api/page.h"
 #include "base/limits.h"
 #include "base/logline.h"
 #include "base/os.h"
@@ -56,7 +57,6 @@ static void answer_send(struct api_server *s, struct net_http_req *r, int status
     net_http_reply(r, status, type, body);
 }
 
-static void problem_send(struct api_server *s, struct net_http_req *r, enum api_problem p,
 static void retry_set(struct net_http_req *r, int seconds)
 {
     PHI_BUF(text, 16);
@@ -66,6 +66,7 @@ static void retry_set(struct net_http_req *r, int seconds)
     net_http_set(r, "Retry-After", phi_buf_str(&text));
 }
 
+static void problem_send(struct api_server *s, struct net_http_req *r, enum api_problem p,
                          const char *detail, const char *request_id)
 {
     PHI_BUF(out, 64 * 1024);
@@ -75,16 +76,16 @@ static void retry_set(struct net_http_req *r, int seconds)
     phi_jw_end(&w);
     if (p == API_NOT_SIGNED_IN)
         net_http_set(r, "WWW-Authenticate", "Bearer realm=\"phi\"");
-    headers_set(s, r, NULL);
     int status = api_problem_text(p)->status;
     retry_set(r, status == 429 ? 60 : status == 503 ? 5 : 0);
+    headers_set(s, r, NULL);
     if (request_id)
         net_http_set(r, "X-Request-Id", request_id);
-    answer_send(s, r, api_problem_text(p)->status, "application/problem+json", phi_buf_view(&out));
+    answer_send(s, r, status, "application/problem+json", phi_buf_view(&out));
 }
 
 /* People who follow a link see a page, not JSON. */
-static void problem_page(struct api_server *s, struct net_http_req *r, enum api_problem p)
+static void problem_page(struct api_server *s, struct net_http_req *r, enum api_problem p, const char *detail)
 {
     const struct api_problem_text *t = api_problem_text(p);
     PHI_BUF(out, 4096);
@@ -92,8 +93,11 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
         &out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
         "content=\"width=device-width,initial-scale=1\"><title>phi</title><link rel=\"stylesheet\" "
-        "href=\"/login.css\"></head><body><main><h1>%s</h1><p>%s</p></main></body></html>\n",
-        t->title, t->next);
+        "href=\"/login.css\"></head><body><main><h1>%s</h1><p>",
+        t->title);
+    if (t->status < 500)
+        api_html_add(&out, phi_view_of(detail));
+    phi_buf_printf(&out, "</p><p>%s</p></main></body></html>\n", t->next);
     headers_set(s, r, NULL);
     answer_send(s, r, t->status, "text/html; charset=utf-8", phi_buf_view(&out));
 }
@@ -121,7 +125,7 @@ static void problem_answer(struct exchange *x)
     if (p == API_UNAVAILABLE || p == API_INTERNAL)
         PHI_LOG(ERROR, "call failed", "why", "%s (%s)", j->err.msg, x->call.request_id);
     if (x->call.route->flags & API_FORM)
-        problem_page(x->server, x->req, p);
+        problem_page(x->server, x->req, p, j->err.msg);
     else
         problem_send(x->server, x->req, p, j->err.msg, x->call.request_id);
 }
@@ -139,14 +143,20 @@ static void call_answer(struct exchange *x)
         net_http_set(x->req, "Set-Cookie", c->cookie);
     if (c->location)
         net_http_set(x->req, "Location", c->location);
+    retry_set(x->req, c->retry_after_s);
     net_http_set(x->req, "X-Request-Id", c->request_id);
     answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
 }
 
-    retry_set(x->req, c->retry_after_s);
+static void ahead_send(struct exchange *x);
+
 static void call_done(struct api_job *j)
 {
     struct exchange *x = j->arg;
+    if (j->rc == PHI_OK && x->call.ask) {
+        ahead_send(x);
+        return;
+    }
     if (j->rc == PHI_OK && x->call.route->handler == api_session_end)
         api_hub_forget(x->server->o.hub, x->call.token);
     if (j->rc == PHI_OK && (x->call.route->flags & API_STREAM)) {
@@ -188,6 +198,45 @@ static void call_committed(struct api_job *j)
     struct exchange *x = j->arg;
     if (x->call.sub)
         api_sub_join(x->server->o.hub, x->call.sub);
+}
+
+/* ---- asking outside between two calls of the handler ---- */
+
+static void ahead_fail(struct exchange *x, enum phi_rc rc, const char *why)
+{
+    x->call.ask = NULL;
+    x->job.rc = phi_fail(&x->job.err, rc, "%s", why);
+    x->job.why = "";
+    call_done(&x->job);
+}
+
+static void ahead_got(const struct net_fetch_answer *a, const struct phi_err *err, bool maybe_done, void *ctx)
+{
+    struct exchange *x = ctx;
+    struct api_got *g = &x->call.got;
+    (void)maybe_done;
+    x->call.ask = NULL;
+    *g = (struct api_got){.rc = a ? PHI_OK : err->rc};
+    if (a) {
+        g->status = a->status;
+        g->body = phi_arena_copy(&x->call.arena, a->body);
+    } else {
+        snprintf(g->why, sizeof(g->why), "%s", err->msg);
+    }
+    if (!x->req)
+        exchange_free(x); /* nobody waits any more */
+    else if (!api_engine_submit(x->server->o.engine, &x->job))
+        ahead_fail(x, PHI_ELIMIT, "too much waits");
+}
+
+static void ahead_send(struct exchange *x)
+{
+    const struct net_fetch *f = &x->call.env->fetch;
+    struct phi_err err = {0};
+    if (!f->self)
+        ahead_fail(x, PHI_EIO, "nothing outside can be asked");
+    else if (f->send(f->self, x->call.ask, ahead_got, x, &err) != PHI_OK)
+        ahead_fail(x, err.rc, err.msg);
 }
 
 static void local_run(struct exchange *x)
@@ -233,6 +282,8 @@ static void token_take(struct exchange *x)
         c->token = kept(c, v);
         c->by_cookie = true;
     }
+    if (net_http_cookie(x->req, api_login_cookie(c->env), &v))
+        c->login_secret = kept(c, v);
     if (net_http_header(x->req, "x-phi-csrf", &v))
         c->csrf = kept(c, v);
     if (net_http_header(x->req, "user-agent", &v))
@@ -330,6 +381,17 @@ static void request_id_take(struct exchange *x)
     x->call.request_id[v.n] = 0;
 }
 
+/* Several headers of that name: a proxy that does not join them; whose client it was cannot be told. */
+static void peer_take(struct exchange *x)
+{
+    struct phi_view v = {0};
+    const struct api_env *env = x->call.env;
+    if (net_http_header(x->req, "x-forwarded-for", &v) && net_http_header_count(x->req, "x-forwarded-for") > 1)
+        v = PHI_LIT("several");
+    api_peer_find(env->proxies, env->n_proxies, net_http_peer_host(x->req), v, x->call.peer);
+    x->call.from_loopback = net_host_is_loopback(x->call.peer);
+}
+
 static struct exchange *exchange_make(struct api_server *s, struct net_http_req *r)
 {
     uint8_t bits[10];
@@ -341,8 +403,7 @@ static struct exchange *exchange_make(struct api_server *s, struct net_http_req 
     x->job.arg = x;
     x->call.env = s->o.env;
     x->call.server = s;
-    snprintf(x->call.peer, sizeof(x->call.peer), "%s", net_http_peer_host(r));
-    x->call.from_loopback = net_host_is_loopback(net_http_peer_host(r));
+    peer_take(x);
     phi_arena_init(&x->call.arena, API_CALL_MEMORY);
     phi_buf_init(&x->call.out, API_ANSWER_MAX);
     phi_random(bits, sizeof(bits));

@@ -19,7 +19,7 @@ static const struct phi_value *requesters(struct phi_core *c, struct phi_arena *
     const struct phi_value **set = phi_arena_array(a, n + 1, sizeof *set);
     for (size_t i = 0; set && i < n; i++)
         if (phi_view_eq(rows[i].id, s->root) || phi_view_eq(rows[i].same_as, s->root))
-            set[k++] = phi_value_entity(a, (struct phi_uid){ PHI_LIT("Person"), rows[i].id });
+            set[k++] = phi_value_entity(a, (struct phi_uid){ phi_who_type(rows[i].id), rows[i].id });
     return set ? phi_value_set(a, set, k) : NULL;
 }
 
@@ -128,7 +128,8 @@ static enum phi_rc gather_set(struct phi_core *c, struct phi_arena *a, const str
     struct core_person_row person;
     size_t n;
     if (phi_view_is(from.type, "Person"))
-        return core_person_find(c, a, from.id, &person, NULL) == PHI_OK ? gather(c, a, s, g, person.id, set, err)
+        return core_person_find(c, a, from.id, &person, NULL) == PHI_OK && phi_view_is(phi_who_type(person.id), "Person")
+                   ? gather(c, a, s, g, person.id, set, err)
                                                                         : PHI_OK;
     if (phi_view_is(from.type, "Service"))
         return phi_view_is(from.id, CORE_AUTO) ? gather(c, a, s, g, PHI_LIT(CORE_AUTO), set, err) : PHI_OK;
@@ -136,7 +137,8 @@ static enum phi_rc gather_set(struct phi_core *c, struct phi_arena *a, const str
         return PHI_OK; /* nobody else votes */
     PHI_TRY(core_list(c, CORE_MEMBER, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, a, &rows, &n, err));
     for (size_t i = 0; i < n; i++)
-        PHI_TRY(gather(c, a, s, g, rows[i].person, set, err));
+        if (phi_view_is(phi_who_type(rows[i].person), "Person")) /* a program never votes */
+            PHI_TRY(gather(c, a, s, g, rows[i].person, set, err));
     return PHI_OK;
 }
 
@@ -359,9 +361,14 @@ enum phi_rc core_feasible(struct phi_core *c, struct phi_arena *a, const struct 
                           const struct phi_alternative *option, bool *ret, struct phi_err *err)
 {
     struct core_approver *list[PHI_MAX_REQUIREMENTS];
-    size_t n[PHI_MAX_REQUIREMENTS], total = 0, people = 0;
+    size_t n[PHI_MAX_REQUIREMENTS], total = 0, people = 0, proofs = 0;
     *ret = false;
     for (size_t i = 0; i < option->n; i++) {
+        n[i] = 0;
+        if (option->requirements[i]->kind == PHI_REQUIRE_MFA) {
+            proofs++;
+            continue;
+        }
         if (!core_met_by_votes(option->requirements[i]))
             return PHI_OK;
         PHI_TRY(core_approvers(c, a, s, option->requirements[i], &list[i], &n[i], err));
@@ -375,7 +382,7 @@ enum phi_rc core_feasible(struct phi_core *c, struct phi_arena *a, const struct 
         for (size_t k = 0; k < n[i]; k++)
             if (list[i][k].via.n == 0) /* who votes for somebody is that somebody */
                 merge(roots, sets, &people, total, option->n, i, &list[i][k]);
-    *ret = seat_all(option->requirements, option->n, 0, sets, people);
+    *ret = proofs == option->n || seat_all(option->requirements, option->n, 0, sets, people);
     return PHI_OK;
 }
 
@@ -401,5 +408,5 @@ bool core_met_alone(const struct phi_requirement *r, struct phi_view why, struct
 
 bool core_met_by_votes(const struct phi_requirement *r)
 {
-    return r->kind == PHI_REQUIRE_APPROVAL && !r->is_signed && core_places(r) > 0; /* signed votes cannot be given here yet */
+    return r->kind == PHI_REQUIRE_APPROVAL && core_places(r) > 0;
 }

@@ -198,7 +198,7 @@ static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct cl
 {
     struct core_try *tries;
     PHI_TRY(core_tries_of_pairs(a, k->ask->actions, k->ask->n_actions, &tries));
-    k->of = (struct core_case){ .principal = phi_ref_of("Person", k->grant.principal),
+    k->of = (struct core_case){ .principal = phi_ref_of_who(k->grant.principal),
                                 .target = k->grant.target,
                                 .tries = tries,
                                 .n_tries = k->ask->n_actions,

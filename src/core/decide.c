@@ -5,7 +5,7 @@
 
 static bool is_self(const struct phi_actor *by, struct phi_ref subject)
 {
-    return by->kind == PHI_ACTOR_PERSON && phi_view_is(subject.type, "Person") && phi_view_eq(subject.id, by->id);
+    return by->kind == PHI_ACTOR_PERSON && phi_view_eq(subject.type, phi_who_type(by->id)) && phi_view_eq(subject.id, by->id);
 }
 
 static enum phi_rc may_ask(struct phi_core *c, const struct phi_actor *by, const struct phi_question *q,

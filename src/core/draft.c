@@ -155,7 +155,7 @@ static enum phi_rc body_frame(struct phi_core *c, struct phi_arena *a, const str
     if (!phi_id_read(id, &b->id))
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     c->rng->fill(c->rng->self, b->salt, sizeof b->salt);
-    b->requester = phi_ref_of("Person", d->requester);
+    b->requester = phi_ref_of_who(d->requester);
     b->target = phi_ref_make_parts(a, "Target", &d->target, 1);
     b->why = ask->why;
     b->ticket = ask->ticket;

@@ -164,6 +164,7 @@ static enum phi_rc sessions_end(struct phi_core *c, struct forgetting *f, struct
         phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("person-forgotten"));
         PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
     }
+    PHI_TRY(core_ways_in_end(c, f->by, f->person, err));
     PHI_TRY(core_list(c, CORE_LINK, CORE_BY_KEY, NULL, (struct core_span){ 0 }, &a, &l, &m, err));
     for (size_t i = 0; i < m; i++)
         if (phi_view_eq(l[i].person, f->person))

@@ -299,7 +299,7 @@ static enum phi_rc denial(struct phi_core *c, struct phi_arena *a, const struct 
     struct phi_digest bundle = core_unhex(r->bundle);
     struct phi_view policies = policies_text(a, r);
     core_entry(c, &e, PHI_EV_ACTION_DENIED, by);
-    phi_entry_ref(&e, PHI_F_PRINCIPAL, phi_ref_of("Person", r->principal));
+    phi_entry_ref(&e, PHI_F_PRINCIPAL, phi_ref_of_who(r->principal));
     phi_entry_ref(&e, PHI_F_TARGET, phi_ref_make_parts(a, "Target", &r->target, 1));
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("policy"));

@@ -78,7 +78,7 @@ static enum phi_rc opened(struct phi_core *c, struct phi_arena *a, const struct 
     core_entry(c, &e, PHI_EV_GLASS_BROKEN, by);
     phi_entry_str(&e, PHI_F_REQ, row->id);
     phi_entry_str(&e, PHI_F_GRANT, g.id);
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->root));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of_who(row->root));
     phi_entry_hash(&e, PHI_F_REASON_HASH, &hash);
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     PHI_TRY(core_leaf(c, &e, NULL, NULL, err));

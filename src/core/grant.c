@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/request_in.h"
+#include "core/signed.h"
 
 const char *phi_grant_status_name(enum phi_grant_status s)
 {
@@ -276,15 +277,26 @@ enum phi_rc core_grant_which(struct phi_core *c, struct phi_arena *a, struct phi
     return core_row_check(c, CORE_GRANT, ret, ret->leaf, ret->leaf_hash, err);
 }
 
+static bool any_proof(struct phi_core *c, const struct core_names *met)
+{
+    for (size_t i = 0; i < met->n; i++) {
+        const struct phi_requirement *r = phi_bundle_requirement(c->bundle, met->v[i]);
+        if (!r || core_wants_proof(r))
+            return true;
+    }
+    return false;
+}
+
 enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
                            struct core_names *ret, struct phi_err *err)
 {
     struct core_request_row request;
     struct core_draft d;
     PHI_TRY(core_bundle_load(c, err));
-    if (phi_view_eq(g->bundle, c->bundle_hash))
-        return core_names_read(a, g->met, ret, err);
-    /* Another policy is live: the votes are counted by its requirements. */
+    PHI_TRY(core_names_read(a, g->met, ret, err));
+    if (phi_view_eq(g->bundle, c->bundle_hash) && !any_proof(c, ret))
+        return PHI_OK;
+    /* Another policy is live: the votes are counted by its requirements. Signatures are verified each time. */
     PHI_TRY(core_request_load(c, a, g->request, &request, err));
     PHI_TRY(core_draft_of_row(c, a, &request, &d, err));
     return core_met(c, a, &request, &d, &ret->v, &ret->n, err);

@@ -13,6 +13,8 @@
 #define CORE_OWN_ACTION "phi::" /* how an action of phi's own namespace is written in a body */
 #define CORE_TICK_MS 10000   /* the anchor is committed at least this often */
 
+struct phi_person;
+
 struct phi_core {
     struct phi_store *store;
     const struct phi_clock *clock;
@@ -120,6 +122,11 @@ void core_snapshot_changed(struct phi_core *c, struct phi_view target);
 void core_world_changed(struct phi_core *c);
 
 /* ---- people */
+enum phi_rc core_person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view id,
+                             struct phi_view name, struct phi_person *ret, struct phi_err *err);
+enum phi_rc core_token_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
+enum phi_rc core_ways_in_end(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_err *err);
+enum phi_rc core_token_end(struct phi_core *c, const struct phi_actor *by, const struct core_token_row *row, const char *cause, struct phi_err *err);
 enum phi_rc core_person_find(struct phi_core *c, struct phi_arena *a, struct phi_view name_or_id,
                              struct core_person_row *ret, struct phi_err *err);
 struct phi_view core_root(struct phi_core *c, struct phi_arena *a, struct phi_view person); /* who they are */

@@ -62,7 +62,7 @@ struct phi_ref core_actor_ref(const struct phi_actor *by)
 {
     switch (by->kind) {
     case PHI_ACTOR_PERSON:
-        return phi_ref_of("Person", by->id);
+        return phi_ref_of_who(by->id);
     case PHI_ACTOR_GATEWAY:
         return phi_ref_of("Gateway", by->id);
     case PHI_ACTOR_SYSTEM:

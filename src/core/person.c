@@ -115,7 +115,7 @@ static enum phi_rc join(struct phi_core *c, const struct phi_actor *by, struct p
     struct phi_entry e;
     core_entry(c, &e, PHI_EV_GROUP_MEMBER_ADDED, by);
     phi_entry_ref(&e, PHI_F_GROUP, phi_ref_of("Group", group));
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", person));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of_who(person));
     core_world_changed(c);
     core_snapshot_changed(c, (struct phi_view){ 0 });
     return core_leaf(c, &e, NULL, NULL, err);
@@ -134,23 +134,31 @@ static enum phi_rc account_add(struct phi_core *c, struct phi_arena *a, struct p
     return rc;
 }
 
-static enum phi_rc person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                               struct phi_view name, const struct phi_view *groups, size_t n_groups,
-                               struct phi_person *ret, struct phi_err *err)
+/* A person, or with an id of its own a service account. */
+enum phi_rc core_person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view id,
+                             struct phi_view name, struct phi_person *ret, struct phi_err *err)
 {
-    struct core_person_row row = { .id = core_new_id(c, a), .name = name, .created_ms = core_wall(c) };
+    struct core_person_row row = { .id = id, .name = name, .created_ms = core_wall(c) };
     PHI_TRY(account_add(c, a, name, row.id, &row.salt, err));
     PHI_TRY(core_add(c, CORE_PERSON, &row, err));
     struct phi_digest hash = core_salted(row.salt, name);
     struct phi_entry e;
     core_entry(c, &e, PHI_EV_PERSON_ADDED, by);
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row.id));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of_who(row.id));
     phi_entry_hash(&e, PHI_F_NAME_HASH, &hash);
     PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
-    for (size_t i = 0; i < n_groups; i++)
-        PHI_TRY(join(c, by, groups[i], row.id, err));
     core_world_changed(c);
     return person_out(c, a, &row, ret, err);
+}
+
+static enum phi_rc person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                               struct phi_view name, const struct phi_view *groups, size_t n_groups,
+                               struct phi_person *ret, struct phi_err *err)
+{
+    PHI_TRY(core_person_make(c, a, by, core_new_id(c, a), name, ret, err));
+    for (size_t i = 0; i < n_groups; i++)
+        PHI_TRY(join(c, by, groups[i], ret->id, err));
+    return phi_person_get(c, a, ret->id, ret, err);
 }
 
 enum phi_rc phi_person_first(struct phi_core *c, struct phi_arena *a, struct phi_view name, struct phi_person *ret,
@@ -201,7 +209,7 @@ enum phi_rc phi_group_del_member(struct phi_core *c, const struct phi_actor *by,
     PHI_TRY(rc);
     core_entry(c, &e, PHI_EV_GROUP_MEMBER_REMOVED, by);
     phi_entry_ref(&e, PHI_F_GROUP, phi_ref_of("Group", group));
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row.id));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of_who(row.id));
     core_world_changed(c);
     core_snapshot_changed(c, (struct phi_view){ 0 });
     PHI_TRY(core_leaf(c, &e, NULL, NULL, err));

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/request_in.h"
+#include "core/signed.h"
 
 static enum phi_rc policies_out(struct phi_arena *a, struct phi_view json, struct phi_request *r, struct phi_err *err)
 {
@@ -46,6 +47,7 @@ struct needing {
     size_t n_votes;
     struct phi_view root; /* of the asking person, "" for others */
     bool asker_may;
+    bool own_may; /* they are the requester and may show their own passkey */
 };
 
 static bool voted(const struct needing *n, struct phi_view root)
@@ -87,6 +89,23 @@ static enum phi_rc who_may(struct phi_core *c, struct phi_arena *a, struct needi
     return PHI_OK;
 }
 
+/* The requester's own to meet, with a passkey. */
+static enum phi_rc own_proof(struct phi_core *c, struct phi_arena *a, struct needing *n, struct phi_need *out,
+                             struct phi_err *err)
+{
+    struct phi_view *who = phi_arena_array(a, 1, sizeof *who);
+    if (!who)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    out->count = 1;
+    out->stage = 1;
+    out->who = who;
+    if (!n->row->live || voted(n, n->d->root))
+        return PHI_OK;
+    who[out->n_who++] = core_person_name(c, a, n->row->requester);
+    n->own_may |= phi_view_eq(n->root, n->d->root);
+    return PHI_OK;
+}
+
 static enum phi_rc need_out(struct phi_core *c, struct phi_arena *a, struct needing *n, struct phi_view name,
                             struct phi_need *out, struct phi_err *err)
 {
@@ -98,6 +117,9 @@ static enum phi_rc need_out(struct phi_core *c, struct phi_arena *a, struct need
         return PHI_OK; /* the live policy knows it no more */
     out->kind = phi_view_of(phi_requirement_kind_name(req->kind));
     out->count = core_places(req);
+    out->is_signed = core_wants_proof(req);
+    if (req->kind == PHI_REQUIRE_MFA)
+        return own_proof(c, a, n, out, err);
     return n->row->live ? who_may(c, a, n, req, out, err) : PHI_OK;
 }
 
@@ -157,7 +179,7 @@ static void rights_out(const struct core_request_row *row, const struct phi_acto
 {
     bool person = by->kind == PHI_ACTOR_PERSON, own = person && phi_view_eq(n->root, n->d->root);
     r->can_cancel = own && row->live && r->expires_in_ms > 0;
-    r->can_vote = person && !own && row->live && r->expires_in_ms > 0 && n->asker_may;
+    r->can_vote = person && row->live && r->expires_in_ms > 0 && (own ? n->own_may : n->asker_may);
     if (r->can_vote)
         return;
     if (!row->live || r->expires_in_ms <= 0)
@@ -179,7 +201,7 @@ static void frame(struct phi_core *c, struct phi_arena *a, const struct core_req
                                .act = row->act,
                                .status = (enum phi_request_status)row->status,
                                .version = row->version,
-                               .requester = phi_ref_of("Person", row->requester),
+                               .requester = phi_ref_of_who(row->requester),
                                .requester_name = core_person_name(c, a, row->requester),
                                .target = row->target,
                                .gateway = row->gateway,
@@ -215,7 +237,7 @@ enum phi_rc core_request_view(struct phi_core *c, struct phi_arena *a, const str
     frame(c, a, row, &d, ret);
     PHI_TRY(policies_out(a, row->policies, ret, err));
     PHI_TRY(votes_out(c, a, row, ret, &votes, err));
-    struct needing n = { row, &d, votes, ret->n_votes, { 0 }, false };
+    struct needing n = { row, &d, votes, ret->n_votes, { 0 }, false, false };
     if (by->kind == PHI_ACTOR_PERSON)
         n.root = core_root(c, a, by->id);
     PHI_TRY(needs_out(c, a, &n, ret, err));

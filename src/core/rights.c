@@ -81,6 +81,10 @@ enum phi_rc phi_right_ask(struct phi_core *c, struct phi_arena *a, const struct 
     PHI_TRY(core_batched(c, err));
     *ret = PHI_DENY;
     *reason = PHI_LIT("only signed-in people have rights here");
+    if (by->withheld & (1u << r)) {
+        *reason = PHI_LIT("the token does not carry it");
+        return PHI_OK;
+    }
     if (by->kind == PHI_ACTOR_SYSTEM)
         *ret = PHI_ALLOW;
     if (by->kind != PHI_ACTOR_PERSON)
@@ -153,6 +157,8 @@ static enum phi_rc anybody(struct phi_core *c, enum phi_right r, const struct co
 {
     *ret = n == 0; /* before the first person there is nobody to lock out */
     for (size_t i = 0; i < n && !*ret; i++) {
+        if (!phi_view_is(phi_who_type(people[i].id), "Person"))
+            continue; /* a service account locks nobody in */
         PHI_ARENA(a, (size_t)16 << 20);
         struct phi_answer ans;
         struct phi_actor one = { .kind = PHI_ACTOR_PERSON, .id = people[i].id };

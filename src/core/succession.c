@@ -154,6 +154,18 @@ static enum phi_rc end_link(struct phi_core *c, struct phi_arena *a, void *p, st
     return core_del(c, CORE_LINK, p, err);
 }
 
+static enum phi_rc end_login(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
+{
+    (void)a;
+    return core_del(c, CORE_LOGIN, p, err);
+}
+
+static enum phi_rc end_token(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
+{
+    (void)a;
+    return core_token_end(c, &phid, p, "restored", err);
+}
+
 static enum phi_rc end_leases(struct phi_core *c, struct phi_err *err)
 {
     PHI_ARENA(a, (size_t)64 << 20);
@@ -178,6 +190,8 @@ static enum phi_rc end_rights(struct phi_core *c, struct phi_err *err)
     PHI_TRY(end_all(c, CORE_CREDENTIAL, CORE_BY_KEY, NULL, 0, end_credential, err));
     PHI_TRY(end_all(c, CORE_SESSION, CORE_BY_KEY, NULL, 0, end_session, err));
     PHI_TRY(end_all(c, CORE_LINK, CORE_BY_KEY, NULL, 0, end_link, err));
+    PHI_TRY(end_all(c, CORE_LOGIN, CORE_BY_KEY, NULL, 0, end_login, err));
+    PHI_TRY(end_all(c, CORE_TOKEN, CORE_BY_KEY, NULL, 0, end_token, err));
     return end_leases(c, err);
 }
 

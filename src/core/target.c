@@ -111,7 +111,7 @@ static enum phi_rc credential_leaf(struct phi_core *c, enum phi_ev ev, const str
     struct phi_entry e;
     core_entry(c, &e, ev, by);
     phi_entry_str(&e, PHI_F_CREDENTIAL, row->id);
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->person));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of_who(row->person));
     phi_entry_ref(&e, PHI_F_TARGET, phi_ref_make_parts(&a, "Target", &row->target, 1));
     if (cause)
         phi_entry_str(&e, PHI_F_CAUSE, phi_view_of(cause));

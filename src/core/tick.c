@@ -76,6 +76,20 @@ static enum phi_rc end_link(struct phi_core *c, struct phi_arena *a, void *p, bo
     return core_del(c, CORE_LINK, p, err);
 }
 
+static enum phi_rc end_login(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    (void)a;
+    *ret_done = true;
+    return core_del(c, CORE_LOGIN, p, err);
+}
+
+static enum phi_rc end_token(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
+{
+    (void)a;
+    *ret_done = true;
+    return core_token_end(c, &phid, p, "expired", err);
+}
+
 static enum phi_rc end_credential(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done,
                                   struct phi_err *err)
 {
@@ -106,11 +120,15 @@ static enum phi_rc end_sign_ins(struct phi_core *c, bool *more, struct phi_err *
     struct core_session_row s = { .due = now };
     struct core_link_row l = { .due = now };
     struct core_credential_row k = { .due = now };
+    struct core_login_row in = { .due = now };
+    struct core_token_row t = { .due = now };
     struct core_span past = { .at_most = true }, live = { .prefix = 1, .at_most = true };
     struct core_delegation_row d = { .live = 1, .due = now };
     PHI_TRY(end_rows(c, CORE_DELEGATION, CORE_DELEGATION_BY_WALL, &d, live, end_delegation, more, err));
     PHI_TRY(end_rows(c, CORE_SESSION, CORE_SESSION_BY_DUE, &s, past, end_session, more, err));
     PHI_TRY(end_rows(c, CORE_LINK, CORE_LINK_BY_DUE, &l, past, end_link, more, err));
+    PHI_TRY(end_rows(c, CORE_LOGIN, CORE_LOGIN_BY_DUE, &in, past, end_login, more, err));
+    PHI_TRY(end_rows(c, CORE_TOKEN, CORE_TOKEN_BY_DUE, &t, past, end_token, more, err));
     return end_rows(c, CORE_CREDENTIAL, CORE_CREDENTIAL_BY_DUE, &k, past, end_credential, more, err);
 }
 

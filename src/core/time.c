@@ -71,6 +71,13 @@ static enum phi_rc settle_link(struct phi_core *c, struct phi_arena *a, void *ro
     return core_reanchor(c, &r->due) ? core_set(c, CORE_LINK, r, err) : PHI_OK;
 }
 
+static enum phi_rc settle_login(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err)
+{
+    (void)a;
+    struct core_login_row *r = row;
+    return core_reanchor(c, &r->due) ? core_set(c, CORE_LOGIN, r, err) : PHI_OK;
+}
+
 static enum phi_rc settle_credential(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err)
 {
     (void)a;
@@ -90,6 +97,8 @@ static enum phi_rc settle_rights(struct phi_core *c, struct phi_err *err)
 {
     PHI_TRY(settle_table(c, CORE_SESSION, CORE_BY_KEY, NULL, 0, settle_session, err));
     PHI_TRY(settle_table(c, CORE_LINK, CORE_BY_KEY, NULL, 0, settle_link, err));
+    PHI_TRY(settle_table(c, CORE_LOGIN, CORE_BY_KEY, NULL, 0, settle_login, err));
+    PHI_TRY(settle_table(c, CORE_TOKEN, CORE_BY_KEY, NULL, 0, core_token_settle, err));
     PHI_TRY(settle_table(c, CORE_CREDENTIAL, CORE_BY_KEY, NULL, 0, settle_credential, err));
     PHI_TRY(settle_table(c, CORE_GATEWAY, CORE_BY_KEY, NULL, 0, settle_gateway, err));
     PHI_TRY(settle_table(c, CORE_REQUEST, CORE_REQUEST_BY_LIVE, &(struct core_request_row){ .live = 1 }, 1,

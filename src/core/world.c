@@ -24,7 +24,7 @@ static enum phi_rc add_people(struct phi_core *c, struct phi_arena *a, struct ph
             return phi_fail(err, PHI_ELIMIT, "too many people");
         for (size_t k = 0; k < m; k++)
             parents[k] = uid("Group", in[k].grp);
-        PHI_TRY(phi_entities_add(es, uid("Person", people[i].id), parents, m, NULL, err));
+        PHI_TRY(phi_entities_add(es, (struct phi_uid){ phi_who_type(people[i].id), people[i].id }, parents, m, NULL, err));
     }
     return PHI_OK;
 }

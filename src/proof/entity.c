@@ -3,8 +3,20 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/limits.h"
 #include "base/text.h"
+
+struct phi_view phi_who_type(struct phi_view id)
+{
+    struct phi_id read;
+    return phi_id_read(id, &read) ? PHI_LIT("Person") : PHI_LIT("Service");
+}
+
+struct phi_ref phi_ref_of_who(struct phi_view id)
+{
+    return (struct phi_ref){ phi_who_type(id), id };
+}
 
 struct phi_ref phi_ref_of(const char *type, struct phi_view id)
 {

@@ -21,6 +21,9 @@ struct phi_ref { /* borrowed; the zero value means "none" */
 };
 
 struct phi_ref phi_ref_of(const char *type, struct phi_view id);
+/* Who acts: "Person" where the id is a UUID, else "Service": a service account's id is its name. Static text. */
+struct phi_view phi_who_type(struct phi_view id);
+struct phi_ref phi_ref_of_who(struct phi_view id);
 bool phi_ref_none(struct phi_ref r);
 bool phi_ref_eq(struct phi_ref a, struct phi_ref b);
 int phi_ref_cmp(struct phi_ref a, struct phi_ref b); /* by type, then id, bytewise */

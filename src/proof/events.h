@@ -104,6 +104,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(SESSION_CLOSED, "session.closed", PHI_FB(SESSION), PHI_FB(PERSON) | PHI_FB(CAUSE), "A sign-in ended.") \
     X(TOKEN_MADE, "token.made", PHI_FB(TOKEN) | PHI_FB(PERSON), PHI_FB(UNTIL_MS) | PHI_FB(PROVIDER) | PHI_FB(STATE), \
       "An API token was issued; `provider`: for a token of that issuer.")                           \
+    X(TOKEN_SETTLED, "token.settled", PHI_FB(TOKEN), PHI_FB(STATE) | PHI_FB(REMAINING_MS),          \
+      "The machine was restarted; the token's end was counted anew, never later.")                  \
     X(TOKEN_REVOKED, "token.revoked", PHI_FB(TOKEN), PHI_FB(PERSON) | PHI_FB(CAUSE), "An API token ended.") \
     X(PROVIDER_SET, "provider.set", PHI_FB(PROVIDER) | PHI_FB(KIND) | PHI_FB(TERMS), PHI_FB(STATE), \
       "An identity provider, or an issuer whose tokens are exchanged, was configured.")             \
@@ -111,11 +113,11 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(IDENTITY_LINKED, "identity.linked", PHI_FB(PROVIDER) | PHI_FB(PERSON) | PHI_FB(ACCOUNT_HASH), PHI_FB(STATE), \
       "An account at a provider is this person.")                                                   \
     X(IDENTITY_REMOVED, "identity.removed", PHI_FB(PROVIDER) | PHI_FB(PERSON), PHI_FB(CAUSE), "It is no more.") \
-    X(TARGET_ADDED, "target.added", PHI_FB(TARGET) | PHI_FB(KIND), PHI_FB(ADDRESS) | PHI_FB(DATABASE), \
-      "A target was added or changed.")                                                             \
     X(PASSKEY_ADDED, "passkey.added", PHI_FB(PERSON) | PHI_FB(CREDENTIAL) | PHI_FB(KEY_HASH), PHI_FB(STATE), \
       "A person registered a passkey; `key_hash` is over its COSE key.")                             \
     X(PASSKEY_REMOVED, "passkey.removed", PHI_FB(PERSON) | PHI_FB(CREDENTIAL), PHI_FB(CAUSE), "A passkey serves no more.") \
+    X(TARGET_ADDED, "target.added", PHI_FB(TARGET) | PHI_FB(KIND), PHI_FB(ADDRESS) | PHI_FB(DATABASE), \
+      "A target was added or changed.")                                                             \
     X(GATEWAY_ADDED, "gateway.added", PHI_FB(GATEWAY) | PHI_FB(TARGETS), PHI_FB(UNTIL_MS),          \
       "A gateway may sign on with a one-time code.")                                                \
     X(GATEWAY_ENROLLED, "gateway.enrolled", PHI_FB(GATEWAY) | PHI_FB(KEY_HASH), PHI_FB(UNTIL_MS),   \
