@@ -2,7 +2,10 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/os.h"
 #include "gateway/gateway.h"
+
+#define MAX_ROOTS (256 * 1024)
 
 struct pair {
     struct phi_view key, value;
@@ -47,7 +50,7 @@ static bool next_pair(struct phi_arena *a, struct phi_view *rest, struct pair *r
 }
 
 struct where {
-    const char *host, *port, *sslmode;
+    const char *host, *port, *sslmode, *rootcert;
 };
 
 static bool take(struct gw_target_opts *o, struct where *w, const struct pair *p, const char *value)
@@ -62,9 +65,29 @@ static bool take(struct gw_target_opts *o, struct where *w, const struct pair *p
         o->user = value;
     else if (phi_view_is(p->key, "sslmode"))
         w->sslmode = value;
+    else if (phi_view_is(p->key, "sslrootcert"))
+        w->rootcert = value;
     else
         return false;
     return true;
+}
+
+/* sslrootcert=FILE: these CAs and no other; sslrootcert=system, or none: the machine's. */
+static enum phi_rc roots(struct phi_arena *a, const struct where *w, struct gw_target_opts *o,
+                         struct phi_err *err)
+{
+    PHI_BUF(pem, MAX_ROOTS);
+    if (w->rootcert[0] == '\0')
+        return PHI_OK;
+    if (o->sslmode != GW_SSL_VERIFY_FULL)
+        return phi_fail(err, PHI_EINPUT, "connect: sslrootcert says nothing without sslmode=verify-full");
+    if (strcmp(w->rootcert, "system") == 0)
+        return PHI_OK;
+    PHI_TRY(phi_file_read(w->rootcert, MAX_ROOTS, &pem, err));
+    if (pem.n == 0)
+        return phi_fail(err, PHI_EINPUT, "connect: sslrootcert=%s is empty", w->rootcert);
+    o->ca_pem = phi_arena_copy(a, phi_buf_view(&pem));
+    return PHI_OK;
 }
 
 static enum phi_rc place(struct phi_arena *a, const struct where *w, struct gw_target_opts *o,
@@ -86,20 +109,21 @@ static enum phi_rc place(struct phi_arena *a, const struct where *w, struct gw_t
         return phi_fail(err, PHI_EINPUT,
                         "connect: sslmode is %s; only verify-full and disable keep their promise",
                         w->sslmode);
+    PHI_TRY(roots(a, w, o, err));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "connect: too long");
 }
 
 enum phi_rc gw_conninfo_read(struct phi_arena *a, struct phi_view text, struct gw_target_opts *ret,
                              struct phi_err *err)
 {
-    struct where w = {"localhost", "5432", ""};
+    struct where w = {"localhost", "5432", "", ""};
     struct pair p;
     bool bad = false;
     while (next_pair(a, &text, &p, &bad))
         if (!take(ret, &w, &p, phi_arena_str(a, p.value)))
             return phi_fail(err, PHI_EINPUT,
                             "connect: \"" PHI_FMT
-                            "\" is not known; host, port, dbname, user and sslmode are",
+                            "\" is not known; host, port, dbname, user, sslmode and sslrootcert are",
                             PHI_ARG(phi_view_upto(p.key, 40)));
     if (bad)
         return phi_fail(err, PHI_EINPUT, "connect: expected key=value pairs");

@@ -33,6 +33,7 @@ struct gw_live *gw_live_add(struct gw_session *s, const char *grant, const struc
         return NULL;
     l->ends_boot_ms = c->ends_boot_ms;
     l->outcome_sent = l->suspended = false;
+    l->session = s->front != NULL;
     l->rows_left = c->rows_left;
     l->bytes_left = c->bytes_left;
     l->rows = l->bytes = 0;
@@ -54,7 +55,7 @@ bool gw_live_meter(struct gw_session *s, int64_t rows, int64_t bytes)
 {
     for (size_t i = 0; i < s->n_live; i++) {
         struct gw_live *l = &s->live[i];
-        if (l->outcome_sent)
+        if (l->outcome_sent || l->session)
             continue;
         bool in_rows = fits(l->rows, rows, l->rows_left);
         if (!in_rows || !fits(l->bytes, bytes, l->bytes_left)) {
@@ -94,7 +95,7 @@ void gw_live_outcome(struct gw_session *s, struct gw_live *l, const char *outcom
 static void tell_outcomes(struct gw_session *s)
 {
     for (size_t i = 0; i < s->n_live; i++)
-        if (!s->live[i].suspended || s->txn != 'T')
+        if (!s->live[i].session && (!s->live[i].suspended || s->txn != 'T'))
             gw_live_outcome(s, &s->live[i], s->failed ? "failed" : "done");
 }
 
@@ -127,11 +128,24 @@ void gw_deadline_set(struct gw_session *s)
 /* --- the cut --- */
 static void cut_look(struct gw_session *s, bool terminate);
 
-static void cut_over(struct gw_session *s)
+void gw_live_over(struct gw_session *s, const char *outcome)
 {
     for (size_t i = 0; i < s->n_live; i++)
-        gw_live_outcome(s, &s->live[i], "unknown");
+        gw_live_outcome(s, &s->live[i], s->live[i].session && s->front == NULL ? "done" : outcome);
     s->n_live = 0;
+}
+
+static bool nothing_at_work(const struct gw_session *s)
+{
+    for (size_t i = 0; i < s->n_live; i++)
+        if (!s->live[i].session)
+            return false;
+    return s->server == NULL || gw_idle_backend(s);
+}
+
+static void cut_over(struct gw_session *s)
+{
+    gw_live_over(s, "unknown");
     gw_event(s, EV_CUT_DONE);
 }
 
@@ -214,15 +228,20 @@ static void say_goodbye(struct gw_session *s)
 
 void gw_cut(struct gw_session *s)
 {
-    bool quiet = s->n_live == 0 && (s->server == NULL || gw_idle_backend(s));
+    bool quiet = nothing_at_work(s);
     if (gw_waits(s))
         gw_leave(s);
     gw_parse_unit_cancel(s);
     gw_wait_clear(s);
     if (s->deadline != NULL)
         net_timer_clear(s->deadline);
+    if (s->front != NULL) {
+        gw_front_next(s->front, false);
+        return;
+    }
     cut_client(s);
     if (quiet) {
+        gw_live_over(s, "unknown");
         say_goodbye(s);
         gw_event(s, EV_CUT_DONE);
         return;

@@ -12,7 +12,7 @@
 #define LOOK_UP_TRIES 40
 #define AWAY_TRIES    200 /* while phid is away, and is tried again at once */
 
-enum phase { HELLO, LOOK_UP, SASL_FIRST, SASL_FINAL, TARGET };
+enum phase { HELLO, LOOK_UP, SASL_FIRST, SASL_FINAL, HELD, TARGET };
 
 struct gw_front {
     struct gw_front *next, **prev;
@@ -29,6 +29,8 @@ struct gw_front {
     struct scram_server scram;
     struct gw_upstream *up;
     struct gw_session *session;
+    struct net_later later;
+    bool go;
     char version[40];
 };
 
@@ -40,8 +42,14 @@ static void front_free(struct gw_front *f)
     gw_upstream_close(f->up);
     net_timer_close(f->retry);
     net_conn_close(f->conn);
+    if (f->later.fn != NULL)
+        net_later_cancel(&f->later);
     if (f->session != NULL) {
         f->session->client = NULL;
+        if (f->session->front != NULL) {
+            gw_leave(f->session);
+            gw_live_over(f->session, "unsent"); /* nothing of the client's has reached the target */
+        }
         gw_session_free(f->session);
     }
     scram_server_done(&f->scram);
@@ -117,6 +125,8 @@ static void up_ready(struct net_conn *conn, uint32_t pid, uint32_t key, void *ct
     net_conn_deadline(f->conn, 0);
     f->session = NULL;
     f->conn = NULL;
+    s->front = NULL;
+    gw_unit_clear(&s->unit);
     front_free(f);
     gw_session_start(s);
 }
@@ -124,16 +134,14 @@ static void up_ready(struct net_conn *conn, uint32_t pid, uint32_t key, void *ct
 static const struct gw_upstream_events up_events = {
     .on_status = up_status, .on_ready = up_ready, .on_failed = up_failed};
 
-static void go_to_target(struct gw_front *f)
+/* False: the front is gone. */
+static bool session_make(struct gw_front *f)
 {
-    struct phi_view pairs[2 * (GW_STARTUP_MAX + 3)];
-    struct phi_err err = {0};
-    size_t n = f->startup.n;
     struct gw_session *s = gw_session_open(f->target, &f->who, f->conn);
     f->session = s;
     if (s == NULL) {
         fatal(f, "53200", "phi: out of memory", NULL);
-        return;
+        return false;
     }
     if (f->startup.hold_ms >= 0)
         s->hold_ms = f->startup.hold_ms;
@@ -142,6 +150,14 @@ static void go_to_target(struct gw_front *f)
              PHI_ARG(phi_view_upto(f->startup.application, 64)));
     if (!phi_utf8_ok(phi_view_of(s->application)))
         s->application[0] = '\0'; /* cut inside a character */
+    return true;
+}
+
+static void go_to_target(struct gw_front *f)
+{
+    struct phi_view pairs[2 * (GW_STARTUP_MAX + 3)];
+    struct phi_err err = {0};
+    size_t n = f->startup.n;
     memcpy(pairs, f->startup.pairs, 2 * n * sizeof *pairs);
     const struct phi_view pinned[] = {PHI_LIT("client_encoding"),
                                       PHI_LIT("UTF8"),
@@ -151,9 +167,46 @@ static void go_to_target(struct gw_front *f)
                                       phi_buf_view(&f->target->path_text)};
     memcpy(pairs + 2 * n, pinned, sizeof pinned);
     f->phase = TARGET;
+    net_conn_deadline(f->conn, SIGN_IN_MS);
     f->up = gw_upstream_open(&f->target->door, pairs, n + 3, &up_events, f, &err);
     if (f->up == NULL)
         fatal(f, "58000", err.msg, NULL);
+}
+
+/* --- a connection that needs somebody's approval --- */
+static void on_later(void *ctx)
+{
+    struct gw_front *f = ctx;
+    struct gw_refusal *r = &f->session->refusal;
+    if (f->go && f->phase == HELD)
+        go_to_target(f);
+    else if (!f->go)
+        fatal(f, r->sqlstate[0] != '\0' ? r->sqlstate : "42501",
+              r->message.n > 0 ? phi_buf_str(&r->message) : "phi: the right to connect has ended",
+              r->hint.n > 0 ? phi_buf_str(&r->hint) : NULL);
+}
+
+void gw_front_next(struct gw_front *f, bool go)
+{
+    bool asked = f->later.fn != NULL;
+    f->go = go;
+    f->later = asked ? f->later : (struct net_later){.fn = on_later, .ctx = f};
+    net_later(f->target->gw->loop, &f->later);
+}
+
+/* Signed in, and nothing opened yet: notices are what the protocol lets a server say here. */
+static void hold_connect(struct gw_front *f, const struct phi_pair *pair)
+{
+    struct gw_session *s = f->session;
+    f->phase = HELD;
+    s->front = f;
+    net_conn_deadline(f->conn, 0);
+    if (!gw_judge_connect(s, pair)) {
+        fatal(f, "53200", "phi: out of memory", NULL);
+        return;
+    }
+    s->state = GW_JUDGE;
+    gw_event(s, EV_NEEDS);
 }
 
 /* --- may this person connect at all? --- */
@@ -186,14 +239,14 @@ static void admit(struct gw_front *f)
     t.policies = &policies;
     switch (p->decide(p->ctx, &t, &why)) {
     case PHI_ALLOW:
-        if (record_connect(f, &pair))
-            go_to_target(f);
-        else
+        if (!record_connect(f, &pair))
             fatal(f, "58000", GW_UNRECORDED, NULL);
+        else if (session_make(f))
+            go_to_target(f);
         return;
     case PHI_NEEDS:
-        fatal(f, "42501", "phi: connecting needs an approval, which this gateway cannot hold for",
-              "policies for pg:connect may allow or deny");
+        if (session_make(f))
+            hold_connect(f, &pair);
         return;
     case PHI_DENY: break;
     }
@@ -381,7 +434,7 @@ static void front_data(struct net_conn *c, struct phi_view in, void *ctx)
     struct gw_front *f = ctx;
     uint8_t type = 0, copy[SCRAM_MAX_TEXT];
     struct phi_view body, all = in;
-    if (f->phase == TARGET || f->phase == LOOK_UP)
+    if (f->phase == TARGET || f->phase == LOOK_UP || f->phase == HELD)
         return; /* what is sent ahead waits */
     if (f->phase == HELLO) {
         on_hello(f);

@@ -29,7 +29,7 @@ struct gw_target_opts {  /* texts are copied */
     int64_t hold_ms; /* how long a statement is held unless the client says otherwise; 0: 5 min */
 };
 
-/* Reads "host=… port=… dbname=… user=… sslmode=…" (libpq's form; quotes allowed) into the fields above; texts live
+/* Reads "host=… port=… dbname=… user=… sslmode=… sslrootcert=…" (libpq's form; quotes allowed) into the fields above; texts live
  * in `a`. PHI_EINPUT for unknown keys, and for a plain connection to another machine without sslmode=disable. */
 struct phi_arena;
 enum phi_rc gw_conninfo_read(struct phi_arena *a, struct phi_view text, struct gw_target_opts *ret,

@@ -505,7 +505,24 @@ static enum gw_event judge(struct gw_session *s)
 bool gw_judge_again(struct gw_session *s)
 {
     struct phi_digest before = s->unit.act;
+    if (s->front != NULL)
+        return true; /* connecting means today what it meant yesterday */
     return gather(s) && make_act(s) && phi_digest_eq(&before, &s->unit.act);
+}
+
+bool gw_judge_connect(struct gw_session *s, const struct phi_pair *pair)
+{
+    struct gw_unit *u = &s->unit;
+    struct phi_view none = {0};
+    struct phi_pair *kept = phi_arena_new(&u->mem, struct phi_pair);
+    struct gw_stmt *st = gw_stmt_new(s, none, none, none);
+    if (kept == NULL || st == NULL || !gw_unit_add(u, (struct gw_op){.type = 'Q', .stmt = st}))
+        return false;
+    *kept = *pair;
+    u->simple = true;
+    u->actions = kept;
+    u->n_actions = u->statements = 1;
+    return make_act(s);
 }
 
 void gw_judge(struct gw_session *s)

@@ -58,6 +58,10 @@ void gw_forward(struct gw_session *s)
     gw_wait_clear(s);
     if (!gw_rights_hold(s))
         return;
+    if (s->front != NULL) {
+        gw_front_next(s->front, true);
+        return;
+    }
     before_forward(s);
     if (!gw_flight_add(s, u)) {
         gw_kill(s, "53200", "phi: out of memory");
@@ -84,7 +88,7 @@ void gw_forward(struct gw_session *s)
 void gw_probe(struct gw_session *s)
 {
     PHI_BUF(b, 16);
-    if (s->open) { /* a Sync would end what is open; bytes of a living connection came a moment ago */
+    if (s->front != NULL || s->open) { /* nothing opens before admission; a Sync would end what is open; bytes of a living connection came a moment ago */
         gw_event(s, EV_ALIVE);
         return;
     }
@@ -134,6 +138,10 @@ static void refuse_there(struct gw_session *s)
 void gw_refuse(struct gw_session *s)
 {
     gw_wait_clear(s);
+    if (s->front != NULL) {
+        gw_front_next(s->front, false);
+        return;
+    }
     if (!gw_rights_hold(s))
         return;
     if (s->txn == 'I' && !s->open)

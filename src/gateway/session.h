@@ -80,6 +80,7 @@ struct gw_live { /* a claimed grant whose work may still be there */
     char grant[64], claim[64];
     int64_t ends_boot_ms;
     bool outcome_sent, keeps; /* keeps: a WITH HOLD cursor or the like outlives the transaction */
+    bool session;             /* it lets the session be: told over at its end, and cut with it */
     bool suspended;           /* a portal of a bounded one has more to give: its use is not over */
     int64_t rows_left, bytes_left; /* when it was claimed; -1: not bounded */
     int64_t rows, bytes;           /* that passed under it: DataRow and CopyData */
@@ -113,6 +114,7 @@ struct gw_session {
     struct gw_session *next, **prev;
     struct gw_gateway *gw;
     struct gw_target *target;
+    struct gw_front *front; /* while its pg:connect is held, until the target is open: client and target are the front's */
     enum gw_state state, before; /* before: the state that the last event left */
     bool closing, stepping;
     char id[PHI_ID_LEN + 1];
@@ -207,8 +209,13 @@ void gw_next(struct gw_session *s); /* idle again: a query of our own, or the cl
 bool gw_setting_note(struct gw_session *s, struct phi_view name, struct phi_view value);
 extern const struct net_conn_events gw_client_events, gw_server_events;
 
+/* front.c: a session whose pg:connect was held may go on to its target, or must not (s->refusal says why). Done from
+ * the loop, since the front frees the session. */
+void gw_front_next(struct gw_front *f, bool go);
+
 /* unit.c */
 void gw_unit_init(struct gw_unit *u);
+bool gw_unit_add(struct gw_unit *u, struct gw_op op); /* takes over its references, also where it fails */
 void gw_unit_clear(struct gw_unit *u);
 void gw_unit_done(struct gw_unit *u);
 void gw_client_data(struct gw_session *s); /* takes what can be taken now */
@@ -240,6 +247,7 @@ void gw_maps_done(struct gw_session *s);
 void gw_parse_unit(struct gw_session *s);
 void gw_parse_unit_cancel(struct gw_session *s);
 void gw_judge(struct gw_session *s);
+bool gw_judge_connect(struct gw_session *s, const struct phi_pair *pair); /* asks phid for it; false: no memory */
 bool gw_judge_again(
     struct gw_session *s); /* false: what the unit means has changed since it was asked */
 struct gw_sql_env gw_env_of(const struct gw_session *s); /* what names mean to it now */
@@ -286,6 +294,7 @@ bool gw_live_bounded(const struct gw_live *l);
 bool gw_live_meter(struct gw_session *s, int64_t rows, int64_t bytes);
 struct gw_live *gw_live_find(struct gw_session *s, uint64_t id);
 void gw_live_outcome(struct gw_session *s, struct gw_live *l, const char *outcome);
+void gw_live_over(struct gw_session *s, const char *outcome); /* of all whose outcome was not told; a session's own: done */
 /* After ReadyForQuery: tells the outcomes of what has run, and drops those whose work is over. */
 void gw_live_settle(struct gw_session *s);
 void gw_deadline_set(struct gw_session *s);

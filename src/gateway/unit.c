@@ -32,9 +32,8 @@ void gw_unit_done(struct gw_unit *u)
     u->ops = NULL;
 }
 
-static bool add_op(struct gw_session *s, struct gw_op op)
+bool gw_unit_add(struct gw_unit *u, struct gw_op op)
 {
-    struct gw_unit *u = &s->unit;
     if (u->n == u->cap) {
         size_t cap = u->cap == 0 ? 16 : 2 * u->cap;
         struct gw_op *more = cap > 2 * GW_MAX_OPS ? NULL : realloc(u->ops, cap * sizeof *more);
@@ -50,6 +49,11 @@ static bool add_op(struct gw_session *s, struct gw_op op)
     if (op.type == 'P' || op.type == 'C')
         u->defs++;
     return true;
+}
+
+static bool add_op(struct gw_session *s, struct gw_op op)
+{
+    return gw_unit_add(&s->unit, op);
 }
 
 static bool too_much(struct gw_session *s)

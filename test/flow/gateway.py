@@ -116,3 +116,22 @@ forbid (principal, action == Action::"pg:delete", resource == Table::"[\\"shop\\
         f.equal(at_once("UPDATE orders SET status = 'paid' WHERE id = 120").returncode, 0)
         f.equal(f.direct("SELECT status FROM orders WHERE id = 120"), "paid")
         bundle(f)
+
+    @f.test("connecting waits where the policy asks for approval, and the session ends with its grant")
+    def _():
+        bundle(f, '\n@id("dev-connect-asks")\npermit (principal in Group::"dev", action == Action::"pg:connect", resource in Target::"[\\"shop\\"]")\n'
+                  'when { context.met.contains("dba") };\n',
+               old='permit (principal in Group::"dev", action in [Action::"pg:connect", Action::"pg:set"]', new='permit (principal in Group::"dev", action in [Action::"pg:set"]')
+        f.until(lambda: "is waiting for" in at_once("SELECT 1").stderr, 10, "connecting is still free")
+        p = Psql(f.house, "alice")
+        code = p.expect(r"phi (\S+) is waiting for one dba \(bob\): pg:connect on shop", 20).group(1)
+        f.contains(f.phi("bob", "show", code), "pg:connect on shop")
+        f.phi("bob", "approve", code, "--digest", kit.person(f, "bob").get(f"/v1/requests/{code}").json["digest"])
+        p.say("SELECT 'in ' || count(*) FROM orders;")
+        p.expect("^in 1", 20)
+        f.phi("bob", "revoke", code, "-m", "enough")
+        p.say("SELECT 1;")
+        p.expect("FATAL|terminat|closed", 10)
+        p.close()
+        f.until(lambda: [e for e in entries(f, "grant.outcome") if e["outcome"] == "done"][-1:], 10)
+        bundle(f)

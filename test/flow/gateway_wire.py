@@ -127,7 +127,10 @@ class Client:
         body = struct.pack("!I", 196608) + b"".join(cstr(k) + cstr(v) for k, v in params.items()) + b"\0"
         self.sock.sendall(struct.pack("!I", len(body) + 4) + body)
         self.scram(password)
+        self.notices = []
         for kind, body in self.until("Z"):
+            if kind == "N":
+                self.notices.append(fields(body))
             if kind == "K":
                 self.key = struct.unpack("!II", body)
             if kind == "S":
@@ -613,6 +616,82 @@ def attack_16_temporary_tables_do_not_shadow(db, gw):
     assert c.run("select count(*) from orders").rows == [["10"]]
 
 
+def connecting(gw, **params):
+    """A client whose pg:connect waits for somebody: a function that waits for it or for what it was told instead."""
+    got = []
+
+    def run():
+        try:
+            got.append(Client(gw, **params))
+        except (Refused, OSError, EOFError) as e:
+            got.append(e)
+
+    t = threading.Thread(target=run, daemon=True)
+    t.start()
+    return lambda: (t.join(20), got[0])[1]
+
+
+def a_connection_that_needs_approval_is_held(db, gw):
+    gw.tell("allow pg:select pg:set")
+    before = db.sql("select count(*) from pg_stat_activity")
+    done = connecting(gw)
+    gw.wait("pending")
+    assert '"pg:connect"' in gw.said("ask")[0] and db.sql("select count(*) from pg_stat_activity") == before  # nothing is open yet
+    gw.tell("approve")
+    c = done()
+    assert "waiting for one dba" in c.notices[0]["M"] and len(gw.said("claim")) == 1, c.notices
+    assert len(c.run("select * from orders").rows) == 10 and not gw.said("outcome")
+    c.close()
+    line = gw.wait("outcome")
+    assert " done " in line, line
+    for what, code in (("deny no", "42501"), ("expire", "42501")):
+        done = connecting(gw)
+        gw.wait("pending")
+        gw.tell(what)
+        assert done().args[0]["C"] == code
+    assert connecting(gw, hold="0")().args[0]["C"] == "42501"
+    assert db.sql("select count(*) from pg_stat_activity") == before
+    gw.tell("expire")
+    s = connecting(gw, hold="1s")()
+    assert "nobody decided" in s.args[0]["M"], s
+
+
+def attack_46_a_session_ends_with_the_grant_that_let_it_in(db, gw):
+    gw.tell("allow pg:select pg:set")
+    gw.tell("grant-all 1")
+    gw.tell("grant-ms 1500")
+    c = Client(gw)
+    assert len(c.run("select * from orders").rows) == 10
+    begin = time.time()
+    kinds, error = until_cut(c)
+    assert error["C"] == "57P01" and time.time() - begin < 5, error
+    gw.tell("grant-ms 600000")
+    c = Client(gw)
+    gw.tell("end grant-all")
+    assert until_cut(c)[1]["C"] == "57P01" and gw.said("ack 77")
+
+
+def leaving_while_a_connection_is_held_cancels_its_request(db, gw):
+    gw.tell("allow pg:select pg:set")
+    s = socket.create_connection(("127.0.0.1", gw.port))
+    c = Client.__new__(Client)
+    c.gw, c.buf, c.sock = gw, b"", s
+    s.settimeout(20)
+    body = struct.pack("!I", 196608) + b"".join(cstr(x) for x in ("user", "alice~cred", "database", "shop")) + b"\0"
+    s.sendall(struct.pack("!I", len(body) + 4) + body)
+    c.scram("sesame")
+    c.notice()
+    s.close()
+    gw.wait("leave req")
+    gw.tell("credential-ms 0")  # whoever is held when the credential is withdrawn hears so
+    gw.tell("credential-ms 3600000")
+    done = connecting(gw)
+    gw.wait("pending")
+    gw.tell("credential-ms 0")
+    gw.tell("back")
+    assert "credential" in done().args[0]["M"]
+
+
 def wrong_credentials_sign_nobody_in(db, gw):
     for user, pw in (("alice~cred", "wrong"), ("alice~none", "sesame"), ("bob~cred", "sesame"), ("alice", "sesame")):
         try:
@@ -1081,6 +1160,9 @@ def certificates(db):
     make("x509", "-req", "-in", "s.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "s.pem", "-days", "2", "-copy_extensions", "copyall")
     make("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "evil.key", "-out", "evil.pem", "-subj", "/CN=localhost",
          "-days", "2", "-addext", "subjectAltName=DNS:localhost")
+    make("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "o.key", "-out", "o.csr", "-subj", "/CN=other",
+         "-addext", "subjectAltName=DNS:other.example")
+    make("x509", "-req", "-in", "o.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "o.pem", "-days", "2", "-copy_extensions", "copyall")
     return at
 
 
@@ -1105,9 +1187,11 @@ def attack_24_tls_to_the_target_cannot_be_stripped(db, gw):
     evil.load_cert_chain(at + "/evil.pem", at + "/evil.key")
     good = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     good.load_cert_chain(at + "/s.pem", at + "/s.key")
-    for answer, context, heard_startup in ((b"N", None, False), (b"S", evil, False), (b"S", good, True)):
+    named = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # the right CA, another server's name
+    named.load_cert_chain(at + "/o.pem", at + "/o.key")
+    for answer, context, heard_startup in ((b"N", None, False), (b"S", evil, False), (b"S", named, False), (b"S", good, True)):
         server, heard = stripping_proxy(answer, context)
-        other = Gateway(db, f"host=localhost port={server.getsockname()[1]} dbname=shop user=gw sslmode=verify-full", at + "/ca.pem")
+        other = Gateway(db, f"host=localhost port={server.getsockname()[1]} dbname=shop user=gw sslmode=verify-full sslrootcert={at}/ca.pem")
         try:
             Client(other)
             raise AssertionError("signed in through a proxy")
