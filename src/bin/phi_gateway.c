@@ -17,7 +17,7 @@
 #define MAX_CONFIG  (64 * 1024)
 #define MAX_TARGETS 32
 #define MAX_SECRET  4096
-#define MAX_PEM     (256 * 1024)
+#define MAX_PEM     (1024 * 1024) /* a system's whole bundle of CAs */
 #define DRAIN_MS    30000
 
 static const char usage[] = "usage: phi-gateway --config FILE [--check-config]\n"
