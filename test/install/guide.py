@@ -106,7 +106,8 @@ class Shell:
             rc = "no end in 150 s"
         self.reader.join(5)
         if rc:
-            sys.exit(f"{self.name}: {rc}\n{self.script}\n{self.text}")
+            journal = subprocess.run(["journalctl", "--no-pager", "-n", "30", "-u", "phi*"], capture_output=True, text=True).stdout
+            sys.exit(f"{self.name}: {rc}\n{self.script}\n{self.text}\n{journal}")
         print(f"  {self.name:6} {time.monotonic() - self.t0:5.1f} s  {self.script.strip().splitlines()[-1][:100]}", flush=True)
         return self.text
 
