@@ -3,7 +3,7 @@ _phi() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="login logout whoami status doctor connect request inbox show approve deny cancel revoke grant log person group link target gateway policy completion version help"
+        words="login logout whoami status doctor connect request inbox show approve deny cancel comment ask watch revoke grant delegation profile log person group link target gateway policy channel contact notify completion version help"
     else
         case ${COMP_WORDS[1]} in
         login)
@@ -38,7 +38,7 @@ _phi() {
             esac ;;
         request)
             case $cur in
-            -*) words=" --json --help --why --for --uses --ticket --target --wait --break-glass --watch" ;;
+            -*) words=" --json --help --why --for --uses --ticket --target --wait --from --break-glass --watch --to --budget --window --extends --suggest --on-behalf" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
         inbox)
@@ -53,7 +53,7 @@ _phi() {
             esac ;;
         approve)
             case $cur in
-            -*) words=" --json --help --why --digest --yes --for --uses --requirement" ;;
+            -*) words=" --json --help --why --digest --yes --for --uses --requirement --from --to --budget" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
         deny)
@@ -66,6 +66,21 @@ _phi() {
             -*) words=" --json --help" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
+        comment)
+            case $cur in
+            -*) words=" --json --help" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
+            esac ;;
+        ask)
+            case $cur in
+            -*) words=" --json --help" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
+            esac ;;
+        watch)
+            case $cur in
+            -*) words=" --json --help" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
+            esac ;;
         revoke)
             case $cur in
             -*) words=" --json --help --why" ;;
@@ -73,8 +88,18 @@ _phi() {
             esac ;;
         grant)
             case $cur in
-            -*) words=" --json --help --why --all --limit" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list return review revoke" ;;
+            -*) words=" --json --help --why --all --limit --resource --person" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list return review revoke revoke-all" ;;
+            esac ;;
+        delegation)
+            case $cur in
+            -*) words=" --json --help --why --for" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list make end" ;;
+            esac ;;
+        profile)
+            case $cur in
+            -*) words=" --json --help --zone --quiet" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" show set" ;;
             esac ;;
         log)
             case $cur in
@@ -98,8 +123,8 @@ _phi() {
             esac ;;
         target)
             case $cur in
-            -*) words=" --json --help --address --database --kind" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list add" ;;
+            -*) words=" --json --help --address --database --kind --environment --tag" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list add mark marks" ;;
             esac ;;
         gateway)
             case $cur in
@@ -110,6 +135,21 @@ _phi() {
             case $cur in
             -*) words=" --json --help --part --check --entities --context --met --policies --schema --action --resource --requests" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply fmt check test explain reach diff authorize conformance" ;;
+            esac ;;
+        channel)
+            case $cur in
+            -*) words=" --json --help --why" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list set remove on off test" ;;
+            esac ;;
+        contact)
+            case $cur in
+            -*) words=" --json --help" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list set remove" ;;
+            esac ;;
+        notify)
+            case $cur in
+            -*) words=" --json --help --all" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list resend" ;;
             esac ;;
         completion)
             case $cur in

@@ -278,6 +278,7 @@ static void state_write(struct phi_jw *w, struct phi_arena *a, const struct phi_
     phi_jw_kv(w, "reason", r->reason);
     api_w_strs(w, "watchers", r->watchers, r->n_watchers);
     api_w_strs(w, "suggested", r->suggested, r->n_suggested);
+    api_w_strs(w, "on_behalf", r->on_behalf, r->n_on_behalf);
     remarks_write(w, r);
     can_write(w, r);
 }

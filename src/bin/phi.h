@@ -54,6 +54,16 @@ enum cli_opt {
     OPT_WATCH,
     OPT_CONTROL,
     OPT_TO,
+    OPT_BUDGET,
+    OPT_WINDOW,
+    OPT_EXTENDS,
+    OPT_SUGGEST,
+    OPT_BEHALF,
+    OPT_PERSON,
+    OPT_ENVIRONMENT,
+    OPT_TAG,
+    OPT_ZONE,
+    OPT_QUIET,
     OPT_N
 };
 #define OB(o) (UINT64_C(1) << OPT_##o)
@@ -142,6 +152,25 @@ enum phi_rc cli_request_check(struct cli *c, const struct phi_json *r, struct ph
 int cli_request_wait(struct cli *c, struct phi_view id, struct client_reply *r);
 int cli_request_status(const struct phi_json *r); /* exit code of its status */
 
+/* ---- bounds (phi_bounds.c) */
+struct cli_hours { /* "mon-fri 22:00-07:00" */
+    unsigned days; /* bit 0 is Monday */
+    int64_t from_min, to_min;
+};
+bool cli_hours_read(const char *text, struct cli_hours *ret);
+void cli_days_json(struct phi_jw *w, unsigned days); /* [1,2,…] */
+/* --for, --uses, --from, --to, --budget and (of a request) --window as members of an open object. */
+enum phi_rc cli_bounds_json(struct cli *c, struct phi_jw *w, bool narrowing, struct phi_err *err);
+
+/* ---- phi_life.c */
+void cli_which_path(struct phi_buf *b, const char *noun, const char *which, const char *tail); /* /v1/noun/CODE-or-id…tail */
+/* POSTs {} or {key: text} to what the first argument names; prints the answer with --json. */
+int cli_act(struct cli *c, const char *noun, const char *tail, const char *key, const char *text, struct client_reply *r);
+int cli_say(struct cli *c, const char *text); /* not with --json; CLI_DONE */
+
+int cli_do_comment(struct cli *c), cli_do_ask(struct cli *c), cli_do_watch(struct cli *c), cli_do_revoke_all(struct cli *c);
+int cli_do_delegation_list(struct cli *c), cli_do_delegation_make(struct cli *c), cli_do_delegation_end(struct cli *c);
+int cli_do_target_mark(struct cli *c), cli_do_target_marks(struct cli *c), cli_do_profile(struct cli *c), cli_do_profile_set(struct cli *c);
 int cli_do_login(struct cli *c), cli_do_logout(struct cli *c), cli_do_whoami(struct cli *c), cli_do_status(struct cli *c);
 int cli_do_connect(struct cli *c), cli_do_doctor(struct cli *c);
 int cli_do_request(struct cli *c), cli_do_inbox(struct cli *c), cli_do_show(struct cli *c), cli_do_approve(struct cli *c);

@@ -1,16 +1,7 @@
 /* grants: list, return, revoke */
 #include <string.h>
 
-#include "base/id.h"
 #include "bin/phi.h"
-
-static void grant_path(struct phi_buf *b, const char *which, const char *tail)
-{
-    struct phi_code code;
-    phi_buf_adds(b, "/v1/grants/");
-    client_path_add(b, phi_code_read(phi_view_of(which), &code) ? phi_view_of(code.s) : phi_view_of(which));
-    phi_buf_adds(b, tail);
-}
 
 int cli_do_grants(struct cli *c)
 {
@@ -51,62 +42,30 @@ int cli_do_grants(struct cli *c)
 int cli_do_return(struct cli *c)
 {
     struct client_reply r;
-    PHI_BUF(path, 1024);
-    PHI_BUF(body, 16);
-    phi_buf_adds(&body, "{}");
-    grant_path(&path, c->arg[0], "/return");
-    int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "POST", phi_buf_str(&path), &body, &r)))
-        return rc;
-    if (cli_has(c, OPT_JSON))
-        cli_json(c, r.json);
-    else
-        cli_put(c, "Returned.\n");
-    return CLI_DONE;
+    int rc = cli_act(c, "grants", "/return", NULL, NULL, &r);
+    return rc ? rc : cli_say(c, "Returned.\n");
+}
+
+static const char *why(struct cli *c)
+{
+    return cli_has(c, OPT_WHY) ? cli_opt(c, OPT_WHY) : "";
 }
 
 int cli_do_review(struct cli *c)
 {
     struct client_reply r;
-    struct phi_jw w;
-    PHI_BUF(path, 1024);
-    PHI_BUF(body, 16 * 1024);
-    grant_path(&path, c->arg[0], "/review");
-    phi_jw_init(&w, &body);
-    phi_jw_obj(&w);
-    phi_jw_kc(&w, "note", cli_has(c, OPT_WHY) ? cli_opt(c, OPT_WHY) : "");
-    phi_jw_end(&w);
-    int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "POST", phi_buf_str(&path), &body, &r)))
-        return rc;
-    if (cli_has(c, OPT_JSON))
-        cli_json(c, r.json);
-    else
-        cli_put(c, "Reviewed.\n");
-    return CLI_DONE;
+    int rc = cli_act(c, "grants", "/review", "note", why(c), &r);
+    return rc ? rc : cli_say(c, "Reviewed.\n");
 }
 
 int cli_do_revoke(struct cli *c)
 {
     struct client_reply r;
-    struct phi_jw w;
-    PHI_BUF(path, 1024);
-    PHI_BUF(body, 16 * 1024);
-    grant_path(&path, c->arg[0], "/revoke");
-    phi_jw_init(&w, &body);
-    phi_jw_obj(&w);
-    phi_jw_kc(&w, "why", cli_has(c, OPT_WHY) ? cli_opt(c, OPT_WHY) : "");
-    phi_jw_end(&w);
-    int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "POST", phi_buf_str(&path), &body, &r)))
+    int rc = cli_act(c, "grants", "/revoke", "why", why(c), &r);
+    if (rc || cli_has(c, OPT_JSON))
         return rc;
-    if (cli_has(c, OPT_JSON)) {
-        cli_json(c, r.json);
-        return CLI_DONE;
-    }
-    struct phi_view done = cli_names(c, phi_json_get(r.json, "acknowledged")), waits = cli_names(c, phi_json_get(r.json, "waiting"));
     cli_put(c, "Revoked.\n");
-    cli_line(c, "confirmed", done);
-    cli_line(c, "waiting for", waits);
+    cli_line(c, "confirmed", cli_names(c, phi_json_get(r.json, "acknowledged")));
+    cli_line(c, "waiting for", cli_names(c, phi_json_get(r.json, "waiting")));
     return CLI_DONE;
 }

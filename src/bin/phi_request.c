@@ -7,15 +7,6 @@
 #include "base/text.h"
 #include "bin/phi.h"
 
-/* /v1/requests/CODE…: a code in any spelling, or an id. */
-static void request_path(struct phi_buf *b, const char *which, const char *tail)
-{
-    struct phi_code code;
-    phi_buf_adds(b, "/v1/requests/");
-    client_path_add(b, phi_code_read(phi_view_of(which), &code) ? phi_view_of(code.s) : phi_view_of(which));
-    phi_buf_adds(b, tail);
-}
-
 int cli_request_status(const struct phi_json *r)
 {
     struct phi_view is = phi_json_text(r, "status");
@@ -142,37 +133,44 @@ static struct phi_view target_of(struct cli *c)
     return (struct phi_view){ 0 };
 }
 
+static void names(struct cli *c, struct phi_jw *w, const char *key, enum cli_opt o)
+{
+    if (!cli_has(c, o))
+        return;
+    phi_jw_key(w, key);
+    phi_jw_arr(w);
+    for (int i = 0; i < c->n_opt[o]; i++)
+        phi_jw_cstr(w, c->opt[o][i]);
+    phi_jw_end(w);
+}
+
 static int request_body(struct cli *c, struct phi_buf *b)
 {
     struct phi_jw w;
     struct phi_err err = { 0 };
-    int64_t ms = 15 * 60 * 1000, uses = 0;
-    const char *how_long = cli_opt(c, OPT_FOR), *times = cli_opt(c, OPT_USES);
-    if (how_long && !phi_text_duration_read(phi_view_of(how_long), &ms))
-        return cli_usage(c, "--for takes a time such as 10m or 1h30m, not ", how_long);
-    if (times && (!phi_view_int(phi_view_of(times), &uses) || uses < 1))
-        return cli_usage(c, "--uses takes a number from 1, not ", times);
+    bool goes_on = cli_has(c, OPT_EXTENDS) && c->n_args == 0;
+    if (goes_on && !cli_has(c, OPT_TARGET))
+        return cli_usage(c, "with --extends alone name its --target", NULL);
     phi_jw_init(&w, b);
     phi_jw_obj(&w);
     phi_jw_kv(&w, "target", target_of(c));
-    phi_jw_key(&w, "scope");
-    if (scope_json(c, &w, &err) != PHI_OK)
+    if (!goes_on) {
+        phi_jw_key(&w, "scope");
+        if (scope_json(c, &w, &err) != PHI_OK)
+            return cli_usage(c, err.msg, NULL);
+    }
+    if (cli_bounds_json(c, &w, false, &err) != PHI_OK)
         return cli_usage(c, err.msg, NULL);
-    phi_jw_ki(&w, "for_ms", ms);
-    if (times)
-        phi_jw_ki(&w, "uses", uses);
     phi_jw_kc(&w, "why", cli_has(c, OPT_WHY) ? cli_opt(c, OPT_WHY) : "");
     if (cli_has(c, OPT_TICKET))
         phi_jw_kc(&w, "ticket", cli_opt(c, OPT_TICKET));
+    if (cli_has(c, OPT_EXTENDS))
+        phi_jw_kc(&w, "extends", cli_opt(c, OPT_EXTENDS));
     if (cli_has(c, OPT_GLASS))
         phi_jw_kb(&w, "break_glass", true);
-    if (cli_has(c, OPT_WATCH)) {
-        phi_jw_key(&w, "watchers");
-        phi_jw_arr(&w);
-        for (int i = 0; i < c->n_opt[OPT_WATCH]; i++)
-            phi_jw_cstr(&w, c->opt[OPT_WATCH][i]);
-        phi_jw_end(&w);
-    }
+    names(c, &w, "watchers", OPT_WATCH);
+    names(c, &w, "suggested", OPT_SUGGEST);
+    names(c, &w, "on_behalf", OPT_BEHALF);
     phi_jw_end(&w);
     return CLI_DONE;
 }
@@ -273,7 +271,7 @@ int cli_do_show(struct cli *c)
 {
     struct client_reply r;
     PHI_BUF(path, 1024);
-    request_path(&path, c->arg[0], "");
+    cli_which_path(&path, "requests", c->arg[0], "");
     int rc = cli_open(c);
     if (rc || (rc = cli_call(c, "GET", phi_buf_str(&path), NULL, &r)))
         return rc;
@@ -287,16 +285,8 @@ int cli_do_show(struct cli *c)
 int cli_do_cancel(struct cli *c)
 {
     struct client_reply r;
-    PHI_BUF(path, 1024);
-    PHI_BUF(body, 16);
-    phi_buf_adds(&body, "{}");
-    request_path(&path, c->arg[0], "/cancel");
-    int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "POST", phi_buf_str(&path), &body, &r)))
-        return rc;
-    if (cli_has(c, OPT_JSON))
-        cli_json(c, r.json);
-    else
+    int rc = cli_act(c, "requests", "/cancel", NULL, NULL, &r);
+    if (!rc && !cli_has(c, OPT_JSON))
         say_request(c, r.json);
-    return CLI_DONE;
+    return rc;
 }

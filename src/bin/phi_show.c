@@ -104,6 +104,28 @@ static void what_row(struct cli *c, const char *label, struct phi_view action, s
     cli_line(c, label, phi_buf_view(&b));
 }
 
+static void limits(struct cli *c, const struct phi_bounds *b)
+{
+    static const char *const days[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
+    const struct { const char *name; int64_t n; } most[] = {
+        { "statements", b->budget.statements }, { "rows", b->budget.rows }, { "bytes", b->budget.bytes } };
+    PHI_BUF(line, 256);
+    for (size_t i = 0; i < 3; i++)
+        if (most[i].n)
+            phi_buf_printf(&line, "%s%lld %s", line.n ? ", " : "", (long long)most[i].n, most[i].name);
+    cli_line(c, "at most", phi_buf_view(&line));
+    for (size_t i = 0; i < b->n_windows; i++) {
+        const struct phi_window *w = &b->windows[i];
+        int64_t to = (w->from_min + w->for_min) % 1440;
+        PHI_BUF(when, 256);
+        for (int d = 0; d < 7; d++)
+            if (w->days >> d & 1)
+                phi_buf_printf(&when, "%s ", days[d]);
+        phi_buf_printf(&when, "%02d:%02d to %02d:%02d UTC", (int)(w->from_min / 60), (int)(w->from_min % 60), (int)(to / 60), (int)(to % 60));
+        cli_line(c, i ? "" : "only", phi_buf_view(&when));
+    }
+}
+
 static void bounds(struct cli *c, const struct phi_bounds *b)
 {
     phi_buf_printf(&c->out, "  %-11s ", "asks for");
@@ -121,6 +143,7 @@ static void bounds(struct cli *c, const struct phi_bounds *b)
         phi_text_time(&c->out, b->until_ms);
     }
     cli_put(c, "\n");
+    limits(c, b);
 }
 
 static void body(struct cli *c, const struct phi_body *b)
@@ -168,6 +191,23 @@ static void votes(struct cli *c, const struct phi_json *list)
     }
 }
 
+/* The server's word, as the reasons say. */
+static void risk(struct cli *c, const struct phi_json *r)
+{
+    const struct phi_json *why = phi_json_get(r, "risk_reasons");
+    int64_t points = phi_json_num(r, "risk", -1);
+    PHI_BUF(line, 1024);
+    if (points < 0)
+        return;
+    phi_buf_printf(&line, "%lld of 100", (long long)points);
+    cli_line(c, "risk", phi_buf_view(&line));
+    for (size_t i = 0; why && i < why->n; i++) {
+        PHI_BUF(one, 4096);
+        phi_buf_printf(&one, "%lld: " PHI_FMT, (long long)phi_json_num(&why->items[i], "points", 0), PHI_ARG(phi_json_text(&why->items[i], "why")));
+        cli_line(c, "", phi_buf_view(&one));
+    }
+}
+
 static void head(struct cli *c, const struct phi_json *r)
 {
     const struct phi_json *from = phi_json_get(r, "from");
@@ -184,7 +224,27 @@ static void head(struct cli *c, const struct phi_json *r)
     if (addr.n)
         phi_buf_printf(&line, ", from " PHI_FMT, PHI_ARG(addr));
     cli_line(c, "who asks", phi_buf_view(&line));
+    cli_line(c, "for", cli_names(c, phi_json_get(r, "on_behalf")));
     cli_line(c, "target", phi_json_text(r, "target"));
+    risk(c, r);
+}
+
+/* What people said, and who is told. */
+static void said(struct cli *c, const struct phi_json *r)
+{
+    const struct phi_json *list = phi_json_get(r, "remarks"), *grant = phi_json_get(r, "grant");
+    struct phi_view review = phi_json_text(grant, "review");
+    for (size_t i = 0; list && i < list->n; i++) {
+        const struct phi_json *m = &list->items[i];
+        PHI_BUF(line, 16 * 1024);
+        phi_buf_printf(&line, PHI_FMT "%s " PHI_FMT, PHI_ARG(phi_json_text(m, "person")),
+                       phi_view_is(phi_json_text(m, "kind"), "question") ? " asks:" : ":", PHI_ARG(phi_json_text(m, "text")));
+        cli_line(c, i ? "" : "said", phi_buf_view(&line));
+    }
+    cli_line(c, "watched by", cli_names(c, phi_json_get(r, "watchers")));
+    cli_line(c, "suggested", cli_names(c, phi_json_get(r, "suggested")));
+    if (review.n)
+        cli_line(c, "review", phi_view_is(review, "open") ? PHI_LIT("open: somebody else must look at what was done (phi grant review)") : PHI_LIT("closed"));
 }
 
 static void tail(struct cli *c, const struct phi_json *r)
@@ -202,6 +262,7 @@ static void tail(struct cli *c, const struct phi_json *r)
     votes(c, phi_json_get(r, "votes"));
     cli_line(c, "denied by", phi_json_text(r, "denied_by"));
     cli_line(c, "reason", phi_json_text(r, "reason"));
+    said(c, r);
     if (phi_json_get(grant, "status")) {
         phi_buf_printf(&c->out, "  %-11s ", "grant");
         cli_esc(c, phi_json_text(grant, "status"));

@@ -3,26 +3,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/id.h"
-#include "base/text.h"
 #include "bin/phi.h"
 
 static enum phi_rc narrowing(struct cli *c, struct phi_jw *w, struct phi_err *err)
 {
-    int64_t ms = 0, uses = 0;
-    const char *how_long = cli_opt(c, OPT_FOR), *times = cli_opt(c, OPT_USES);
-    if (!how_long && !times)
+    if (!cli_has(c, OPT_FOR) && !cli_has(c, OPT_USES) && !cli_has(c, OPT_FROM) && !cli_has(c, OPT_TO) && !cli_has(c, OPT_BUDGET))
         return PHI_OK;
-    if (how_long && !phi_text_duration_read(phi_view_of(how_long), &ms))
-        return phi_fail(err, PHI_EINPUT, "--for takes a time such as 10m or 1h30m");
-    if (times && (!phi_view_int(phi_view_of(times), &uses) || uses < 1))
-        return phi_fail(err, PHI_EINPUT, "--uses takes a number from 1");
     phi_jw_key(w, "narrowing");
     phi_jw_obj(w);
-    if (ms)
-        phi_jw_ki(w, "for_ms", ms);
-    if (uses)
-        phi_jw_ki(w, "uses", uses);
+    PHI_TRY(cli_bounds_json(c, w, true, err));
     phi_jw_end(w);
     return PHI_OK;
 }
@@ -77,13 +66,10 @@ static int sure(struct cli *c, const struct phi_json *r)
 static int vote(struct cli *c, const char *decision, bool ask)
 {
     struct client_reply r;
-    struct phi_code code;
     struct phi_err err = { 0 };
     PHI_BUF(path, 1024);
     PHI_BUF(body, 64 * 1024);
-    struct phi_view which = phi_view_of(c->arg[0]);
-    phi_buf_adds(&path, "/v1/requests/");
-    client_path_add(&path, phi_code_read(which, &code) ? phi_view_of(code.s) : which);
+    cli_which_path(&path, "requests", c->arg[0], "");
     int rc = cli_open(c);
     if (rc || (rc = cli_call(c, "GET", phi_buf_str(&path), NULL, &r)))
         return rc;

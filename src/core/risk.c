@@ -11,7 +11,7 @@
 #define DAMP_MS (10LL * 60 * 1000) /* what is done again so soon adds nothing: no quick repeating makes a habit */
 #define MAX_KEPT 256           /* rows of one person, action and kind: the faintest goes */
 
-/* docs/risk.md has these numbers; a test holds the two together. */
+/* docs/risk.md lists these numbers; test/sim/context_test.c has a case for each. */
 enum points {
     P_LITTLE = 10,
     P_HOUR_RARE = 10,
