@@ -31,8 +31,15 @@ struct api_env {
     struct api_issuers *issuers; /* core thread only */
     const struct phi_cidr *proxies; /* whose X-Forwarded-For is believed */
     size_t n_proxies;
+    const char *const *apps; /* origins that the waiting page may go back to */
+    size_t n_apps;
     const char *secrets;     /* folder of secret files, "" none */
     struct api_reports *reports; /* of gateways, for `phi doctor` (doctor.h); core thread only */
+};
+
+struct api_was { /* what a proxy says of the request that it asks about; each "" when it did not say */
+    struct phi_view method, uri, host, proto;
+    bool browser; /* it takes HTML */
 };
 
 struct api_call {
@@ -52,6 +59,7 @@ struct api_call {
     struct phi_view token;       /* session secret, "" when none came */
     struct phi_view csrf;        /* X-Phi-CSRF */
     struct phi_view idempotency; /* Idempotency-Key */
+    struct api_was was;
     struct phi_view raw, signature, stamp; /* API_SIGNED: the body, X-Slack-Signature, X-Slack-Request-Timestamp */
     struct phi_view why;         /* Phi-Why: the reason of a change that waits for its approval */
     bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
@@ -85,6 +93,9 @@ struct api_call {
     struct phi_jw w;  /* writes to out */
     char cookie[256]; /* Set-Cookie, "" none */
     const char *location;
+    const char *held;    /* Phi-Held: the page that waits for an approval */
+    bool person_header;  /* Phi-Person and Phi-Name: who it is, for the application behind the proxy */
+    int refresh_s;       /* Refresh: the page asks again after so long; 0: no */
     int retry_after_s; /* Retry-After; 0: none */
     const char *cache; /* Cache-Control; NULL: no-store */
     struct api_sub *sub; /* API_STREAM: what the stream gets */

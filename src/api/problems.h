@@ -109,6 +109,8 @@
       "Take phi's own actions from the schema of `phi policy init`.")                              \
     X(RIGHTS_LOCKOUT, 409, "rights.lockout", "Nobody could run phi any more",                      \
       "Give the right that `detail` names to somebody first.")                                     \
+    X(FORWARD_HELD, 403, "forward.held", "This needs an approval first",                             \
+      "Open `page` in a browser, or send `ask` with a reason as `why` to POST /v1/requests; then try again.") \
     X(ARAP_NOT_REQUESTABLE, 400, "arap.not_requestable", "This access cannot be requested",          \
       "Evaluate again; only a denial with `context.access_request` can be asked about.")            \
     X(ARAP_EXPIRED, 410, "arap.expired_denial", "The denial is too old to be asked about",          \

@@ -130,6 +130,21 @@ static void problem_answer(struct exchange *x)
         problem_send(x->server, x->req, p, j->err.msg, x->call.request_id);
 }
 
+static void forward_set(struct net_http_req *r, const struct api_call *c)
+{
+    PHI_BUF(text, 16);
+    if (c->held)
+        net_http_set(r, "Phi-Held", c->held);
+    if (c->person_header) {
+        net_http_setv(r, "Phi-Person", c->person.id);
+        net_http_setv(r, "Phi-Name", c->person.name);
+    }
+    if (c->refresh_s <= 0)
+        return;
+    phi_buf_printf(&text, "%d", c->refresh_s);
+    net_http_set(r, "Refresh", phi_buf_str(&text));
+}
+
 static void call_answer(struct exchange *x)
 {
     struct api_call *c = &x->call;
@@ -144,6 +159,7 @@ static void call_answer(struct exchange *x)
     if (c->location)
         net_http_set(x->req, "Location", c->location);
     retry_set(x->req, c->retry_after_s);
+    forward_set(x->req, c);
     net_http_set(x->req, "X-Request-Id", c->request_id);
     answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
 }
@@ -340,6 +356,25 @@ static enum api_problem body_take(struct exchange *x, struct phi_err *err)
     return api_body_check(c->route, c->body, err) == PHI_OK ? API_OK : API_BAD_INPUT;
 }
 
+static struct phi_view either(struct exchange *x, const char *a, const char *b)
+{
+    struct phi_view v;
+    return net_http_header(x->req, a, &v) || net_http_header(x->req, b, &v) ? kept(&x->call, v) : (struct phi_view){0};
+}
+
+/* nginx has no fixed names for these, Caddy and Traefik say X-Forwarded-…. */
+static void was_take(struct exchange *x)
+{
+    struct phi_view accept = {0};
+    x->call.was = (struct api_was){.method = either(x, "x-forwarded-method", "x-original-method"),
+                                   .uri = either(x, "x-forwarded-uri", "x-original-uri"),
+                                   .host = either(x, "x-forwarded-host", "x-original-host"),
+                                   .proto = either(x, "x-forwarded-proto", "x-original-proto")};
+    net_http_header(x->req, "accept", &accept);
+    for (size_t i = 0; i + 9 <= accept.n && !x->call.was.browser; i++)
+        x->call.was.browser = memcmp(accept.p + i, "text/html", 9) == 0;
+}
+
 static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
                                   struct phi_err *err)
 {
@@ -357,6 +392,7 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
         return API_BAD_INPUT;
     }
     token_take(x);
+    was_take(x);
     if (!origin_ok(x))
         return API_BAD_CSRF;
     if (net_http_peer_cert(x->req, &cert)) {

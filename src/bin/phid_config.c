@@ -48,6 +48,8 @@ static const struct key {
       "Addresses and blocks of proxies before `people` whose X-Forwarded-For is believed; anybody else's is not looked at" },
     { "countries", TEXT, offsetof(struct phid_config, countries), "",
       "MaxMind file (.mmdb) with `country.iso_code`, for `context.country`; otherwise the country is unknown, and what rests on it is denied" },
+    { "apps", LIST, offsetof(struct phid_config, apps), "",
+      "Origins (`https://wiki.example`) of applications behind `/v1/authz` that a person who waited is led back to" },
     { "gateway_names", LIST, offsetof(struct phid_config, gateway_names), "",
       "More names or addresses in the certificate of the gateways' listener" },
     { "secrets", TEXT, offsetof(struct phid_config, secrets), "",

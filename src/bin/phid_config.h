@@ -39,6 +39,7 @@ struct phid_config {      /* all texts live in the arena */
     struct phid_networks networks;     /* named, for context.networks */
     struct phid_list trusted_proxies;  /* whose X-Forwarded-For is believed */
     const char *countries;             /* MaxMind file, "" none */
+    struct phid_list apps;          /* origins behind forward authentication */
     struct phid_list gateway_names; /* more names in the gateways listener's certificate */
     const char *signer;             /* socket of a signer that is a service of its own; "" phid forks one */
     const char *signer_folder;      /* that service's folder with the log's key; "" none */

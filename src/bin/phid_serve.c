@@ -243,6 +243,8 @@ static void env_fill(struct phid *p)
                               .secrets = p->config->secrets,
                               .proxies = p->places.proxy,
                               .n_proxies = p->places.n_proxies,
+                              .apps = p->config->apps.item,
+                              .n_apps = p->config->apps.n,
                               .log_key = phi_view_of(p->data.key_line)};
 }
 
