@@ -54,6 +54,8 @@ struct phi_core {
     struct phi_arena facts_arena;
     bool says_risk, says_text; /* the live policy speaks of context.risk; of the ticket or the justification */
 
+    bool outbox_begun; /* messages were taken by this phid */
+
     struct phi_arena said_arena; /* events of this batch */
     struct phi_event *said;
     size_t n_said;

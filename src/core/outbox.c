@@ -284,6 +284,23 @@ static enum phi_rc take_channel(struct taking *t, const struct core_channel_row 
     return PHI_OK;
 }
 
+/* A store that one phid has for itself: what was on its way when the last one ended is on nobody's way now. */
+static enum phi_rc release(struct taking *t, const struct core_channel_row *ch, struct phi_err *err)
+{
+    struct core_message_row *rows, key = { .channel = ch->name, .status = PHI_MESSAGE_WAITING, .at_ms = t->now };
+    size_t n;
+    PHI_TRY(core_list(t->c, CORE_MESSAGE, CORE_MESSAGE_BY_CHANNEL, &key, (struct core_span){ .prefix = 2, .at_least = true },
+                      t->a, &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (!rows[i].leased)
+            continue;
+        rows[i].leased = 0;
+        rows[i].at_ms = t->now;
+        PHI_TRY(core_set(t->c, CORE_MESSAGE, &rows[i], err));
+    }
+    return PHI_OK;
+}
+
 enum phi_rc phi_outbox_take(struct phi_core *c, struct phi_arena *a, const struct phi_outbox_room *room,
                             struct phi_message **ret, size_t *ret_n, int64_t *ret_next_ms, struct phi_err *err)
 {
@@ -295,6 +312,9 @@ enum phi_rc phi_outbox_take(struct phi_core *c, struct phi_arena *a, const struc
     if (!t.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     PHI_TRY(core_channels_sound(c, a, &ch, &n, err));
+    for (size_t i = 0; i < n && !c->outbox_begun && !c->store->ops->lease; i++)
+        PHI_TRY(release(&t, &ch[i], err));
+    c->outbox_begun = true;
     for (size_t i = 0; i < n; i++)
         PHI_TRY(take_channel(&t, &ch[i], room->room(room->self, ch[i].name), err));
     *ret = t.out;

@@ -182,9 +182,19 @@ static bool set_up(struct work *w)
 
 /* ---- the answer ---- */
 
+/* A mail server's refusal is an answer: libcurl says it as an error of its own. */
+static bool is_refusal(const struct work *w, CURLcode code)
+{
+    long status = 0;
+    if (!is_mail(w) || (code != CURLE_SEND_ERROR && code != CURLE_LOGIN_DENIED && code != CURLE_WEIRD_SERVER_REPLY))
+        return false;
+    curl_easy_getinfo(w->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 400 && status <= 599;
+}
+
 static enum phi_rc verdict(const struct work *w, CURLcode code, struct phi_err *err)
 {
-    if (code == CURLE_OK)
+    if (code == CURLE_OK || is_refusal(w, code))
         return PHI_OK;
     if (w->refused && code == CURLE_COULDNT_CONNECT)
         return phi_fail(err, PHI_EDENIED, w->plain ? "%s: without TLS only an allowed loopback address may be reached"
