@@ -73,7 +73,7 @@ collect() {
     local group name
     wanted=()
     for group in "${groups[@]}"; do
-        [[ $group == bench ]] && continue
+        [[ $group == bench || $group == proxies ]] && continue
         while read -r name; do wanted+=("$name"); done < <(missing "$group")
     done
     if deps_ready 2>/dev/null || deps_in_system; then return 0; fi
@@ -130,10 +130,10 @@ install_packages() {
     step "install ${#names[@]} packages, again" without_main_cluster as_root "${INSTALL[@]}" "${names[@]}"
 }
 
-# The two daemons that bench compares with, unpacked with what they need and the system lacks.
-unpack_bench() {
-    local names deb debs=$BUILD/bench.debs
-    mapfile -t names < <(missing bench)
+# Daemons that bench compares with and that tests put in front, unpacked with what they need and the system lacks.
+unpack() {
+    local group=$1 names deb debs=$BUILD/bench.debs
+    mapfile -t names < <(missing "$group")
     ((${#names[@]})) || return 0
     rm -rf "$debs"
     mkdir -p "$debs/partial" "$BUILD/bench"
@@ -141,7 +141,7 @@ unpack_bench() {
         -o APT::Keep-Downloaded-Packages=true install -y --download-only --no-install-recommends "${names[@]}"
     for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$BUILD/bench"; done
     rm -rf "$debs"
-    [[ -z $(missing bench) ]]
+    [[ -z $(missing "$group") ]]
 }
 
 collect
@@ -156,6 +156,10 @@ if ((${#wanted[@]})); then
 fi
 if ! deps_ready 2>/dev/null; then step "llhttp, yyjson, libpg_query in build/deps" deps_make; fi
 case " ${groups[*]} " in *" bench "*)
-    if [[ -n $(missing bench) ]]; then step "pgbouncer, haproxy in build/bench" unpack_bench; fi
+    if [[ -n $(missing bench) ]]; then step "pgbouncer, haproxy in build/bench" unpack bench; fi
+    ;;
+esac
+case " ${groups[*]} " in *" test "*)
+    if [[ -n $(missing proxies) ]]; then step "nginx, caddy in build/bench" unpack proxies; fi
     ;;
 esac

@@ -2,6 +2,7 @@
 # timeout: 180
 """Forward authentication behind real proxies: nginx (auth_request) and Caddy (forward_auth) in front of a small application.
 Programs get a problem, browsers a page that asks, waits and goes on by itself."""
+import glob
 import http.client
 import http.server
 import json
@@ -15,7 +16,10 @@ import time
 import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
-from stdkit import FAILED, Phid, check, free_ports  # noqa: E402
+from stdkit import FAILED, TOP, Phid, check, free_ports  # noqa: E402
+
+UNPACKED = os.path.join(TOP, "build/bench")
+LIBRARIES = ":".join(glob.glob(UNPACKED + "/usr/lib/*-linux-gnu*"))
 
 SCHEMA = """
 action "http:read", "http:write" appliesTo {
@@ -212,7 +216,7 @@ def main():
             p.admin.post("/v1/targets", {"name": "wiki", "kind": "http", "address": "localhost:80"})
             cookie = sign_in(p, "alice")
             for name, text in (("nginx", NGINX), ("caddy", CADDY)):
-                binary = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+                binary = shutil.which(name, path=f"{UNPACKED}/usr/sbin:{UNPACKED}/usr/bin:/usr/sbin:/usr/bin")
                 if not binary:
                     print(f"skip - {name} is not installed")
                     continue
@@ -221,7 +225,7 @@ def main():
                     f.write(text.format(folder=p.folder, port=ports[name], app=app.server_port, phid=p.people))
                 command = [binary, "-c", conf, "-e", f"{p.folder}/nginx.err"] if name == "nginx" else [binary, "run", "--adapter", "caddyfile", "--config", conf]
                 with open(os.path.join(p.folder, name + ".out"), "wb") as out:
-                    process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "HOME": p.folder, "XDG_DATA_HOME": p.folder, "XDG_CONFIG_HOME": p.folder})
+                    process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "LD_LIBRARY_PATH": LIBRARIES, "HOME": p.folder, "XDG_DATA_HOME": p.folder, "XDG_CONFIG_HOME": p.folder})
                 started.append(process)
                 if not listening(ports[name], process):
                     with open(os.path.join(p.folder, name + ".out"), encoding="utf-8", errors="replace") as f:
