@@ -1,6 +1,7 @@
 /* Requests and votes of persons. */
 #include "api/handlers.h"
 #include "api/json_out.h"
+#include "api/passkey.h"
 #include "base/limits.h"
 
 static enum phi_rc request_answer(struct api_call *c, int status, const struct phi_request *r)
@@ -215,23 +216,75 @@ enum phi_rc api_request_list(struct api_call *c, struct phi_err *err)
 }
 
 
-enum phi_rc api_vote(struct api_call *c, struct phi_err *err)
+/* 16 bytes as they were given out with the text to sign; "" when absent. */
+static enum phi_rc given(struct api_call *c, const char *key, struct phi_view *ret, struct phi_err *err)
 {
-    struct phi_request r;
+    PHI_BUF(b, 32);
+    struct phi_view text = phi_json_text(c->body, key);
+    *ret = (struct phi_view){0};
+    if (!text.n)
+        return PHI_OK;
+    if (!phi_b64u_read(text, &b) || phi_buf_view(&b).n != 16)
+        return phi_fail(err, PHI_EINPUT, "\"%s\" must be 16 bytes in base64url", key);
+    *ret = phi_arena_copy(&c->arena, phi_buf_view(&b));
+    return PHI_OK;
+}
+
+static enum phi_rc ballot_read(struct api_call *c, struct phi_ballot *b, struct phi_signature *sign, struct phi_err *err)
+{
+    const struct phi_json *passkey = phi_json_get(c->body, "passkey");
     struct phi_view decision = phi_json_text(c->body, "decision");
-    struct phi_ballot b = {
+    *b = (struct phi_ballot){
         .digest = phi_json_text(c->body, "digest"),
         .version = phi_json_num(c->body, "version", 0),
         .requirement = phi_json_text(c->body, "requirement"),
         .reason = phi_json_text(c->body, "reason"),
     };
-    b.approve = phi_view_is(decision, "approve");
-    if (!b.approve && !phi_view_is(decision, "deny"))
+    b->approve = phi_view_is(decision, "approve");
+    if (!b->approve && !phi_view_is(decision, "deny"))
         return phi_fail(err, PHI_EINPUT, "\"decision\" is approve or deny");
     if (phi_json_get(c->body, "narrowing"))
-        PHI_TRY(phi_narrowing_read(&c->arena, phi_json_get(c->body, "narrowing"), &b.narrowing, err));
+        PHI_TRY(phi_narrowing_read(&c->arena, phi_json_get(c->body, "narrowing"), &b->narrowing, err));
+    PHI_TRY(given(c, "nonce", &b->nonce, err));
+    PHI_TRY(given(c, "salt", &b->salt, err));
+    if (!passkey)
+        return PHI_OK;
+    PHI_TRY(api_passkey_rp(c, &sign->rp, err));
+    PHI_TRY(api_passkey_answer(c, passkey, "auth", &sign->answer, &sign->id, err));
+    b->signature = sign;
+    return PHI_OK;
+}
+
+enum phi_rc api_vote(struct api_call *c, struct phi_err *err)
+{
+    struct phi_request r;
+    struct phi_ballot b;
+    struct phi_signature sign;
+    PHI_TRY(ballot_read(c, &b, &sign, err));
     PHI_TRY(phi_request_vote(c->core, &c->arena, &c->actor, c->params[0], &b, &r, err));
+    if (b.signature)
+        PHI_TRY(phi_session_strong(c->core, c->token, err));
     return request_answer(c, 200, &r);
+}
+
+enum phi_rc api_vote_options(struct api_call *c, struct phi_err *err)
+{
+    struct phi_ballot b;
+    struct phi_signature sign;
+    struct phi_webauthn_rp rp;
+    struct phi_vote_text t;
+    PHI_TRY(api_passkey_rp(c, &rp, err));
+    PHI_TRY(ballot_read(c, &b, &sign, err));
+    PHI_TRY(phi_request_vote_text(c->core, &c->arena, &c->actor, c->params[0], &b, &t, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_kv(w, "vote", t.vote);
+    phi_jw_key(w, "nonce");
+    phi_jw_b64u(w, t.nonce);
+    phi_jw_key(w, "salt");
+    phi_jw_b64u(w, t.salt);
+    api_w_passkey_get(w, &rp, phi_digest_view(&t.digest), t.keys, t.n_keys);
+    phi_jw_end(w);
+    return PHI_OK;
 }
 
 enum phi_rc api_request_cancel(struct api_call *c, struct phi_err *err)

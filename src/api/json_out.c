@@ -92,6 +92,8 @@ static void need_write(struct phi_jw *w, const struct phi_need *n)
     phi_jw_obj(w);
     phi_jw_kv(w, "requirement", n->requirement);
     phi_jw_kv(w, "kind", n->kind);
+    if (n->is_signed)
+        phi_jw_kb(w, "signed", true);
     phi_jw_ki(w, "count", n->count);
     phi_jw_ki(w, "have", n->have);
     phi_jw_ki(w, "stage", n->stage ? n->stage : 1);
@@ -255,7 +257,7 @@ static void can_write(struct phi_jw *w, const struct phi_request *r)
     phi_jw_key(w, "can");
     phi_jw_obj(w);
     phi_jw_kb(w, "approve", r->can_vote);
-    phi_jw_kb(w, "deny", r->can_vote);
+    phi_jw_kb(w, "deny", r->can_vote && !r->can_cancel); /* the requester shows a passkey, or cancels */
     phi_jw_kb(w, "cancel", r->can_cancel);
     phi_jw_kv(w, "why_not", r->why_not);
     phi_jw_end(w);

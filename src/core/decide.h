@@ -8,6 +8,7 @@ struct phi_need {
     struct phi_view requirement;
     struct phi_view kind; /* approval, mfa, justification, ticket, break-glass */
     int64_t count, have;
+    bool is_signed; /* an approval needs the voter's passkey */
     int64_t stage; /* that takes votes now, from 1 */
     const struct phi_view *who; /* names of the persons who may vote for it now, without the requester */
     size_t n_who;

@@ -5,6 +5,7 @@
 
 #include "core/decide.h"
 #include "core/grant.h"
+#include "core/passkey.h"
 #include "core/types.h"
 #include "proof/vote.h"
 
@@ -120,6 +121,11 @@ enum phi_rc phi_request_list(struct phi_core *c, struct phi_arena *a, const stru
                              bool pending_only, int64_t limit, struct phi_request **ret, size_t *ret_n,
                              struct phi_err *err);
 
+struct phi_signature { /* of a passkey, over the vote's digest */
+    struct phi_webauthn_rp rp;
+    struct phi_view id; /* the key's */
+    struct phi_webauthn_answer answer;
+};
 struct phi_ballot {
     bool approve; /* false: deny */
     struct phi_view digest; /* hex: what the voter saw */
@@ -127,9 +133,23 @@ struct phi_ballot {
     struct phi_view requirement; /* "": the first that this person can still help with */
     struct phi_view reason;
     struct phi_narrowing narrowing; /* all zero: approves as asked */
+    struct phi_view nonce, salt;    /* as phi_request_vote_text gave them, 16 bytes each; "" new ones */
+    const struct phi_signature *signature; /* NULL: not signed */
 };
+struct phi_vote_text { /* what would be signed */
+    struct phi_view vote; /* canonical JSON of docs/formats.md */
+    struct phi_view nonce, salt;
+    struct phi_digest digest; /* the challenge */
+    const struct phi_passkey_view *keys; /* that may sign it */
+    size_t n_keys;
+};
+/* The vote that this ballot would cast now, for a passkey to sign: changes nothing. Errors as phi_request_vote. */
+enum phi_rc phi_request_vote_text(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                                  struct phi_view which, const struct phi_ballot *vote, struct phi_vote_text *ret,
+                                  struct phi_err *err);
 /* Errors by phi_core_why: request.changed (ECONFLICT), request.ended (ECONFLICT), request.not-approver,
- * request.self (EDENIED), vote.twice (ECONFLICT), vote.wider (EINPUT). */
+ * request.self (EDENIED), vote.twice (ECONFLICT), vote.wider (EINPUT), vote.unsigned, passkey.refused (EDENIED). The
+ * requester votes on a requirement of kind mfa, and on no other. */
 enum phi_rc phi_request_vote(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                              struct phi_view which, const struct phi_ballot *vote, struct phi_request *ret,
                              struct phi_err *err);

@@ -3,6 +3,7 @@
 
 #include "core/request_in.h"
 #include "core/risk.h"
+#include "core/signed.h"
 
 struct voting {
     struct core_request_row row;
@@ -18,6 +19,23 @@ struct voting {
 
 /* ---- may they */
 
+/* A requirement of kind mfa is the requester's own to meet. */
+static bool wants_own_proof(struct phi_core *c, const struct core_request_row *row)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_names *needs;
+    size_t n;
+    if (core_bundle_load(c, NULL) != PHI_OK || core_needs_read(&a, row->needs, &needs, &n, NULL) != PHI_OK)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < needs[i].n; k++) {
+            const struct phi_requirement *r = phi_bundle_requirement(c->bundle, needs[i].v[k]);
+            if (r && r->kind == PHI_REQUIRE_MFA)
+                return true;
+        }
+    return false;
+}
+
 static enum phi_rc still_open(struct phi_core *c, const struct voting *v, struct phi_err *err)
 {
     const struct core_request_row *row = &v->row;
@@ -26,7 +44,8 @@ static enum phi_rc still_open(struct phi_core *c, const struct voting *v, struct
                        row->status == PHI_REQUEST_PENDING
                            ? "expired"
                            : phi_request_status_name((enum phi_request_status)row->status));
-    if (!v->rule && core_same_person(c, v->by->id, row->requester)) /* as linked now, not as linked then */
+    bool self = !v->rule && core_same_person(c, v->by->id, row->requester); /* as linked now, not as linked then */
+    if (self && !(v->in->approve && wants_own_proof(c, row)))
         return core_no(c, "request.self", err, PHI_EDENIED, "you are the requester; somebody else must decide");
     if (v->in->version != row->version || !phi_view_eq(v->in->digest, row->digest))
         return core_no(c, "request.changed", err, PHI_ECONFLICT,
@@ -71,8 +90,9 @@ static enum phi_rc can_for(struct phi_core *c, struct phi_arena *a, struct votin
     const struct phi_requirement *r = phi_bundle_requirement(c->bundle, name);
     struct core_approver *p;
     size_t n;
-    *ret = false;
-    if (!r || !core_was_eligible(c, &v->row, name, v->root))
+    *ret = r && r->kind == PHI_REQUIRE_MFA && !v->rule && core_same_person(c, v->root, v->row.requester);
+    v->stage = 1;
+    if (*ret || !r || (v->rule && core_wants_proof(r)) || !core_was_eligible(c, &v->row, name, v->root))
         return PHI_OK;
     PHI_TRY(core_approvers(c, a, &s, r, &p, &n, err));
     PHI_TRY(core_stage(c, a, &v->row, &v->d, r, &v->stage, err));
@@ -118,7 +138,8 @@ static enum phi_rc pick(struct phi_core *c, struct phi_arena *a, struct voting *
 /* ---- the vote itself */
 
 static enum phi_rc document(struct phi_core *c, struct phi_arena *a, const struct voting *v,
-                            struct core_vote_row *row, struct phi_err *err)
+                            struct core_vote_row *row, struct phi_view *ret_salt, uint8_t ret_nonce[16],
+                            struct phi_err *err)
 {
     struct phi_vote doc = { .version = v->row.version,
                             .requirement = v->requirement,
@@ -126,17 +147,34 @@ static enum phi_rc document(struct phi_core *c, struct phi_arena *a, const struc
                             .narrowing = v->in->narrowing,
                             .digest = core_unhex(v->row.digest),
                             .bundle = core_unhex(c->bundle_hash) };
-    struct phi_view salt = core_random(c, a, 16);
+    struct phi_view salt = v->in->salt.n == 16 ? v->in->salt : core_random(c, a, 16);
     PHI_BUF(text, 1 << 16);
     if (!phi_id_read(v->row.id, &doc.id) || v->in->reason.n > PHI_MAX_WHY)
         return phi_fail(err, PHI_EINPUT, "a reason is at most %d bytes", PHI_MAX_WHY);
     if (phi_narrowing_check(&doc.narrowing, &v->d.body, err) != PHI_OK)
         return c->why = "vote.wider", PHI_EINPUT;
     doc.reason_hash = core_salted(salt, v->in->reason);
-    c->rng->fill(c->rng->self, doc.nonce, sizeof doc.nonce);
+    if (v->in->nonce.n == sizeof doc.nonce)
+        memcpy(doc.nonce, v->in->nonce.p, sizeof doc.nonce);
+    else
+        c->rng->fill(c->rng->self, doc.nonce, sizeof doc.nonce);
     phi_vote_write(&text, &doc);
     row->vote = phi_arena_copy(a, phi_buf_view(&text));
-    return core_text_put(c, row->id, "reason", salt, v->in->reason, err);
+    *ret_salt = salt;
+    memcpy(ret_nonce, doc.nonce, sizeof doc.nonce);
+    return PHI_OK;
+}
+
+/* What an approval of such a requirement must carry. */
+static enum phi_rc proof(struct phi_core *c, struct phi_arena *a, const struct voting *v, struct core_vote_row *row,
+                         struct phi_err *err)
+{
+    const struct phi_requirement *r = phi_bundle_requirement(c->bundle, v->requirement);
+    if (!v->in->signature && (!v->in->approve || !r || !core_wants_proof(r)))
+        return PHI_OK;
+    if (v->rule) /* a rule has no passkey */
+        return core_no(c, "vote.unsigned", err, PHI_EDENIED, "only people sign votes");
+    return core_vote_prove(c, a, v->by, v->in, row, err);
 }
 
 static enum phi_rc cast(struct phi_core *c, struct phi_arena *a, const struct voting *v, struct core_vote_row *row,
@@ -156,7 +194,11 @@ static enum phi_rc cast(struct phi_core *c, struct phi_arena *a, const struct vo
                                    .stage = v->stage,
                                    .via = v->as.via,
                                    .at_ms = core_wall(c) };
-    PHI_TRY(document(c, a, v, row, err));
+    struct phi_view salt;
+    uint8_t nonce[16];
+    PHI_TRY(document(c, a, v, row, &salt, nonce, err));
+    PHI_TRY(proof(c, a, v, row, err));
+    PHI_TRY(core_text_put(c, row->id, "reason", salt, v->in->reason, err));
     struct phi_digest bundle = core_unhex(row->bundle);
     core_entry(c, &e, PHI_EV_REQUEST_VOTED, v->by);
     phi_entry_str(&e, PHI_F_REQ, row->request);
@@ -166,6 +208,8 @@ static enum phi_rc cast(struct phi_core *c, struct phi_arena *a, const struct vo
     if (row->via.n)
         phi_entry_str(&e, PHI_F_DELEGATION, row->via);
     phi_entry_json(&e, PHI_F_VOTE, row->vote);
+    if (row->proof.n)
+        phi_entry_str(&e, PHI_F_SIGNATURE, row->proof);
     phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
     PHI_TRY(core_leaf_of(c, a, &e, CORE_VOTE, row, &row->leaf, &row->leaf_hash, err));
     return core_add(c, CORE_VOTE, row, err);
@@ -303,22 +347,49 @@ enum phi_rc core_vote_auto(struct phi_core *c, struct phi_arena *a, struct core_
     return PHI_OK;
 }
 
+/* Who votes, on what, for which requirement: all that a vote rests on. */
+static enum phi_rc ready(struct phi_core *c, struct phi_arena *a, struct voting *v, struct phi_view which,
+                         struct phi_err *err)
+{
+    PHI_TRY(core_request_seen(c, a, v->by, which, &v->row, err));
+    if (v->by->kind != PHI_ACTOR_PERSON)
+        return core_no(c, "request.not-approver", err, PHI_EDENIED, "only persons vote");
+    v->root = core_root(c, a, v->by->id);
+    PHI_TRY(still_open(c, v, err));
+    PHI_TRY(not_twice(c, v, err));
+    PHI_TRY(core_bundle_load(c, err));
+    PHI_TRY(core_draft_of_row(c, a, &v->row, &v->d, err));
+    PHI_TRY(pick(c, a, v, err));
+    return not_for_them_both(c, a, v, err);
+}
+
+enum phi_rc phi_request_vote_text(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                                  struct phi_view which, const struct phi_ballot *vote, struct phi_vote_text *ret,
+                                  struct phi_err *err)
+{
+    struct voting v = { .by = by, .in = vote };
+    struct core_vote_row row = { 0 };
+    struct phi_passkey_view *keys;
+    uint8_t nonce[16];
+    PHI_TRY(ready(c, a, &v, which, err));
+    PHI_TRY(document(c, a, &v, &row, &ret->salt, nonce, err));
+    PHI_TRY(phi_passkey_list(c, a, by->id, &keys, &ret->n_keys, err));
+    if (ret->n_keys == 0)
+        return core_no(c, "passkey.none", err, PHI_ECONFLICT, "you have no passkey; register one on your account's page");
+    ret->keys = keys;
+    ret->vote = row.vote;
+    ret->nonce = phi_arena_copy(a, phi_view_mem(nonce, sizeof nonce));
+    ret->digest = phi_tagged_hash("phi-vote-v1", row.vote);
+    return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
 enum phi_rc phi_request_vote(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                              struct phi_view which, const struct phi_ballot *vote, struct phi_request *ret,
                              struct phi_err *err)
 {
     struct voting v = { .by = by, .in = vote };
     struct core_vote_row row;
-    PHI_TRY(core_request_seen(c, a, by, which, &v.row, err));
-    if (by->kind != PHI_ACTOR_PERSON)
-        return core_no(c, "request.not-approver", err, PHI_EDENIED, "only persons vote");
-    v.root = core_root(c, a, by->id);
-    PHI_TRY(still_open(c, &v, err));
-    PHI_TRY(not_twice(c, &v, err));
-    PHI_TRY(core_bundle_load(c, err));
-    PHI_TRY(core_draft_of_row(c, a, &v.row, &v.d, err));
-    PHI_TRY(pick(c, a, &v, err));
-    PHI_TRY(not_for_them_both(c, a, &v, err));
+    PHI_TRY(ready(c, a, &v, which, err));
     PHI_TRY(cast(c, a, &v, &row, err));
     PHI_TRY(vote->approve ? narrowed(c, a, &v, err) : PHI_OK);
     PHI_TRY(vote->approve ? advance(c, a, &v, err) : denied_by(c, a, &v, &row, err));

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/request_in.h"
+#include "core/signed.h"
 
 bool core_was_eligible(struct phi_core *c, const struct core_request_row *row, struct phi_view requirement,
                        struct phi_view root)
@@ -30,7 +31,7 @@ static size_t voters(struct phi_core *c, const struct core_request_row *row, con
         for (size_t v = 0; v < n_votes; v++)
             if (votes[v].approve && votes[v].version == row->version &&
                 phi_view_eq(votes[v].requirement, r->name) && phi_view_eq(votes[v].root, now[i].root) &&
-                core_was_eligible(c, row, r->name, now[i].root)) {
+                core_was_eligible(c, row, r->name, now[i].root) && (!r->is_signed || core_vote_proven(c, &votes[v]))) {
                 now[k] = now[i];
                 now[k++].sets &= core_stage_sets(r, votes[v].stage > 0 ? (unsigned)votes[v].stage : 1);
                 break;
@@ -57,6 +58,17 @@ enum phi_rc core_stage(struct phi_core *c, struct phi_arena *a, const struct cor
     return PHI_OK;
 }
 
+/* The requester's own passkey, over this version of the request. */
+static bool shown(struct phi_core *c, const struct core_request_row *row, const struct phi_requirement *r,
+                  const struct core_vote_row *votes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (votes[i].approve && votes[i].version == row->version && phi_view_eq(votes[i].requirement, r->name) &&
+            core_same_person(c, votes[i].person, row->requester) && core_vote_proven(c, &votes[i]))
+            return true;
+    return false;
+}
+
 enum phi_rc core_met(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
                      const struct core_draft *d, const struct phi_view **ret, size_t *ret_n, struct phi_err *err)
 {
@@ -77,6 +89,8 @@ enum phi_rc core_met(struct phi_core *c, struct phi_arena *a, const struct core_
         for (size_t v = 0; v < n_votes; v++)
             voted |= phi_view_eq(votes[v].requirement, r->name);
         if (core_met_alone(r, d->body.why, d->body.ticket) || (row->glass && r->kind == PHI_REQUIRE_BREAK_GLASS))
+            met[n++] = phi_arena_copy(a, r->name);
+        if (r->kind == PHI_REQUIRE_MFA && voted && shown(c, row, r, votes, n_votes))
             met[n++] = phi_arena_copy(a, r->name);
         if (!voted)
             continue;

@@ -133,6 +133,56 @@ await test("a stolen session registers no key of its own", async () => {
     equal((await api("DELETE", `/v1/passkeys/${json.passkeys[0].id}`)).json.code, "passkey.show");
 });
 
+// ---- signed votes: alice shows who she is, bob signs his approval
+const request = async (id) => (await api("GET", `/v1/requests/${id}`)).json;
+let asked = null;
+const ask = { target: "shop", scope: { actions: ["pg:write"], resources: ["shop/public.orders"] }, for_ms: 60000, why: "passkeys" };
+
+async function approve(id, button) {
+    await page.goto(`${given.url}/r/${id}`);
+    await page.getByRole("button", { name: /^(Approve|Show that it is you)/ }).click();
+    await page.getByRole("button", { name: button }).click();
+}
+
+await test("a requirement of kind mfa is met by the requester's own passkey", async () => {
+    await signOut();
+    await useLink(given.links.alice[0]);
+    await toAccount();
+    await register("alice's phone");
+    const made = await api("POST", "/v1/requests", ask);
+    equal(made.status, 201, JSON.stringify(made.json));
+    asked = made.json;
+    const plain = await api("POST", `/v1/requests/${asked.id}/votes`, { decision: "approve", digest: asked.digest, version: 1 });
+    equal(plain.json.code, "vote.unsigned");
+    await approve(asked.id, "Yes, it is me");
+    await until("her passkey counts", async () => (await request(asked.id)).needs[0].find((n) => n.requirement === "me").have === 1);
+    equal((await request(asked.id)).status, "pending");
+    equal((await api("POST", `/v1/requests/${asked.id}/votes`, { decision: "approve", digest: asked.digest, version: 1, requirement: "dba" })).json.code, "vote.twice");
+});
+
+let ballot = null;
+await test("an approval that must be signed takes the approver's passkey", async () => {
+    await signOut();
+    await useLink(given.links.bob[2]);
+    const plain = await api("POST", `/v1/requests/${asked.id}/votes`, { decision: "approve", digest: asked.digest, version: 1 });
+    equal(plain.json.code, "vote.unsigned");
+    page.on("request", (r) => { if (r.method() === "POST" && r.url().endsWith("/votes")) ballot = r.postDataJSON(); });
+    await page.goto(`${given.url}/r/${asked.id}`);
+    await page.getByRole("button", { name: /^Approve/ }).click();
+    await shot(page, "passkeys-approve");
+    await page.getByRole("button", { name: "Yes, approve with my passkey" }).click();
+    await until("it is approved", async () => (await request(asked.id)).status === "approved");
+});
+
+await test("a signature serves one vote on one request", async () => {
+    const next = (await api("POST", "/v1/requests", { ...ask, why: "bob's own" })).json; // bob asks: he is no approver of it
+    equal((await api("POST", `/v1/requests/${next.id}/votes`, { ...ballot, digest: next.digest })).status >= 400, true);
+    const other = given.other;
+    const got = await api("POST", `/v1/requests/${other.id}/votes`, { ...ballot, digest: other.digest, version: other.version });
+    equal(got.json.code, "passkey.refused");
+    equal((await request(other.id)).status, "pending");
+});
+
 await test("with the passkey shown, a second one is registered and the first removed", async () => {
     await signOut();
     await page.getByRole("button", { name: "Sign in with a passkey" }).click();
@@ -141,7 +191,7 @@ await test("with the passkey shown, a second one is registered and the first rem
     await cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId: key, enabled: false });
     const second = await addKey("usb");
     await register("security key");
-    await page.locator(".passkeys li", { hasText: "my laptop" }).getByRole("button", { name: "Remove …" }).click();
+    await page.locator(".passkeys li", { hasText: "alice's phone" }).getByRole("button", { name: "Remove …" }).click();
     await page.getByRole("button", { name: "Remove it" }).click();
     await until("the first is gone", async () => (await api("GET", "/v1/passkeys")).json.passkeys.length === 1);
     await signOut();

@@ -33,7 +33,7 @@ export interface Body {
 
 export type Status = "pending" | "approved" | "denied" | "expired" | "cancelled";
 
-export interface Need { requirement: string; kind: string; count: number; have: number; who: string[]; from: string[] }
+export interface Need { requirement: string; kind: string; count: number; have: number; signed?: boolean; who: string[]; from: string[] }
 export interface Vote { person: string; decision: "approve" | "deny"; requirement: string; reason: string; at: string }
 export interface Named { id: string; name: string }
 

@@ -6,6 +6,8 @@ import { pageKeys } from "../keys";
 import { me, now, said } from "../state";
 import { count, duration } from "../text";
 import type { Body, Need, Request, Timed } from "../types";
+import { asError } from "../passkey";
+import { signed } from "../signed";
 import { missing, outcome, usesWords } from "../words";
 import type { Checked } from "../checked";
 import { Name, Pieces, Safe } from "./parts";
@@ -41,7 +43,12 @@ function mine(r: Request): Need[] {
     return [...seen.values()];
 }
 
+/** Whether an approval for this requirement takes a passkey. */
+const takesPasskey = (n: Need | undefined): boolean => n?.signed === true || n?.kind === "mfa";
+
 async function vote(r: Request, digest: string, more: Record<string, unknown>): Promise<Timed<Request>> {
+    const { withPasskey, ...ballot } = more;
+    if (withPasskey === true) more = { ...ballot, ...(await signed(r, { digest, version: r.version, ...ballot })) };
     return timed<Request, Timed<Request>>("POST", `/v1/requests/${encodeURIComponent(r.id)}/votes`, { digest, version: r.version, ...more }, withEnd);
 }
 
@@ -67,7 +74,7 @@ function useVote(p: Props): { busy: boolean; error: unknown; send: (more: Record
             p.done(fresh);
             p.setPanel("");
         } catch (e) {
-            setError(e);
+            setError(asError(e));
         } finally {
             setBusy(false);
         }
@@ -91,11 +98,11 @@ function Approve(p: Props): JSX.Element {
     function submit(e: Event): void {
         e.preventDefault();
         if (stop || busy) return;
-        void send({ decision: "approve", ...(requirement ? { requirement } : {}), ...(Object.keys(narrowing).length ? { narrowing } : {}) });
+        void send({ decision: "approve", ...(takesPasskey(need) ? { withPasskey: true } : {}), ...(requirement ? { requirement } : {}), ...(Object.keys(narrowing).length ? { narrowing } : {}) });
     }
     return (
         <form class="panel" onSubmit={submit} aria-labelledby="approve-title">
-            <h2 id="approve-title" class="panel-title">Approve {r.code}</h2>
+            <h2 id="approve-title" class="panel-title">{r.can.cancel ? "Show that it is you who asks:" : "Approve"} {r.code}</h2>
             <p class="outcome">
                 {left > 1 && <>Yours is one of {left} approvals that are missing for {requirement}. With all of them, </>}
                 <Pieces of={outcome(r, body, for_ms, uses)} />
@@ -128,7 +135,7 @@ function Approve(p: Props): JSX.Element {
             {error != null && <Trouble error={error} />}
             {stop && <p class="bad">Not now: <Safe text={stop} />.</p>}
             <div class="buttons">
-                <button type="submit" class="button yes full" ref={confirm} disabled={busy || stop !== ""}>Yes, approve</button>
+                <button type="submit" class="button yes full" ref={confirm} disabled={busy || stop !== ""}>{need?.kind === "mfa" ? "Yes, it is me" : takesPasskey(need) ? "Yes, approve with my passkey" : "Yes, approve"}</button>
                 <button type="button" class="button" onClick={() => p.setPanel("")}>Back</button>
             </div>
         </form>
@@ -194,8 +201,8 @@ export function Decide(p: Props): JSX.Element {
                 <>
                     {stop && <p class="whynot" id="whynot">Approve is off: <Safe text={stop} />. {p.unseen > 0 && <button type="button" class="more" onClick={p.showAll}>Show all</button>}</p>}
                     <div class="buttons">
-                        <button type="button" class="button yes full" disabled={stop !== ""} aria-describedby={stop ? "whynot" : undefined} onClick={() => setPanel("approve")}>Approve …</button>
-                        <button type="button" class="button no" disabled={!r.can.deny} onClick={() => setPanel("deny")}>Deny …</button>
+                        <button type="button" class="button yes full" disabled={stop !== ""} aria-describedby={stop ? "whynot" : undefined} onClick={() => setPanel("approve")}>{r.can.cancel ? "Show that it is you …" : "Approve …"}</button>
+                        {!r.can.cancel && <button type="button" class="button no" disabled={!r.can.deny} onClick={() => setPanel("deny")}>Deny …</button>}
                     </div>
                 </>
             )}

@@ -217,10 +217,11 @@ function Loaded({ r, set, again }: { r: Timed<Request>; set: (r: Timed<Request>)
                 <div><What body={body} folds={folds} /></div>
                 <div><Facts r={r} body={body} folds={folds} /><Needs r={r} /><Digest r={r} checked={checked} /></div>
             </div>
-            {r.status === "pending" && (r.can.cancel
-                ? <Own r={r} done={set} />
-                : <Decide r={r} body={body} checked={checked} unseen={unseen(body, opened)} panel={panel} setPanel={setPanel} done={set}
-                    showAll={() => setOpened(new Set(texts(body).map((t) => t.key)))} />)}
+            {r.status === "pending" && r.can.cancel && !panel && <Own r={r} done={set} />}
+            {r.status === "pending" && (!r.can.cancel || r.can.approve) && (
+                <Decide r={r} body={body} checked={checked} unseen={unseen(body, opened)} panel={panel} setPanel={setPanel} done={set}
+                    showAll={() => setOpened(new Set(texts(body).map((t) => t.key)))} />
+            )}
         </>
     );
 }
