@@ -123,6 +123,7 @@ boot() {
             cd \$root
             pivot_root . mnt # not a chroot: in one, a unit could not have PrivateUsers=
             umount -l /mnt
+            mount --make-rshared / # what a unit's own namespace mounts for its credentials must be seen here
             exec chroot . env -i container=phi-fresh PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd systemd.unit=multi-user.target
         "' fresh "$root" "$group" </dev/null >"$BUILD/log/boot.log" 2>&1 &
     local shell=$! child
