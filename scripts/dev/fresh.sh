@@ -123,7 +123,7 @@ boot() {
             cd \$root
             pivot_root . mnt # not a chroot: in one, a unit could not have PrivateUsers=
             umount -l /mnt
-            mount --make-rshared / # what a unit's own namespace mounts for its credentials must be seen here
+            mount --make-rshared / # what is mounted for the credentials of a unit must be seen by all
             exec chroot . env -i container=phi-fresh PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd systemd.unit=multi-user.target
         "' fresh "$root" "$group" </dev/null >"$BUILD/log/boot.log" 2>&1 &
     local shell=$! child
