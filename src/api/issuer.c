@@ -125,7 +125,8 @@ static enum phi_rc meta_take(struct api_call *c, struct entry *e, struct phi_vie
     if (!phi_view_eq(phi_json_text(v, "issuer"), issuer))
         return phi_fail(err, PHI_EDENIED, "the discovery document is of another issuer");
     phi_arena_reset(&e->arena);
-    bool says_iss = false;
+    bool says_iss = false, takes_claims = false;
+    phi_json_bool(phi_json_get(v, "claims_parameter_supported"), &takes_claims);
     phi_json_bool(phi_json_get(v, "authorization_response_iss_parameter_supported"), &says_iss);
     const struct phi_json *auth = phi_json_get(v, "token_endpoint_auth_methods_supported");
     e->pub = (struct api_issuer){ .issuer = phi_arena_str(&e->arena, issuer),
@@ -133,6 +134,7 @@ static enum phi_rc meta_take(struct api_call *c, struct entry *e, struct phi_vie
                                   .token = url_of(e, v, "token_endpoint"),
                                   .keys_uri = url_of(e, v, "jwks_uri"),
                                   .basic_auth = !auth || phi_jwt_has(v, "token_endpoint_auth_methods_supported", PHI_LIT("client_secret_basic")),
+                                  .takes_claims = takes_claims,
                                   .says_iss = says_iss,
                                   .keys = e->keys };
     if (!e->pub.keys_uri[0])

@@ -13,6 +13,7 @@ void api_issuers_close(struct api_issuers *s);
 struct api_issuer { /* what its discovery document says; texts live as long as the issuer is known: copy what must stay */
     const char *issuer, *authorization, *token, *keys_uri;
     bool basic_auth;   /* the token endpoint takes the client's secret as HTTP Basic */
+    bool takes_claims; /* single claims can be asked for (OpenID Connect Core 5.5) */
     bool says_iss;     /* answers name the issuer (RFC 9207) */
     const struct phi_jwks *keys; /* NULL where only the document was asked for */
 };

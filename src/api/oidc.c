@@ -89,6 +89,10 @@ static enum phi_rc begin(struct api_call *c, const struct phi_oidc_conf *conf, c
     pair(&url, "nonce", derived(c, "phi-oidc-nonce"));
     pair(&url, "code_challenge", challenge_of(c));
     pair(&url, "code_challenge_method", PHI_LIT("S256"));
+    if (conf->strong) /* makes providers tell when that was (auth_time) */
+        phi_buf_printf(&url, "&max_age=%lld", (long long)(PHI_SESSION_MS / 1000));
+    if (conf->strong && iss->takes_claims)
+        pair(&url, "claims", PHI_LIT("{\"id_token\":{\"acr\":null,\"amr\":null,\"auth_time\":{\"essential\":true}}}"));
     if (!phi_buf_ok(&url))
         return phi_fail(err, PHI_ELIMIT, "the provider's address is too long");
     return api_page_go(c, phi_buf_view(&url), "Signing in");

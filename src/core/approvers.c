@@ -18,8 +18,9 @@ static const struct phi_value *requesters(struct phi_core *c, struct phi_arena *
         return NULL;
     const struct phi_value **set = phi_arena_array(a, n + 1, sizeof *set);
     for (size_t i = 0; set && i < n; i++)
-        if (phi_view_eq(rows[i].id, s->root) || phi_view_eq(rows[i].same_as, s->root))
-            set[k++] = phi_value_entity(a, (struct phi_uid){ phi_who_type(rows[i].id), rows[i].id });
+        if (phi_view_is(phi_who_type(rows[i].id), "Person") &&
+            (phi_view_eq(rows[i].id, s->root) || phi_view_eq(rows[i].same_as, s->root) || core_speaks_as(c, rows[i].same_as.n ? rows[i].same_as : rows[i].id, s->root)))
+            set[k++] = phi_value_entity(a, (struct phi_uid){ PHI_LIT("Person"), rows[i].id });
     return set ? phi_value_set(a, set, k) : NULL;
 }
 
@@ -90,7 +91,7 @@ struct gathering {
 /* The requester, and everybody for whom they act. */
 static bool is_of_requester(struct phi_core *c, const struct core_subject *s, struct phi_view root)
 {
-    bool is = phi_view_eq(root, s->root);
+    bool is = phi_view_eq(root, s->root) || core_speaks_as(c, root, s->root);
     for (size_t i = 0; i < s->of->n_behalf && !is; i++)
         is = core_same_person(c, root, s->of->behalf[i].id);
     return is;

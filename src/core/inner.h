@@ -126,6 +126,7 @@ void core_world_changed(struct phi_core *c);
 /* ---- people */
 enum phi_rc core_person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view id,
                              struct phi_view name, struct phi_person *ret, struct phi_err *err);
+bool core_speaks_as(struct phi_core *c, struct phi_view root, struct phi_view service);
 enum phi_rc core_token_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
 enum phi_rc core_ways_in_end(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_err *err);
 enum phi_rc core_token_end(struct phi_core *c, const struct phi_actor *by, const struct core_token_row *row, const char *cause, struct phi_err *err);

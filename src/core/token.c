@@ -139,6 +139,22 @@ enum phi_rc phi_token_find(struct phi_core *c, struct phi_arena *a, struct phi_v
     return use_note(c, a, row.id, address, err);
 }
 
+/* Whoever made a live token of a service can act as it, and so could approve what they ask for themself. */
+bool core_speaks_as(struct phi_core *c, struct phi_view root, struct phi_view service)
+{
+    PHI_ARENA(a, (size_t)16 << 20);
+    struct core_token_row *rows, key = { .who = service };
+    size_t n;
+    if (phi_view_is(phi_who_type(service), "Person"))
+        return false;
+    if (core_list(c, CORE_TOKEN, CORE_TOKEN_BY_WHO, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &n, NULL) != PHI_OK)
+        return true; /* not to be told: then nobody approves */
+    for (size_t i = 0; i < n; i++)
+        if (core_left(c, &rows[i].due) > 0 && phi_view_eq(core_root(c, &a, rows[i].maker), root))
+            return true;
+    return false;
+}
+
 /* ---- listing, ending ---- */
 
 static void use_read(struct phi_core *c, struct phi_arena *a, struct phi_token *t)
