@@ -3,7 +3,7 @@ _phi() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="login logout whoami status doctor connect request inbox show approve deny cancel comment ask watch revoke grant delegation profile log person group link target gateway policy channel contact notify completion version help"
+        words="login logout whoami status doctor connect run request inbox show approve deny cancel comment ask watch revoke grant delegation profile log person group link target gateway policy channel contact notify completion version help"
     else
         case ${COMP_WORDS[1]} in
         login)
@@ -34,6 +34,11 @@ _phi() {
         connect)
             case $cur in
             -*) words=" --json --help --print" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
+            esac ;;
+        run)
+            case $cur in
+            -*) words=" --json --help --why --for --uses --ticket --target --break-glass --watch --budget --suggest --on-behalf --scope --file --timeout" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
         request)

@@ -64,6 +64,9 @@ enum cli_opt {
     OPT_TAG,
     OPT_ZONE,
     OPT_QUIET,
+    OPT_SCOPE,
+    OPT_FILE,
+    OPT_TIMEOUT,
     OPT_N
 };
 #define OB(o) (UINT64_C(1) << OPT_##o)
@@ -151,6 +154,8 @@ void cli_request_show(struct cli *c, const struct phi_json *r);
 enum phi_rc cli_request_check(struct cli *c, const struct phi_json *r, struct phi_err *err);
 int cli_request_wait(struct cli *c, struct phi_view id, struct client_reply *r);
 int cli_request_status(const struct phi_json *r); /* exit code of its status */
+int cli_request_body(struct cli *c, struct phi_buf *b); /* of what the arguments ask for; CLI_DONE or CLI_USAGE */
+struct phi_view cli_request_target(struct cli *c);      /* empty: not named */
 
 /* ---- bounds (phi_bounds.c) */
 struct cli_hours { /* "mon-fri 22:00-07:00" */
@@ -172,7 +177,7 @@ int cli_do_comment(struct cli *c), cli_do_ask(struct cli *c), cli_do_watch(struc
 int cli_do_delegation_list(struct cli *c), cli_do_delegation_make(struct cli *c), cli_do_delegation_end(struct cli *c);
 int cli_do_target_mark(struct cli *c), cli_do_target_marks(struct cli *c), cli_do_profile(struct cli *c), cli_do_profile_set(struct cli *c);
 int cli_do_login(struct cli *c), cli_do_logout(struct cli *c), cli_do_whoami(struct cli *c), cli_do_status(struct cli *c);
-int cli_do_connect(struct cli *c), cli_do_doctor(struct cli *c);
+int cli_do_connect(struct cli *c), cli_do_run(struct cli *c), cli_do_doctor(struct cli *c);
 int cli_do_request(struct cli *c), cli_do_inbox(struct cli *c), cli_do_show(struct cli *c), cli_do_approve(struct cli *c);
 int cli_do_deny(struct cli *c), cli_do_cancel(struct cli *c), cli_do_revoke(struct cli *c);
 int cli_do_grants(struct cli *c), cli_do_return(struct cli *c), cli_do_review(struct cli *c);

@@ -9,12 +9,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "bin/phi.h"
-
-struct place { /* where the client connects */
-    char host[256], port[8], database[256], user[256];
-    struct phi_view password;
-};
+#include "bin/phi_place.h"
 
 /* What would have to be escaped to be shown is no name of a host, a database or a user. */
 static bool plain(struct phi_view v)
@@ -34,7 +29,7 @@ static bool copy(char *to, size_t n, struct phi_view v)
 }
 
 /* "localhost:6432", "[::1]:6432" */
-static bool split_address(struct phi_view address, struct place *p)
+static bool split_address(struct phi_view address, struct cli_place *p)
 {
     size_t at = address.n;
     int64_t port = 0;
@@ -49,7 +44,7 @@ static bool split_address(struct phi_view address, struct place *p)
            copy(p->port, sizeof p->port, tail);
 }
 
-static enum phi_rc read_place(const struct phi_json *v, struct place *p, struct phi_err *err)
+static enum phi_rc read_place(const struct phi_json *v, struct cli_place *p, struct phi_err *err)
 {
     const struct phi_json *target = phi_json_get(v, "target");
     if (!phi_view_is(phi_json_text(target, "kind"), "postgresql"))
@@ -76,7 +71,7 @@ static void quoted(struct phi_buf *b, const char *name, struct phi_view v) /* fo
     phi_buf_adds(b, "'\n");
 }
 
-static void print_url(struct phi_buf *b, const struct place *p, bool jdbc)
+void cli_place_url(struct phi_buf *b, const struct cli_place *p, bool jdbc)
 {
     bool v6 = strchr(p->host, ':') != NULL;
     phi_buf_adds(b, jdbc ? "jdbc:postgresql://" : "postgresql://");
@@ -94,14 +89,14 @@ static void print_url(struct phi_buf *b, const struct place *p, bool jdbc)
         phi_buf_adds(b, "&password=");
         client_path_add(b, p->password);
     }
-    phi_buf_addc(b, '\n');
 }
 
-static int print(struct cli *c, const struct place *p, const char *form)
+static int print(struct cli *c, const struct cli_place *p, const char *form)
 {
     struct phi_buf *b = &c->out;
     if (!strcmp(form, "url") || !strcmp(form, "jdbc")) {
-        print_url(b, p, form[0] == 'j');
+        cli_place_url(b, p, form[0] == 'j');
+        phi_buf_addc(b, '\n');
     } else if (!strcmp(form, "env")) {
         quoted(b, "PGHOST", phi_view_of(p->host));
         quoted(b, "PGPORT", phi_view_of(p->port));
@@ -129,7 +124,7 @@ static void pass_part(struct phi_buf *b, struct phi_view v) /* libpq, "The Passw
 }
 
 /* A password file in memory. Its descriptor stays open over exec; psql opens it by PGPASSFILE. */
-static int pass_file(const struct place *p)
+static int pass_file(const struct cli_place *p)
 {
     PHI_BUF(line, 4096);
     phi_buf_adds(&line, "*:*:*:"); /* one server, however psql comes to name it */
@@ -145,7 +140,7 @@ static int pass_file(const struct place *p)
     return ok ? fd : -1;
 }
 
-static void set_environment(const struct place *p, int fd)
+static void set_environment(const struct cli_place *p, int fd)
 {
     static const char *const stray[] = { "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE", "PGHOSTADDR", "PGREQUIREAUTH" };
     char path[32];
@@ -159,7 +154,7 @@ static void set_environment(const struct place *p, int fd)
     setenv("PGUSER", p->user, 1);
 }
 
-static int run_psql(struct cli *c, const struct place *p)
+static int run_psql(struct cli *c, const struct cli_place *p)
 {
     char *argv[256] = { (char[]){ "psql" } };
     size_t n = 1;
@@ -176,25 +171,31 @@ static int run_psql(struct cli *c, const struct place *p)
     return CLI_ERROR;
 }
 
-int cli_do_connect(struct cli *c)
+int cli_place_get(struct cli *c, const char *target, struct cli_place *ret, struct client_reply *r)
 {
-    struct client_reply r;
-    struct place p = { 0 };
     struct phi_err err = { 0 };
     struct phi_jw w;
     PHI_BUF(body, 4096);
     phi_jw_init(&w, &body);
     phi_jw_obj(&w);
-    phi_jw_kc(&w, "target", c->arg[0]);
+    phi_jw_kc(&w, "target", target);
     phi_jw_end(&w);
+    int rc = cli_call(c, "POST", "/v1/credentials", &body, r);
+    if (rc)
+        return rc;
+    return read_place(r->json, ret, &err) == PHI_OK ? CLI_DONE : cli_err(&err);
+}
+
+int cli_do_connect(struct cli *c)
+{
+    struct client_reply r;
+    struct cli_place p = { 0 };
     int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "POST", "/v1/credentials", &body, &r)))
+    if (rc || (rc = cli_place_get(c, c->arg[0], &p, &r)))
         return rc;
     if (cli_has(c, OPT_JSON)) {
         cli_json(c, r.json);
         return CLI_DONE;
     }
-    if (read_place(r.json, &p, &err) != PHI_OK)
-        return cli_err(&err);
     return cli_has(c, OPT_PRINT) ? print(c, &p, cli_opt(c, OPT_PRINT)) : run_psql(c, &p);
 }

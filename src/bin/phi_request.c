@@ -121,7 +121,7 @@ static enum phi_rc scope_json(struct cli *c, struct phi_jw *w, struct phi_err *e
 }
 
 /* The target: --target, or what stands before the '/' of the first resource. */
-static struct phi_view target_of(struct cli *c)
+struct phi_view cli_request_target(struct cli *c)
 {
     if (cli_has(c, OPT_TARGET))
         return phi_view_of(cli_opt(c, OPT_TARGET));
@@ -144,7 +144,7 @@ static void names(struct cli *c, struct phi_jw *w, const char *key, enum cli_opt
     phi_jw_end(w);
 }
 
-static int request_body(struct cli *c, struct phi_buf *b)
+int cli_request_body(struct cli *c, struct phi_buf *b)
 {
     struct phi_jw w;
     struct phi_err err = { 0 };
@@ -153,7 +153,7 @@ static int request_body(struct cli *c, struct phi_buf *b)
         return cli_usage(c, "with --extends alone name its --target", NULL);
     phi_jw_init(&w, b);
     phi_jw_obj(&w);
-    phi_jw_kv(&w, "target", target_of(c));
+    phi_jw_kv(&w, "target", cli_request_target(c));
     if (!goes_on) {
         phi_jw_key(&w, "scope");
         if (scope_json(c, &w, &err) != PHI_OK)
@@ -203,7 +203,7 @@ int cli_do_request(struct cli *c)
 {
     struct client_reply r;
     PHI_BUF(body, 64 * 1024);
-    int rc = request_body(c, &body);
+    int rc = cli_request_body(c, &body);
     if (rc || (rc = cli_open(c)) || (rc = cli_call(c, "POST", "/v1/requests", &body, &r)))
         return rc;
     struct phi_view verdict = phi_json_text(r.json, "verdict"), id = phi_json_text(r.json, "id");

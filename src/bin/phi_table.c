@@ -51,6 +51,9 @@ const struct cli_opt_row cli_opts[OPT_N] = {
     [OPT_TAG] = { "tag", 0, "NAME", "a tag; may be given again" },
     [OPT_ZONE] = { "zone", 0, "ZONE", "your time zone, such as Europe/Berlin" },
     [OPT_QUIET] = { "quiet", 0, "HOURS", "hours in which nothing reminds you, such as 22:00-07:00 or \"mon-fri 20:00-08:00\"" },
+    [OPT_SCOPE] = { "scope", 0, "ACTION", "an action to ask for, on the resources that are named; may be given again" },
+    [OPT_FILE] = { "file", 0, "PATH", "write the address there, 0600, instead of into variables; removed when the command has ended" },
+    [OPT_TIMEOUT] = { "timeout", 0, "TIME", "wait so long for the decision at most; the request then goes on waiting, and the exit code is 5" },
 };
 
 const struct cli_cmd cli_cmds[] = {
@@ -61,6 +64,9 @@ const struct cli_cmd cli_cmds[] = {
     { "doctor", NULL, "", 0, 0, 0, "Look for what is wrong, and say how to mend it: clocks, certificates, leases, ways round phi", cli_do_doctor, false },
     { "connect", NULL, "TARGET [-- ARGUMENT...]", 1, 1, OB(PRINT), "Open a client on a target with a short-lived credential",
       cli_do_connect, true },
+    { "run", NULL, "[ACTION... RESOURCE...] -- COMMAND...", 0, 32,
+      OB(SCOPE) | OB(TARGET) | OB(FOR) | OB(USES) | OB(BUDGET) | OB(WHY) | OB(TICKET) | OB(BEHALF) | OB(SUGGEST) | OB(WATCH) | OB(GLASS) | OB(FILE) | OB(TIMEOUT),
+      "Ask, wait, and run a command with what the grant gives; it ends when the grant does", cli_do_run, true },
     { "request", NULL, "ACTION... RESOURCE…", 0, 32,
       OB(FOR) | OB(USES) | OB(WHY) | OB(TICKET) | OB(TARGET) | OB(WAIT) | OB(GLASS) | OB(WATCH) | OB(FROM) | OB(TO) | OB(BUDGET) | OB(WINDOW) |
           OB(EXTENDS) | OB(SUGGEST) | OB(BEHALF),
