@@ -173,7 +173,8 @@ static void gateway_look(struct doctor *d, const struct phi_json *g)
     say(d, about, lease > 0 ? phi_arena_printf(a, "its lease lasts %lld s more", (long long)lease / 1000) : PHI_LIT("it has no lease: it decides nothing"),
         lease > 0 ? "" : "is it running (systemctl status phi-gateway), and can it reach the server's gateway port?");
     if (!targets) {
-        say(d, about, PHI_LIT("has said nothing of its targets here yet"), "");
+        say(d, about, PHI_LIT("has said nothing of its targets here yet"),
+            "ask again in a few seconds; a gateway that is older than the server never says it");
         return;
     }
     certificate_look(d, about, phi_json_num(g, "certificate_ends_ms", 0));

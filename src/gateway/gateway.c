@@ -15,8 +15,10 @@ static void on_tick(void *ctx)
     for (struct gw_target *t = g->targets; t != NULL; t = t->next)
         if (g->n_sessions > 0 || t->catalog == NULL)
             gw_target_tick(t);
-    if (g->ticks++ % REPORT_TICKS == 1)
-        gw_report(g);
+    if (g->report_in > 0)
+        g->report_in--;
+    else if (gw_report(g))
+        g->report_in = REPORT_TICKS;
 }
 
 enum phi_rc gw_open(struct net_loop *loop, const struct gw_phid *phid, unsigned parsers,

@@ -27,12 +27,12 @@ static void target_write(struct phi_jw *w, const struct gw_target *t)
     phi_jw_end(w);
 }
 
-void gw_report(struct gw_gateway *g)
+bool gw_report(struct gw_gateway *g)
 {
     PHI_BUF(text, 16 * 1024);
     struct phi_jw w;
     if (g->phid.report == NULL || !g->phid.fresh(g->phid.ctx))
-        return;
+        return false;
     phi_jw_init(&w, &text);
     phi_jw_arr(&w);
     for (const struct gw_target *t = g->targets; t != NULL; t = t->next)
@@ -40,4 +40,5 @@ void gw_report(struct gw_gateway *g)
     phi_jw_end(&w);
     if (phi_buf_ok(&text))
         g->phid.report(g->phid.ctx, phi_buf_view(&text));
+    return phi_buf_ok(&text);
 }

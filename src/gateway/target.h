@@ -60,7 +60,7 @@ struct gw_gateway {
     size_t at_ended;
     uint8_t mock_secret[32];
     struct net_timer *tick;
-    unsigned ticks;
+    unsigned report_in; /* ticks */
     struct net_timer *drain_timer;
     bool draining, closing, reaping;
     net_fn drained;
@@ -85,7 +85,7 @@ const struct gw_recent *gw_recent_find(const struct gw_gateway *g,
 
 bool gw_has_ended(const struct gw_gateway *g, const char *grant);
 
-void gw_report(struct gw_gateway *g); /* tells phid of the targets (report.c) */
+bool gw_report(struct gw_gateway *g); /* tells phid of the targets (report.c); false: not now */
 
 /* A client that has connected and not yet signed in (front.c). */
 void gw_front_accept(struct net_conn *conn, void *target);
