@@ -124,7 +124,7 @@ int cli_open_at(struct cli *c, const char *url, const char *token)
     struct phi_err err = { 0 };
     PHI_BUF(ca, 1 << 20);
     const char *ca_file = getenv("PHI_CA");
-    struct client_opts o = { .url = url, .token = token };
+    struct client_opts o = { .url = url, .token = token, .check_name = true };
     if (ca_file && ca_file[0]) {
         if (phi_file_read(ca_file, 1 << 20, &ca, &err) != PHI_OK)
             return cli_err(&err);
@@ -152,6 +152,22 @@ int cli_open(struct cli *c)
     return cli_open_at(c, c->origin, c->token);
 }
 
+/* A change of phi itself that the policy wants approved: it is made by the approval, so there is nothing to repeat. */
+static int filed(struct cli *c, const struct phi_json *request)
+{
+    if (phi_view_is(phi_json_text(request, "status"), "approved")) /* by a rule, and made */
+        return CLI_DONE;
+    if (cli_has(c, OPT_JSON)) {
+        cli_json(c, request);
+        return CLI_PENDING;
+    }
+    cli_esc(c, phi_json_text(request, "code"));
+    cli_put(c, " waits for an approval, which makes the change; nothing else is to be done.\nLook at it with `phi show ");
+    cli_esc(c, phi_json_text(request, "code"));
+    cli_put(c, "`.\n");
+    return CLI_PENDING;
+}
+
 int cli_call(struct cli *c, const char *method, const char *path, struct phi_buf *body, struct client_reply *r)
 {
     struct phi_err err = { 0 };
@@ -165,7 +181,7 @@ int cli_call(struct cli *c, const char *method, const char *path, struct phi_buf
     }
     *r = (struct client_reply){ 0 };
     if (client_call_wait(c->client, &c->arena, method, path, text, r, &err) == PHI_OK)
-        return CLI_DONE;
+        return r->status == 202 && phi_json_get(r->json, "request") ? filed(c, phi_json_get(r->json, "request")) : CLI_DONE;
     if (r->rc == PHI_OK) { /* it was not even sent */
         r->rc = err.rc;
         r->err = err;

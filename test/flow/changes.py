@@ -2,13 +2,33 @@
 # timeout: 120
 """Changes of phi itself that the policy wants approved: filed, read, voted on, made in the approval's own transaction, logged with their difference."""
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 
 import api_basic
-from api_basic import Phid, check, first_start, starter
+from api_basic import Phid, first_start, starter
+
+ATTACK = [""]
+
+
+def check(name, value, more=""):
+    api_basic.check(ATTACK[0] + name, value, more)
+
+
+def attack(test):
+    """Every result inside carries the test's name, so that `./dev attacks` finds it."""
+    def run(*args):
+        ATTACK[0] = test.__name__ + ": "
+        try:
+            return test(*args)
+        finally:
+            ATTACK[0] = ""
+    return run
+
 
 TWO_EYES = """
 @id("groups-approved") permit (principal in Group::"phi-operators", action == phi::Action::"groups", resource) when { context.met.contains("dba") };
@@ -35,6 +55,7 @@ def groups_of(reader, name):
     return {p["name"]: p["groups"] for p in reader.get("/v1/people").json["people"]}[name]
 
 
+@attack
 def attack_03_who_wants_to_approve_cannot_join_the_group_alone(op, bob, eve, reader):
     got = op.post("/v1/groups/dba/members", {"person": "eve"}, headers={"Phi-Why": "eve joins the DBAs"})
     check("a membership that needs approval is filed, not made", got.status == 202 and got.json["request"]["status"] == "pending", got)
@@ -57,6 +78,7 @@ def attack_03_who_wants_to_approve_cannot_join_the_group_alone(op, bob, eve, rea
     check("granted, approved, claimed and used before it is made", order == sorted(order) and names.index("group.member-added", order[-1]) > order[-1], names[-8:])
 
 
+@attack
 def attack_02_no_path_skips_the_rule(op, author, bob, reader, texts):
     got = op.post("/v1/people", {"name": "frank", "groups": ["dba"]})
     check("a new person in a guarded group needs its approval too", got.status == 202, got)
@@ -86,6 +108,7 @@ def policy_change(author, bob, reader, texts):
     return new
 
 
+@attack
 def attack_54_an_older_policy_put_back_is_a_newer_version(author, bob, reader, old, stale):
     before = reader.get("/v1/bundle").json
     r = author.call("PUT", "/v1/bundle", old).json["request"]
@@ -95,6 +118,21 @@ def attack_54_an_older_policy_put_back_is_a_newer_version(author, bob, reader, o
     check("its version rises", got.status == 200 and after["version"] == before["version"] + 1 and after["hash"] != before["hash"], got)
     got = vote(bob, stale)
     check("what was proposed for another policy still is what was read: those bytes, a version of their own", got.status in (200, 403, 409), got)
+
+
+def by_command_line(p, folder, admin, bob, texts):
+    """The CLI says that it waits, and how that went by its exit code."""
+    env = {**os.environ, "PHI_URL": p.url, "PHI_CONFIG_DIR": os.path.join(folder, "cli")}
+    phi = os.path.join(os.path.dirname(api_basic.PHID), "phi")
+    link = admin.post("/v1/links", {"person": "op"}).json
+    subprocess.run([phi, "login", link["link"]], env=env, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    got = subprocess.run([phi, "group", "add", "dba", "reader"], env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    check("phi group add says that it waits, and with what", got.returncode == 5 and "waits for an approval" in got.stdout, got)
+    code = got.stdout.split()[0]
+    shown = subprocess.run([phi, "show", code], env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    check("phi show writes the change out", shown.returncode in (0, 5) and "POST /v1/groups/{group}/members" in shown.stdout and "reader" in shown.stdout, shown)
+    r = bob.get(f"/v1/requests/{code}").json
+    check("denied, it is not made", vote(bob, r, "deny").json["status"] == "denied")
 
 
 def broken_change(op, author):
@@ -121,6 +159,7 @@ def main():
         check("whoami says which rights need one", people["author"].get("/v1/whoami").json["rights_with_approval"] == ["policy"])
         attack_03_who_wants_to_approve_cannot_join_the_group_alone(people["op"], people["bob"], people["eve"], people["reader"])
         broken_change(people["op"], people["author"])
+        by_command_line(p, folder, people["op"], people["bob"], texts)
         stale = attack_02_no_path_skips_the_rule(people["op"], people["author"], people["bob"], people["reader"], texts)
         policy_change(people["author"], people["bob"], people["reader"], texts)
         attack_54_an_older_policy_put_back_is_a_newer_version(people["author"], people["bob"], people["reader"], texts, stale)
