@@ -183,6 +183,19 @@ enum phi_rc authzen_read(struct api_call *c, const struct authzen_parts *p, enum
 
 /* ---- deciding */
 
+/* "this needs an approval: dba, or lead and sec" */
+static struct phi_view needs_text(struct api_call *c, const struct phi_evaluation *e)
+{
+    PHI_BUF(text, 8192);
+    phi_buf_adds(&text, "this needs an approval: ");
+    for (size_t i = 0; i < e->n_needs; i++)
+        for (size_t k = 0; k < e->needs[i].n; k++) {
+            phi_buf_adds(&text, k ? " and " : i ? ", or " : "");
+            phi_buf_add(&text, e->needs[i].needs[k].requirement);
+        }
+    return phi_arena_copy(&c->arena, phi_buf_view(&text));
+}
+
 static void context_write(struct api_call *c, struct phi_jw *w, const struct authzen_parts *p,
                           const struct phi_question *q, const struct phi_evaluation *e, const struct arap_reference *r)
 {
@@ -191,7 +204,7 @@ static void context_write(struct api_call *c, struct phi_jw *w, const struct aut
     if (e->verdict != PHI_ALLOW) {
         phi_jw_key(w, "reason_user");
         phi_jw_obj(w);
-        phi_jw_kv(w, "en", e->reason);
+        phi_jw_kv(w, "en", e->verdict == PHI_NEEDS ? needs_text(c, e) : e->reason);
         phi_jw_end(w);
     }
     arap_context_write(c, w, p, q, e, r);

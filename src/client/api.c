@@ -84,7 +84,7 @@ static enum phi_rc open_tls(const struct client_opts *o, struct net_tls **ret, s
                                      .ca_pin = o->ca_pin,
                                      .cert_pem = o->cert_pem,
                                      .key_pem = o->key_pem,
-                                     .any_name = o->ca_pem.n > 0 || o->ca_pin };
+                                     .any_name = !o->check_name && (o->ca_pem.n > 0 || o->ca_pin) };
     return net_tls_client_open(&t, ret, err);
 }
 
@@ -255,7 +255,7 @@ struct client_call *client_send(struct client *c, const char *method, const char
                               .path = path,
                               .fields = fields,
                               .nfields = fields_of(c, fields),
-                              .type = body.n ? "application/json" : NULL,
+                              .type = !body.n ? NULL : body.p[0] == '{' ? "application/json" : "application/x-www-form-urlencoded",
                               .body = body,
                               .deadline_ms = deadline_ms };
     call->http = net_http_send(c->http, &o, on_done, call, err);

@@ -24,6 +24,7 @@ struct client_opts {
     bool plain_ok;
     const char *token;                        /* bearer; NULL: none */
     struct phi_view ca_pem, cert_pem, key_pem; /* TLS: trust only this CA; our certificate (mTLS); may be empty */
+    bool check_name; /* the certificate must be the address's also where ca_pem is given: it is not phid's own CA */
     const struct phi_digest *ca_pin;          /* trust only the CA certificate of this SHA-256 (enrolment); NULL: none */
 };
 enum phi_rc client_open(struct net_loop *loop, const struct client_opts *o, struct client **ret, struct phi_err *err);
@@ -42,7 +43,7 @@ struct client_reply {
 };
 typedef void (*client_done)(const struct client_reply *r, void *ctx); /* r lives while it runs */
 
-/* `body` is JSON text or empty. deadline 0: 30 s. NULL with err: not sent, done is not called. */
+/* `body` is a JSON object, a form (name=value&…) or empty. deadline 0: 30 s. NULL with err: not sent, done is not called. */
 struct client_call *client_send(struct client *c, const char *method, const char *path, struct phi_view body,
                                 int64_t deadline_ms, client_done done, void *ctx, struct phi_err *err);
 void client_cancel(struct client_call *call); /* done is not called */
