@@ -65,7 +65,7 @@ enum phi_rc api_channel_switch(struct api_call *c, struct phi_err *err)
 enum phi_rc api_channel_test(struct api_call *c, struct phi_err *err)
 {
     PHI_TRY(phi_outbox_test(c->core, &c->arena, &c->actor, c->params[0], err));
-    c->status = 202;
+    phi_jw_end(api_answer(c, 202));
     return PHI_OK;
 }
 
@@ -152,6 +152,6 @@ enum phi_rc api_notification_waiting(struct api_call *c, struct phi_err *err)
 enum phi_rc api_notification_resend(struct api_call *c, struct phi_err *err)
 {
     PHI_TRY(phi_outbox_resend(c->core, &c->arena, &c->actor, c->params[0], err));
-    c->status = 202;
+    phi_jw_end(api_answer(c, 202));
     return PHI_OK;
 }

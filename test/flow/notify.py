@@ -280,6 +280,20 @@ with phiflow.Flow() as f:
             alice.post(f"/v1/requests/{r['id']}/cancel")
         drop("mail")
 
+    put("shown", "webhook", url=web.url("/shown"), secret="hook", events=["request.created"])
+    web.answers["/shown"] = [(403, {}, {})] * 2
+    for why in ("shown 1", "shown 2"):
+        ask(why)
+    f.until(lambda: channel("shown")["dead"] == 2, 30)
+    given = {"links": [admin.post("/v1/links", {"person": "admin"}).json["link"] for _ in range(2)], "channel": "shown", "error": "it answered 403"}
+    done = subprocess.run(["node", os.path.join(os.path.dirname(os.path.abspath(__file__)), "_notify_steps.mjs")], env={**f.env("admin"), "PHI_NOTIFY": json.dumps(given)},
+                          stdin=subprocess.DEVNULL, check=False)
+    if done.returncode not in (0, phiflow.SKIP_EXIT):
+        f.failed += 1
+    if done.returncode == 0:
+        f.until(lambda: len(web.at("/shown")) == 4, 30)
+    drop("shown")
+
     @f.test("settings that cannot work are refused with what to mend; only operators set channels")
     def _():
         for kind, settings, word in (("webhook", {"url": "https://x.example/"}, "signed"), ("webhook", {"url": "ftp://x", "secret": "hook"}, "url"),

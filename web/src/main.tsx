@@ -7,6 +7,7 @@ import { signOut, start } from "./live";
 import { go, hrefOf, listen, route, type Page } from "./route";
 import { link, me, pending, said, trouble } from "./state";
 import { Account, PasskeyButton } from "./ui/account";
+import { Channels } from "./ui/channels";
 import { Detail } from "./ui/detail";
 import { Grants } from "./ui/grants";
 import { Inbox, Mine } from "./ui/list";
@@ -40,6 +41,7 @@ function Footer(): JSX.Element {
         <footer class="foot">
             <span>You are <a href={hrefOf("account")}><b><Safe text={me.value?.person.name ?? ""} /></b></a></span>
             <span class={`link ${link.value}`}>{linkWords[link.value]}</span>
+            <a href={hrefOf("channels")}>Messages</a>
             <button type="button" class="plain" onClick={() => (helpOpen.value = true)}>Keys</button>
             <button type="button" class="plain" onClick={() => void signOut()}>Sign out</button>
         </footer>
@@ -82,13 +84,13 @@ function SignedOut(): JSX.Element {
     );
 }
 
-const titles: Record<Exclude<Page, "request">, string> = { inbox: "Inbox", mine: "Mine", grants: "Grants", log: "Log", account: "Your account" };
+const titles: Record<Exclude<Page, "request">, string> = { inbox: "Inbox", mine: "Mine", grants: "Grants", log: "Log", channels: "Messages", account: "Your account" };
 
 function Tab({ page }: { page: Exclude<Page, "request"> }): JSX.Element {
     return (
         <>
             <h1 tabIndex={-1} id="title" class="tabtitle">{titles[page]}</h1>
-            {page === "inbox" ? <Inbox /> : page === "mine" ? <Mine /> : page === "grants" ? <Grants /> : page === "account" ? <Account /> : <Log />}
+            {page === "inbox" ? <Inbox /> : page === "mine" ? <Mine /> : page === "grants" ? <Grants /> : page === "channels" ? <Channels /> : page === "account" ? <Account /> : <Log />}
         </>
     );
 }

@@ -1,7 +1,7 @@
-// Addresses: / with #mine, #grants, #log, #account; /r/CODE. Going elsewhere never loads a page.
+// Addresses: / with #mine, #grants, #log, #account, #channels; /r/CODE. Going elsewhere never loads a page.
 import { signal } from "@preact/signals";
 
-export type Page = "inbox" | "mine" | "grants" | "log" | "account" | "request";
+export type Page = "inbox" | "mine" | "grants" | "log" | "account" | "channels" | "request";
 export interface Route { page: Page; code: string }
 
 function read(): Route {
@@ -14,7 +14,7 @@ function read(): Route {
         }
     }
     const tab = location.hash.slice(1);
-    return { page: tab === "mine" || tab === "grants" || tab === "log" || tab === "account" ? tab : "inbox", code: "" };
+    return { page: tab === "mine" || tab === "grants" || tab === "log" || tab === "account" || tab === "channels" ? tab : "inbox", code: "" };
 }
 
 export const route = signal<Route>(read());
