@@ -3,12 +3,12 @@ _phi() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="login logout whoami status doctor connect run request inbox show approve deny cancel comment ask watch revoke grant delegation profile log person group link target gateway policy channel contact notify completion version help"
+        words="login logout whoami status doctor connect run request inbox show approve deny cancel comment ask watch revoke grant delegation profile log session token service provider person group link target gateway policy channel contact notify completion version help"
     else
         case ${COMP_WORDS[1]} in
         login)
             case $cur in
-            -*) words=" --json --help" ;;
+            -*) words=" --json --help --device" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
         logout)
@@ -111,10 +111,30 @@ _phi() {
             -*) words=" --json --help --yes --limit --from --dir --key --format --out --witness --control --to" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words=" list verify export prove check operator vouch report" ;;
             esac ;;
+        session)
+            case $cur in
+            -*) words=" --json --help --all" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list end" ;;
+            esac ;;
+        token)
+            case $cur in
+            -*) words=" --json --help --for --all --scope --service" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list create revoke" ;;
+            esac ;;
+        service)
+            case $cur in
+            -*) words=" --json --help --group" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" add" ;;
+            esac ;;
+        provider)
+            case $cur in
+            -*) words=" --json --help" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list set remove" ;;
+            esac ;;
         person)
             case $cur in
             -*) words=" --json --help --yes --group" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list add account forget" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" identity list add account forget" ;;
             esac ;;
         group)
             case $cur in

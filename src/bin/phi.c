@@ -4,6 +4,7 @@
 
 #include "base/os.h"
 #include "bin/phi.h"
+#include "net/http.h"
 
 #define MEMORY (256u << 20)
 
@@ -42,6 +43,8 @@ int main(int argc, char **argv)
     phi_buf_init(&c.out, 64u << 20);
     int rc = run(&c, argc, argv);
     cli_flush(&c);
+    if (c.server)
+        net_http_close(c.server);
     client_close(c.client);
     net_loop_close(c.loop);
     if (c.token)

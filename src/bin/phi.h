@@ -67,6 +67,8 @@ enum cli_opt {
     OPT_SCOPE,
     OPT_FILE,
     OPT_TIMEOUT,
+    OPT_DEVICE,
+    OPT_SERVICE,
     OPT_N
 };
 #define OB(o) (UINT64_C(1) << OPT_##o)
@@ -94,6 +96,7 @@ struct cli {
     struct phi_buf out; /* written to standard output at the end */
     struct net_loop *loop;
     struct client *client;
+    struct net_http_server *server; /* of a sign-in through the browser; NULL */
     char dir[512];    /* PHI_CONFIG_DIR */
     char origin[320]; /* of the server */
     char *token;      /* secret; NULL: not signed in */
@@ -176,6 +179,11 @@ int cli_say(struct cli *c, const char *text); /* not with --json; CLI_DONE */
 int cli_do_comment(struct cli *c), cli_do_ask(struct cli *c), cli_do_watch(struct cli *c), cli_do_revoke_all(struct cli *c);
 int cli_do_delegation_list(struct cli *c), cli_do_delegation_make(struct cli *c), cli_do_delegation_end(struct cli *c);
 int cli_do_target_mark(struct cli *c), cli_do_target_marks(struct cli *c), cli_do_profile(struct cli *c), cli_do_profile_set(struct cli *c);
+enum phi_rc cli_session_keep(struct cli *c, struct phi_view token, struct phi_err *err); /* phi_sign.c */
+int cli_login_browser(struct cli *c);
+int cli_do_session_list(struct cli *c), cli_do_session_end(struct cli *c), cli_do_token_list(struct cli *c), cli_do_token_create(struct cli *c);
+int cli_do_token_revoke(struct cli *c), cli_do_service_add(struct cli *c), cli_do_provider_list(struct cli *c), cli_do_provider_set(struct cli *c);
+int cli_do_provider_remove(struct cli *c), cli_do_person_identity(struct cli *c);
 int cli_do_login(struct cli *c), cli_do_logout(struct cli *c), cli_do_whoami(struct cli *c), cli_do_status(struct cli *c);
 int cli_do_connect(struct cli *c), cli_do_run(struct cli *c), cli_do_doctor(struct cli *c);
 int cli_do_request(struct cli *c), cli_do_inbox(struct cli *c), cli_do_show(struct cli *c), cli_do_approve(struct cli *c);

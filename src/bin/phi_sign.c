@@ -17,7 +17,7 @@ static bool split_link(const char *link, char *origin, size_t n, struct phi_view
     return secret->n > 0 && !strpbrk(at + strlen("/login/"), "/?#");
 }
 
-static enum phi_rc keep(struct cli *c, struct phi_view token, struct phi_err *err)
+enum phi_rc cli_session_keep(struct cli *c, struct phi_view token, struct phi_err *err)
 {
     char path[640];
     PHI_BUF(b, 4096);
@@ -41,6 +41,8 @@ int cli_do_login(struct cli *c)
     int rc = cli_url(c, &err);
     if (rc)
         return rc;
+    if (c->n_args == 0 || !strstr(c->arg[0], "/login/"))
+        return cli_login_browser(c);
     if (!split_link(c->arg[0], origin, sizeof origin, &secret))
         return cli_usage(c, "this is no sign-in link (http…/login/…)", NULL);
     if (client_url_read(origin, false, &u, &err) != PHI_OK)
@@ -54,7 +56,7 @@ int cli_do_login(struct cli *c)
     phi_jw_end(&w);
     if ((rc = cli_call(c, "POST", "/v1/sessions", &body, &r)))
         return rc;
-    if (keep(c, phi_json_text(r.json, "token"), &err) != PHI_OK)
+    if (cli_session_keep(c, phi_json_text(r.json, "token"), &err) != PHI_OK)
         return cli_err(&err);
     if (cli_has(c, OPT_JSON)) { /* without the token */
         cli_json(c, phi_json_get(r.json, "person"));

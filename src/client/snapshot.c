@@ -157,7 +157,7 @@ static enum phi_rc read_principal(struct client_snapshot *s, const struct phi_js
         PHI_TRY(phi_value_from_json(&s->arena, attrs, &value, err));
     PHI_TRY(put(s->by_id, p->id, p, err));
     PHI_TRY(put(s->by_name, p->name, p, err));
-    return add_entity(s, "Person", p->id, p->groups, p->n_groups, value, err);
+    return add_entity(s, phi_view_is(phi_who_type(p->id), "Person") ? "Person" : "Service", p->id, p->groups, p->n_groups, value, err);
 }
 
 static enum phi_rc read_credential(struct client_snapshot *s, const struct phi_json *v, int64_t asked, struct phi_err *err)

@@ -379,7 +379,7 @@ static bool make_act(struct gw_session *s)
             (struct phi_payload){.kind = PHI_PAYLOAD_PG_QUERY, .bytes = u->ops[0].stmt->sql};
     else if (!make_batch(u))
         return false;
-    struct phi_body body = {.requester = phi_ref_of("Person", phi_view_of(s->who.person)),
+    struct phi_body body = {.requester = phi_ref_of_who(phi_view_of(s->who.person)),
                             .target = phi_ref_make(&u->mem, "Target", s->target->o.name, NULL),
                             .actions = u->actions,
                             .n_actions = u->n_actions,

@@ -133,7 +133,7 @@ static enum phi_rc ask(struct deciding *d, const struct phi_pair *p, struct phi_
                        struct phi_err *err)
 {
     struct phi_ask ask = {
-        .principal = {PHI_LIT("Person"), d->t->person  },
+        .principal = {phi_who_type(d->t->person), d->t->person},
         .action = {PHI_LIT("Action"), p->action     },
         .resource = {p->resource.type,  p->resource.id}
     };

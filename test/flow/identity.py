@@ -22,6 +22,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 import api_basic  # noqa: E402
 from api_basic import FAILED, Phid, check, free_ports, starter  # noqa: E402
 
+PHI = os.path.join(os.path.dirname(os.path.dirname(api_basic.PHID)), "bin/phi")
 NODE = os.path.join(api_basic.TOP, "test/node")
 SECRET = "a-secret&of%the=client"
 JWT = "urn:ietf:params:oauth:token-type:jwt"
@@ -386,6 +387,83 @@ def test_service_asks(p, admin, s):
     check("a person approves it", a.status == 200 and a.json["status"] == "approved" and a.json["grant"]["principal"]["name"] == "ci-deploy", a)
 
 
+class Cli:
+    def __init__(self, p, name):
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("PHI_") and k != "DISPLAY"}
+        self.env.update(PHI_CONFIG_DIR=os.path.join(p.folder, name), PHI_LOGIN_POLL_MS="100")
+
+    def start(self, *args, **env):
+        return subprocess.Popen([PHI, *args], env={**self.env, **env}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+
+    def run(self, *args, **env):
+        done = self.start(*args, **env)
+        out, err = done.communicate(timeout=30)
+        return done.returncode, out, err
+
+
+def read_until(process, pattern):
+    """Lines of standard error up to the one that has what is looked for."""
+    said = ""
+    for line in process.stderr:
+        said += line
+        found = re.search(pattern, line)
+        if found:
+            return found
+    raise RuntimeError("phi ended: " + said)
+
+
+def test_cli(p, idp, admin):
+    b = browser_of(p, "carol", admin)
+    cli = Cli(p, "device")
+    login = cli.start("login", p.url, "--device")
+    code = read_until(login, "type ([B-Z]{4}-[B-Z]{4})").group(1)
+    page = b.ask("GET", f"{p.url}/device?code={code}")
+    check("phi login --device: the page says which machine asks", "phi on " in page.body and os.uname().nodename in page.body, page.body)
+    b.ask("POST", f"{p.url}/device", {"code": code, "csrf": page.field("csrf"), "answer": "yes"})
+    out, err = login.communicate(timeout=30)
+    check("and it is signed in", login.returncode == 0 and "Signed in as carol" in out, (out, err))
+    check("its session file is its owner's alone", os.stat(os.path.join(p.folder, "device/session")).st_mode & 0o777 == 0o600)
+    cli2 = Cli(p, "loopback")
+    login = cli2.start("login", p.url, PHI_LOGIN_NO_OPEN="1")
+    url = read_until(login, r"(http://\S+/authorize\S+)").group(1)
+    port = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))["port"]
+    stranger = Browser().ask("GET", f"http://127.0.0.1:{port}/?code=x&state=wrong")
+    page = b.ask("GET", url)
+    form = {name: page.field(name) for name in ("csrf", "port", "state", "challenge", "note")}
+    page = b.ask("POST", f"{p.url}/authorize", {**form, "answer": "yes"})
+    end = b.ask("GET", page.next)
+    out, err = login.communicate(timeout=30)
+    check("phi login through the browser", login.returncode == 0 and "Signed in as carol" in out and end.status == 200, (out, err))
+    check("a stranger's answer on that port is not taken", stranger.status == 404)
+    login = cli2.start("login", PHI_LOGIN_NO_OPEN="1")
+    url = read_until(login, r"(http://\S+/authorize\S+)").group(1)
+    page = b.ask("GET", url)
+    form = {name: page.field(name) for name in ("csrf", "port", "state", "challenge", "note")}
+    page = b.ask("POST", f"{p.url}/authorize", {**form, "answer": "no"})
+    b.ask("GET", page.next)
+    login.communicate(timeout=30)
+    check("refused in the browser: exit code 3", login.returncode == 3, login.returncode)
+    rc, out, err = cli.run("session", "list")
+    check("phi session list", rc == 0 and "phi on " in out and "cli" in out, (out, err))
+    rc, out, err = cli.run("session", "end", "--all")
+    check("phi session end --all", rc == 0 and cli2.run("whoami")[0] == 1 and cli.run("whoami")[0] == 0, (out, err))
+    rc, out, err = cli.run("token", "create", "reports", "--for", "30d", "--scope", "see")
+    check("phi token create prints the token and nothing else", rc == 0 and re.fullmatch(r"phi_[\w-]{43}\n", out), (out, err))
+    rc, text, err = Cli(p, "nobody").run("whoami", PHI_URL=p.url, PHI_TOKEN=out.strip())
+    check("which PHI_TOKEN takes", rc == 0 and "carol" in text, (text, err))
+    rc, text, err = cli.run("token", "list", "--json")
+    mine = json.loads(text)["tokens"]
+    check("phi token list and revoke", len(mine) == 1 and cli.run("token", "revoke", mine[0]["id"])[0] == 0 and cli.run("token")[1] == "None.\n", text)
+    root = Cli(p, "admin")
+    link = admin.post("/v1/links", {"person": "admin"}).json["link"]
+    check("phi login with a one-time link still works", root.run("login", link)[0] == 0)
+    with open(os.path.join(p.folder, "idp2.yaml"), "w", encoding="utf-8") as f:
+        f.write(f"kind: oidc\nissuer: {idp.issuer}\nclient_id: other\ntitle: Other\n")
+    rc, out, err = root.run("provider", "set", "other", os.path.join(p.folder, "idp2.yaml"))
+    check("phi provider set, list, remove", rc == 0 and "other" in root.run("provider")[1] and root.run("provider", "remove", "other")[0] == 0, (out, err))
+    check("phi service add", root.run("service", "add", "robot", "--group", "dev")[0] == 0)
+
+
 def github(idp, **more):
     return {"kind": "workload", "config": {"issuer": idp.issuer, "audience": "phi-ci", "service": "ci-deploy", "rights": ["see", "ask"], "max_ms": 600000,
                                            "claims": {"repository": "acme/shop", "ref": "refs/heads/*"}, **more}}
@@ -468,6 +546,7 @@ def main():
         carol = test_loopback(p, admin)
         test_sessions(p, carol, b)
         s = test_tokens(p, admin, carol)
+        test_cli(p, idp, admin)
         test_service_asks(p, admin, s)
         test_workload(p, idp, admin)
         test_log(p, admin)
