@@ -169,7 +169,7 @@ def main():
     expect(guide.said, "phi log verify", r"verified")
     expect(guide.said, "phi doctor || true   # 1 while something is to be mended", r"OPEN: PostgreSQL answers at db.example.org:5432")
     for unit in "phid", "phi-gateway":
-        score = float(run("systemd-analyze", "security", "--no-pager", f"{unit}.service").rsplit("exposure level", 1)[1].split()[3])
+        score = float(re.search(r"exposure level for \S+: ([0-9.]+)", run("systemd-analyze", "security", "--no-pager", f"{unit}.service"))[1])
         if score > 1.5:
             sys.exit(f"systemd-analyze security {unit}: {score}")
         print(f"  systemd-analyze security {unit}: {score}")
