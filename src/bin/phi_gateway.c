@@ -114,11 +114,27 @@ static enum phi_rc listen_check(const struct phi_json *v, const struct gw_target
                     v->line, o->name, o->listen);
 }
 
+/* role: fixed (that of `connect`), or session, with member_of: the roles whose rights it has */
+static enum phi_rc role_read(struct phi_arena *a, const struct phi_json *v, struct gw_target_opts *o,
+                             struct phi_err *err)
+{
+    const char *role = text(a, v, "role");
+    o->member_of = text(a, v, "member_of");
+    o->session_roles = role != NULL && strcmp(role, "session") == 0;
+    if (role != NULL && !o->session_roles && strcmp(role, "fixed") != 0)
+        return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: role is fixed or session", v->line);
+    if (o->member_of != NULL && !o->session_roles)
+        return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: member_of is for \"role: session\"", v->line);
+    if (o->member_of != NULL && !gw_target_roles_ok(o->member_of))
+        return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: member_of is a list of plain role names, separated by commas", v->line);
+    return PHI_OK;
+}
+
 static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v, bool serving,
                                struct gw_target_opts *o, struct phi_err *err)
 {
     static const char *const keys[] = {"name",     "listen",  "connect", "password_file", "ca_file",
-                                       "tls_cert", "tls_key", "hold",    "search_path",   NULL};
+                                       "tls_cert", "tls_key", "hold",    "search_path",   "role",    "member_of",     NULL};
     if (v->kind != PHI_JSON_OBJ)
         return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: a target is an object", v->line);
     PHI_TRY(phi_json_only(v, keys, err));
@@ -137,6 +153,7 @@ static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v, bo
     if (hold != NULL && !phi_text_duration_read(phi_view_of(hold), &o->hold_ms))
         return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: hold is like 5m or 30s", v->line);
     PHI_TRY(client_tls(a, v, &o->client_tls, err));
+    PHI_TRY(role_read(a, v, o, err));
     return listen_check(v, o, err);
 }
 
@@ -198,7 +215,7 @@ struct running {
 static void flush_tick(void *ctx)
 {
     struct running *r = ctx;
-    if (gw_link_idle(r->link) || ++r->flushes > 50)
+    if ((gw_link_idle(r->link) && gw_settled(r->gw)) || ++r->flushes > 50)
         net_loop_stop(r->loop);
 }
 
@@ -240,6 +257,13 @@ static enum phi_rc beat_open(struct running *r, struct phi_err *err)
     return PHI_OK;
 }
 
+static enum phi_rc add_target(struct running *r, const struct gw_target_opts *o, struct phi_err *err)
+{
+    struct gw_target_opts with = *o;
+    with.gateway = gw_link_name(r->link);
+    return gw_add_target(r->gw, &with, err);
+}
+
 static enum phi_rc start(struct running *r, const struct config *c, struct phi_err *err)
 {
     PHI_TRY(net_loop_open(&r->loop, err));
@@ -248,7 +272,7 @@ static enum phi_rc start(struct running *r, const struct config *c, struct phi_e
     struct gw_phid port = gw_link_port(r->link);
     gw_set_phid(r->gw, &port);
     for (size_t i = 0; i < c->n; i++)
-        PHI_TRY(gw_add_target(r->gw, &c->targets[i], err));
+        PHI_TRY(add_target(r, &c->targets[i], err));
     PHI_TRY(beat_open(r, err));
     PHI_TRY(net_signal_open(r->loop, SIGTERM, on_signal, r, &r->term, err));
     return net_signal_open(r->loop, SIGINT, on_signal, r, &r->interrupt, err);

@@ -365,16 +365,9 @@ static void on_input(void *ctx, int events)
     }
 }
 
-static int run(struct fake *f, char **argv, int argc)
+static struct gw_phid port_of(struct fake *f)
 {
-    PHI_ARENA(mem, 65536);
-    PHI_BUF(verifier, 512);
-    f->decided = 1;
-    struct phi_err err = {0};
-    struct net_watch *watch = NULL;
-    struct gw_target_opts o = {
-        .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL};
-    struct gw_phid port = { .ctx = f,
+    return (struct gw_phid){.ctx = f,
                             .signin = fake_signin,
                             .hurry = fake_hurry,
                             .credential_good = fake_credential_good,
@@ -389,7 +382,19 @@ static int run(struct fake *f, char **argv, int argc)
                             .cancel = fake_cancel,
                             .leave = fake_leave,
                             .outcome = fake_outcome,
-                            .ack = fake_ack };
+                            .ack = fake_ack};
+}
+
+static int run(struct fake *f, char **argv, int argc)
+{
+    PHI_ARENA(mem, 65536);
+    PHI_BUF(verifier, 512);
+    f->decided = 1;
+    struct phi_err err = {0};
+    struct net_watch *watch = NULL;
+    struct gw_target_opts o = {
+        .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL};
+    struct gw_phid port = port_of(f);
     PHI_BUF(ca, 65536);
     if (argc > 4 && phi_file_read(argv[4], 65536, &ca, &err) == PHI_OK)
         o.ca_pem = phi_buf_view(&ca);

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/logline.h"
+#include "base/os.h"
+#include "gateway/role.h"
 #include "gateway/session.h"
 #include "gateway/startup.h"
 
@@ -153,7 +155,7 @@ static bool session_make(struct gw_front *f)
     return true;
 }
 
-static void go_to_target(struct gw_front *f)
+static void open_target(struct gw_front *f, struct gw_door *door)
 {
     struct phi_view pairs[2 * (GW_STARTUP_MAX + 3)];
     struct phi_err err = {0};
@@ -166,11 +168,35 @@ static void go_to_target(struct gw_front *f)
                                       PHI_LIT("search_path"),
                                       phi_buf_view(&f->target->path_text)};
     memcpy(pairs + 2 * n, pinned, sizeof pinned);
-    f->phase = TARGET;
-    net_conn_deadline(f->conn, SIGN_IN_MS);
-    f->up = gw_upstream_open(&f->target->door, pairs, n + 3, &up_events, f, &err);
+    f->up = gw_upstream_open(door, pairs, n + 3, &up_events, f, &err);
     if (f->up == NULL)
         fatal(f, "58000", err.msg, NULL);
+}
+
+static void on_role(bool ok, const char *why, void *ctx)
+{
+    struct gw_front *f = ctx;
+    char text[500];
+    if (ok) {
+        open_target(f, gw_role_door(f->session->own_role));
+        return;
+    }
+    snprintf(text, sizeof text, "phi: %s: no role can be made for this session: %s", f->target->o.name, why);
+    fatal(f, "58000", text, "the gateway's role needs CREATEROLE, and must be able to grant the roles of member_of");
+}
+
+static void go_to_target(struct gw_front *f)
+{
+    struct gw_target *t = f->target;
+    f->phase = TARGET;
+    net_conn_deadline(f->conn, SIGN_IN_MS);
+    if (t->roles == NULL) {
+        open_target(f, &t->door);
+        return;
+    }
+    f->session->own_role = gw_role_make(t, f->who.ends_boot_ms - phi_now_boot_ms(), on_role, f);
+    if (f->session->own_role == NULL)
+        fatal(f, "53200", "phi: out of memory", NULL);
 }
 
 /* --- a connection that needs somebody's approval --- */

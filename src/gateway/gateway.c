@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/logline.h"
+#include "gateway/role.h"
 #include "gateway/session.h"
 
 #define TICK_MS      1000
@@ -54,6 +55,11 @@ int gw_target_port(const struct gw_gateway *g, const char *name)
         if (strcmp(t->o.name, name) == 0)
             return net_listener_port(t->listener);
     return 0;
+}
+
+bool gw_settled(const struct gw_gateway *g)
+{
+    return gw_roles_count(g) == 0;
 }
 
 size_t gw_session_count(const struct gw_gateway *g)

@@ -26,6 +26,9 @@ struct gw_target_opts {  /* texts are copied */
     const char
         *search_path; /* NULL: "public"; names separated by commas; pg_temp is put behind them */
     struct net_tls *client_tls; /* borrowed; NULL: clients speak plain */
+    bool session_roles;    /* a role of its own for each session (gateway/role.h); `user` makes and drops them */
+    const char *member_of; /* roles whose rights these have, separated by commas; NULL: none */
+    const char *gateway;   /* this gateway's name: tells its roles from others'; NULL: "" */
     int64_t hold_ms; /* how long a statement is held unless the client says otherwise; 0: 5 min */
 };
 
@@ -46,6 +49,8 @@ int gw_target_port(const struct gw_gateway *g, const char *name); /* the bound p
 /* No new sessions; `done` once the last one has gone, at the latest after `ms`, then all are cut. */
 void gw_drain(struct gw_gateway *g, int64_t ms, net_fn done, void *ctx);
 void gw_close(struct gw_gateway *g); /* NULL is fine */
+bool gw_target_roles_ok(const char *member_of); /* plain names, separated by commas */
+bool gw_settled(const struct gw_gateway *g); /* nothing of our own is under way in a target */
 size_t gw_session_count(const struct gw_gateway *g);
 
 #endif

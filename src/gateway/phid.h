@@ -74,6 +74,7 @@ struct gw_link;
 enum phi_rc gw_link_open(struct net_loop *loop, const char *const *urls, size_t n, const char *state_dir,
                          struct gw_gateway *g, struct gw_link **ret, struct phi_err *err);
 void gw_link_close(struct gw_link *l);
+const char *gw_link_name(const struct gw_link *l); /* this gateway's, from its certificate */
 bool gw_link_idle(const struct gw_link *l); /* nothing waits for phid any more */
 struct gw_phid gw_link_port(struct gw_link *l);
 

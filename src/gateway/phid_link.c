@@ -81,6 +81,11 @@ void gw_link_close(struct gw_link *l)
     free(l);
 }
 
+const char *gw_link_name(const struct gw_link *l)
+{
+    return client_link_name(l->link);
+}
+
 bool gw_link_idle(const struct gw_link *l)
 {
     return client_link_idle(l->link);

@@ -8,6 +8,7 @@
 
 #include "base/logline.h"
 #include "base/os.h"
+#include "gateway/role.h"
 
 /* --- writing --- */
 bool gw_to_client(struct gw_session *s, struct phi_view bytes)
@@ -341,6 +342,7 @@ void gw_session_free(struct gw_session *s)
     net_timer_close(s->cut_timer);
     net_conn_close(s->client);
     net_conn_close(s->server);
+    gw_role_drop(s->own_role);
     gw_unit_done(&s->unit);
     gw_maps_done(s);
     phi_map_close(s->own_seen);

@@ -114,6 +114,7 @@ struct gw_session {
     struct gw_session *next, **prev;
     struct gw_gateway *gw;
     struct gw_target *target;
+    struct gw_role *own_role; /* NULL: the target's */
     struct gw_front *front; /* while its pg:connect is held, until the target is open: client and target are the front's */
     enum gw_state state, before; /* before: the state that the last event left */
     bool closing, stepping;

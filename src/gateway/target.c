@@ -6,11 +6,13 @@
 
 #include "base/logline.h"
 #include "base/os.h"
+#include "gateway/role.h"
 #include "gateway/session.h"
 
 #define REFRESH_MS 5000
 #define RETRY_MS   2000
 #define MISSED_MS  1000
+#define SWEEP_TICKS 16
 
 enum phi_rc gw_version_check(struct phi_view v, struct phi_err *err)
 {
@@ -150,6 +152,8 @@ void gw_target_refresh(struct gw_target *t)
 void gw_target_tick(struct gw_target *t)
 {
     int64_t age = phi_now_boot_ms() - t->loaded_boot_ms;
+    if (!t->swept && t->roles != NULL && ++t->sweep_in % SWEEP_TICKS == 0)
+        gw_roles_sweep(t); /* the target was away at the start */
     if (t->loading == NULL && age >= (t->catalog == NULL ? RETRY_MS : REFRESH_MS))
         load_begin(t);
 }
@@ -215,6 +219,8 @@ static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts 
     t->o.address = keep(t, o->address);
     t->o.database = keep(t, o->database);
     t->o.user = keep(t, o->user);
+    t->o.member_of = keep(t, o->member_of);
+    t->o.gateway = keep(t, o->gateway == NULL ? "" : o->gateway);
     t->o.ca_pem = phi_arena_copy(&t->mem, o->ca_pem);
     t->o.password = (struct phi_view){0};
     if (t->o.hold_ms == 0)
@@ -226,8 +232,10 @@ static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts 
     PHI_TRY(set_door(t, err));
     t->cutter = gw_super_open(&t->door);
     t->reader = gw_super_open(&t->door);
+    t->roles = o->session_roles ? gw_super_open(&t->door) : NULL;
     t->again = net_timer_open(t->gw->loop, on_again, t);
-    if (!phi_arena_ok(&t->mem) || t->again == NULL || t->cutter == NULL || t->reader == NULL)
+    if (!phi_arena_ok(&t->mem) || t->again == NULL || t->cutter == NULL || t->reader == NULL ||
+        (o->session_roles && t->roles == NULL))
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     struct net_listen_opts l = {
         .address = t->o.listen,
@@ -251,6 +259,7 @@ enum phi_rc gw_add_target(struct gw_gateway *g, const struct gw_target_opts *o, 
     }
     t->next = g->targets;
     g->targets = t;
+    gw_roles_sweep(t);
     gw_target_refresh(t);
     return PHI_OK;
 }
@@ -260,6 +269,9 @@ void gw_target_stop(struct gw_target *t)
     net_listener_close(t->listener);
     net_timer_close(t->again);
     t->again = NULL;
+    struct gw_super *roles = t->roles;
+    t->roles = NULL; /* whatever ends now is not asked for again */
+    gw_super_close(roles);
     gw_super_close(t->cutter);
     gw_super_close(t->reader); /* answers what is under way, so `loading` is gone afterwards */
     t->listener = NULL;
@@ -269,6 +281,7 @@ void gw_target_stop(struct gw_target *t)
 void gw_target_close(struct gw_target *t)
 {
     gw_target_stop(t);
+    gw_roles_close(t);
     gw_catalog_drop(t->loading);
     gw_catalog_drop(t->catalog);
     net_tls_close(t->door.tls);

@@ -25,6 +25,11 @@ struct gw_target {
     struct phi_view path[16];
     size_t n_path;
     struct gw_super *cutter, *reader;
+    struct gw_super *roles; /* NULL: sessions use the target's own role */
+    struct gw_role *all_roles;
+    size_t n_roles; /* made and not yet dropped */
+    bool swept; /* what an earlier run left is gone */
+    unsigned sweep_in;
     struct gw_catalog *catalog, *loading; /* the one in force; NULL before the first is whole */
     int loading_part;
     uint64_t want, have,
