@@ -139,7 +139,7 @@ static enum phi_rc votes_fit(struct phi_core *c, struct phi_arena *a, const stru
     size_t n;
     PHI_TRY(core_votes(c, a, r, &v, &n, err));
     for (size_t i = 0; i < n; i++) {
-        if (phi_view_eq(v[i].root, r->root))
+        if (phi_view_eq(v[i].root, r->root) && v[i].proof.n == 0) /* their passkey, for a requirement of kind mfa */
             return broken(2, err, "the requester's own vote counts");
         if (v[i].version != r->version)
             return broken(1, err, "a vote on an older version is still there");
