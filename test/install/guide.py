@@ -143,6 +143,9 @@ class Guide:
             self.waiting.append(shell)
             return
         text = shell.end()
+        end = time.monotonic() + 30
+        while "has said nothing of its targets here yet" in text and time.monotonic() < end:  # the gateway is seconds old
+            text = Shell(name, self.fill(script)).end()
         self.learn(text)
         self.said[script.strip().splitlines()[-1]] = text
         if "phi approve" in script:
