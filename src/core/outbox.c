@@ -1,6 +1,7 @@
 /* Messages that are kept until they were sent: waiting -> (leased) -> sent | dead, or held for a digest. */
 #include "core/outbox.h"
 
+#include "core/known.h"
 #include "core/outbox_in.h"
 
 #define DIGEST_MAX 20 /* requests that a digest names */
@@ -132,26 +133,33 @@ static enum phi_rc digest_due(struct phi_core *c, struct phi_arena *a, const str
     return add(c, a, &d, PHI_MESSAGE_WAITING, at_ms, err);
 }
 
+int64_t core_message_when(struct phi_core *c, struct phi_view person, bool loud)
+{
+    int64_t now = core_wall(c), until = loud || person.n == 0 ? 0 : core_quiet_until(c, person);
+    return until > now ? until : now;
+}
+
 enum phi_rc core_message_new(struct phi_core *c, struct phi_arena *a, const struct core_news *n, struct phi_err *err)
 {
-    int64_t count = 0, end = 0;
+    int64_t count = 0, end = 0, when = core_message_when(c, n->person, n->loud);
     if (n->prompt && !n->loud)
         PHI_TRY(prompted(c, a, n, &count, &end, err));
     if (count <= PHI_PROMPTS_MAX)
-        return add(c, a, n, PHI_MESSAGE_WAITING, core_wall(c), err);
+        return add(c, a, n, PHI_MESSAGE_WAITING, when, err);
+    end = end > when ? end : when;
     PHI_TRY(add(c, a, n, PHI_MESSAGE_HELD, end, err));
     return digest_due(c, a, n, end, err);
 }
 
 enum phi_rc core_message_change(struct phi_core *c, struct phi_arena *a, struct core_message_row *row,
-                                struct phi_view what, struct phi_err *err)
+                                struct phi_view what, int64_t at_ms, struct phi_err *err)
 {
     row->what = what;
     row->want++;
     if (row->status != PHI_MESSAGE_SENT)
         return core_set(c, CORE_MESSAGE, row, err);
     row->tries = 0;
-    row->at_ms = core_wall(c);
+    row->at_ms = at_ms;
     return put_back(c, a, row, PHI_MESSAGE_WAITING, err);
 }
 

@@ -38,9 +38,11 @@ enum phi_rc core_message_new(struct phi_core *c, struct phi_arena *a, const stru
 /* The message of this channel, request and person. PHI_ENOTFOUND. */
 enum phi_rc core_message_of(struct phi_core *c, struct phi_arena *a, const struct core_news *n,
                             struct core_message_row *ret, struct phi_err *err);
-/* What was sent, or is about to be, is to say this instead. */
+/* What was sent, or is about to be, is to say this instead, from at_ms on. */
 enum phi_rc core_message_change(struct phi_core *c, struct phi_arena *a, struct core_message_row *row,
-                                struct phi_view what, struct phi_err *err);
+                                struct phi_view what, int64_t at_ms, struct phi_err *err);
+/* When this may reach the person: now, or when their quiet hours are over. */
+int64_t core_message_when(struct phi_core *c, struct phi_view person, bool loud);
 enum phi_rc core_message_del(struct phi_core *c, struct phi_arena *a, const struct core_message_row *row, struct phi_err *err);
 /* All messages of a channel, or all for a person. */
 enum phi_rc core_messages_forget(struct phi_core *c, struct phi_view channel, struct phi_view person, struct phi_err *err);

@@ -163,7 +163,7 @@ static enum phi_rc news(struct telling *t, const struct core_channel_row *ch, st
         return PHI_OK; /* the digest shows it as it is then */
     if (row.sent == 0 && !row.leased) /* it has not left: what leaves is of now anyway */
         return PHI_OK;
-    return core_message_change(t->c, t->a, &row, n.what, err);
+    return core_message_change(t->c, t->a, &row, n.what, core_message_when(t->c, person, how == ALARM), err);
 }
 
 static enum phi_rc tell_people(struct telling *t, const struct people *to, const char *what, enum manner how,
@@ -264,7 +264,10 @@ static enum phi_rc settle(struct telling *t, const char *what, struct phi_err *e
             if (rows[k].status == PHI_MESSAGE_DEAD)
                 continue;
             bool there = rows[k].leased || (rows[k].sent > 0 && rows[k].ref.n);
-            PHI_TRY(there ? core_message_change(t->c, t->a, &rows[k], phi_view_of(what), err)
+            /* what a chat shows is changed without a sound */
+            bool silent = phi_view_is(t->channel[i].kind, "slack");
+            int64_t when = core_message_when(t->c, rows[k].person, silent);
+            PHI_TRY(there ? core_message_change(t->c, t->a, &rows[k], phi_view_of(what), when, err)
                           : core_message_del(t->c, t->a, &rows[k], err));
         }
     }

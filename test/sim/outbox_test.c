@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "core/channel.h"
 #include "core/forget.h"
+#include "core/known.h"
 #include "core/outbox.h"
 #include "kit.h"
 #include "store/sqlite.h"
@@ -516,6 +517,23 @@ static void more_than_may_wait_are_counted_and_nobody_is_kept_from_asking(void *
     assert_int_equal(state_of(k, "mail").dropped, 2);
 }
 
+static void quiet_hours_are_kept(void **state)
+{
+    struct kit *k = *state;
+    int64_t minute = k->wall / 60000 % 1440;
+    struct phi_profile p = { .quiet_from_min = minute, .quiet_to_min = (minute + 120) % 1440, .quiet_days = 0x7f };
+    assert_ok(k, kit_profile(k, KIT_BOB, &p));
+    struct phi_request after, r = ask(k, "s1");
+    struct call c = take(k);
+    assert_int_equal(c.n, 1);
+    assert_true(phi_view_is(c.m[0].name, "carol"));
+    assert_ok(k, report(k, &c.m[0], PHI_SENT_OK, "<1@phi>"));
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after)); /* they may vote all the same */
+    kit_pass(k, 121 * 60000);
+    struct call d = take(k);
+    assert_null(to(&d, "bob")); /* it was over before it left */
+}
+
 /* ---- who may, and what is kept of people */
 
 static void only_operators_set_channels_and_only_the_log_says_when(void **state)
@@ -589,6 +607,7 @@ int main(void)
         BOTH(a_channel_that_is_gone_is_switched_off),
         BOTH(failures_in_a_row_pause_a_channel_and_no_other),
         BOTH(many_prompts_in_a_row_come_as_one_digest),
+        BOTH(quiet_hours_are_kept),
         BOTH(more_than_may_wait_are_counted_and_nobody_is_kept_from_asking),
         BOTH(only_operators_set_channels_and_only_the_log_says_when),
         BOTH(a_channel_changed_by_hand_is_not_used),
