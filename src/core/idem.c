@@ -49,3 +49,26 @@ enum phi_rc core_idem_put(struct phi_core *c, struct phi_arena *a, const struct 
     PHI_TRY(ask_hash(a, d, &row.ask, err));
     return core_add(c, CORE_IDEM, &row, err);
 }
+
+enum phi_rc core_idem_equal(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct core_request_row *ret,
+                            struct phi_err *err)
+{
+    struct core_request_row *rows, key = { .requester = d->requester, .live = 1 };
+    struct phi_view want, have;
+    size_t n;
+    PHI_TRY(ask_hash(a, d, &want, err));
+    PHI_TRY(core_list(c, CORE_REQUEST, CORE_REQUEST_BY_REQUESTER, &key, (struct core_span){ .prefix = 2 }, a, &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        PHI_ARENA(mem, (size_t)16 << 20);
+        struct core_draft other;
+        if (!rows[i].scoped || rows[i].version != 1 || !phi_view_eq(rows[i].target, d->target) ||
+            rows[i].for_ms != d->body.bounds.for_ms || rows[i].uses != d->body.bounds.uses || core_left(c, &rows[i].due) <= 0)
+            continue;
+        if (core_draft_of_row(c, &mem, &rows[i], &other, NULL) != PHI_OK || ask_hash(&mem, &other, &have, NULL) != PHI_OK ||
+            !phi_view_eq(want, have))
+            continue;
+        *ret = rows[i];
+        return core_row_check(c, CORE_REQUEST, ret, ret->leaf, ret->leaf_hash, err);
+    }
+    return PHI_ENOTFOUND;
+}

@@ -135,6 +135,10 @@ enum phi_rc core_idem_find(struct phi_core *c, struct phi_arena *a, const struct
 enum phi_rc core_idem_put(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_view key,
                           struct phi_view request, struct phi_err *err);
 
+/* A pending request of the same person that asks for exactly this; PHI_ENOTFOUND. */
+enum phi_rc core_idem_equal(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct core_request_row *ret,
+                            struct phi_err *err);
+
 /* ---- revoke.c */
 enum phi_rc core_grant_revoke(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                               struct core_grant_row *row, struct phi_view why, const char *cause, struct phi_err *err);

@@ -151,6 +151,16 @@ static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const s
     return PHI_OK;
 }
 
+/* A person who asks the same again waits on what they asked. */
+static enum phi_rc asked_already(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct core_draft *d,
+                                 struct phi_request_answer *ret, struct phi_err *err)
+{
+    struct core_request_row row;
+    PHI_TRY(core_idem_equal(c, a, d, &row, err));
+    ret->joined = true;
+    return filed_answer(c, a, by, &row, ret, err);
+}
+
 /* The answers short of filing: PHI_ENOTFOUND when a request has to be filed. */
 static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                   const struct core_draft *d, struct phi_request_answer *ret, struct phi_err *err)
@@ -162,7 +172,7 @@ static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const
         return filed_answer(c, a, by, &row, ret, err);
     }
     if (d->gateway.n == 0)
-        return PHI_ENOTFOUND;
+        return d->glass ? PHI_ENOTFOUND : asked_already(c, a, by, d, ret, err);
     enum phi_rc rc = core_grant_fitting(c, a, d, &grant, err);
     if (rc == PHI_OK) {
         ret->kind = PHI_ANSWER_GRANT;

@@ -1,9 +1,13 @@
 #!/usr/bin/python3
 # timeout: 240
 """What is known at that moment, over running daemons: addresses behind proxies, named networks, countries, zones, marks, risk."""
+import itertools
+
 import phiflow
 import attackkit as kit
 import mmdb
+
+count = itertools.count()  # equal asks are one request
 
 
 def bundle(admin, extra, zone="UTC"):
@@ -17,7 +21,7 @@ def bundle(admin, extra, zone="UTC"):
 
 def asked(who, **headers):
     return who.call("POST", "/v1/requests", {"target": "shop", "scope": {"actions": ["pg:write"], "resources": ["shop/public.orders"]},
-                                             "for_ms": 60000, "why": "a test"}, headers=headers)
+                                             "for_ms": 60000, "why": f"test {next(count)}"}, headers=headers)
 
 
 with phiflow.Flow() as f:

@@ -198,6 +198,34 @@ static void what_is_denied_again_and_again_is_asked_less_and_less_often(void **s
     }
 }
 
+static void attack_52_the_same_ask_is_one_request_and_one_prompt(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer first, ans;
+    struct phi_request *mine;
+    struct phi_request after;
+    struct phi_request_ask ask = kit_scope_of(k, "shop/public.orders");
+    size_t n, told;
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &first));
+    told = k->events;
+    for (int i = 0; i < 50; i++) {
+        assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans));
+        assert_true(ans.joined && phi_view_eq(ans.request.id, first.request.id));
+    }
+    assert_int_equal(k->events, told); /* nobody hears of it again */
+    assert_ok(k, kit_list(k, KIT_BOB, PHI_BOX_INBOX, &mine, &n));
+    assert_int_equal(n, 1);
+    ask.why = PHI_LIT("another reason"); /* what people are shown differs: another request */
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans));
+    assert_false(ans.joined);
+    ask = kit_scope_of(k, "shop/public.orders");
+    assert_ok(k, kit_make(k, KIT_BOB, &ask, &ans)); /* somebody else's is theirs */
+    assert_false(ans.joined);
+    assert_ok(k, kit_vote(k, KIT_CAROL, &first.request, false, 0, &after));
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans)); /* what has ended is over */
+    assert_false(ans.joined);
+}
+
 static void attack_51_no_more_than_so_many_an_hour_come_to_be(void **state)
 {
     struct kit *k = *state;
@@ -240,6 +268,7 @@ int main(void)
         T(nobody_is_reminded_while_all_sleep_and_whoever_wakes_may_still_vote),
         T(those_of_the_fallback_need_not_wait_for_sleepers),
         T(what_is_denied_again_and_again_is_asked_less_and_less_often),
+        T(attack_52_the_same_ask_is_one_request_and_one_prompt),
         OVER(over_mem, attack_51_no_more_than_so_many_an_hour_come_to_be),
     };
     return cmocka_run_group_tests(tests, NULL, stage_end);
