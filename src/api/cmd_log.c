@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 #include "core/log.h"
 #include "core/succession.h"
+#include "core/witness.h"
 #include "proof/receipt.h"
 
 #define MAX_INDEX ((int64_t)1 << 53)
@@ -14,12 +15,19 @@ static enum phi_rc text_answer(struct api_call *c, struct phi_view text)
     return PHI_OK;
 }
 
+/* What is answered speaks of the head that everybody sees, with its cosignatures. */
+static enum phi_rc head_shown(struct api_call *c, struct phi_log_head *h, struct phi_err *err)
+{
+    PHI_TRY(phi_log_get_head(c->core, &c->arena, h, err));
+    return phi_log_published(c->core, &c->arena, &h->checkpoint, &h->checkpoint_size, err);
+}
+
 enum phi_rc api_log_checkpoint(struct api_call *c, struct phi_err *err)
 {
     struct phi_log_head h;
-    PHI_TRY(phi_log_get_head(c->core, &c->arena, &h, err));
+    PHI_TRY(head_shown(c, &h, err));
     if (!h.checkpoint.n)
-        return phi_fail(err, PHI_ENOTFOUND, "nothing is signed yet");
+        return phi_fail(err, PHI_ENOTFOUND, "nothing is published yet: no head is signed, or not enough witnesses have cosigned one");
     return text_answer(c, h.checkpoint);
 }
 
@@ -88,7 +96,7 @@ enum phi_rc api_log_consistency(struct api_call *c, struct phi_err *err)
     struct phi_digest *h;
     size_t n;
     int64_t from, to;
-    PHI_TRY(phi_log_get_head(c->core, &c->arena, &head, err));
+    PHI_TRY(head_shown(c, &head, err));
     PHI_TRY(api_query_int(c, "from", 0, MAX_INDEX, 0, &from, err));
     PHI_TRY(api_query_int(c, "to", 0, MAX_INDEX, head.checkpoint_size, &to, err));
     PHI_TRY(phi_log_consistency(c->core, &c->arena, from, to, &h, &n, err));
@@ -106,7 +114,7 @@ enum phi_rc api_log_proof(struct api_call *c, struct phi_err *err)
     struct phi_digest leaf, *h;
     size_t n;
     int64_t index, size;
-    PHI_TRY(phi_log_get_head(c->core, &c->arena, &head, err));
+    PHI_TRY(head_shown(c, &head, err));
     PHI_TRY(api_query_int(c, "index", 0, MAX_INDEX, -1, &index, err));
     PHI_TRY(api_query_int(c, "size", 1, MAX_INDEX, head.checkpoint_size, &size, err));
     if (index < 0)
@@ -197,7 +205,7 @@ enum phi_rc api_log_receipt(struct api_call *c, struct phi_err *err)
     struct phi_log_head head;
     struct phi_receipt r;
     int64_t index;
-    PHI_TRY(phi_log_get_head(c->core, &c->arena, &head, err));
+    PHI_TRY(head_shown(c, &head, err));
     if (!phi_view_int(c->params[0], &index) || index < 0 || index > MAX_INDEX)
         return phi_fail(err, PHI_EINPUT, "the entry's number must be a whole number");
     if (index >= head.checkpoint_size)

@@ -35,6 +35,17 @@ static int folder_open(const struct phid_config *c, struct sockaddr_un *at)
     return dir;
 }
 
+/* A socket that nobody serves is in the way of who copies the folder. */
+static void gone(const struct phid_config *c)
+{
+    struct sockaddr_un at;
+    int dir = folder_open(c, &at);
+    if (dir < 0)
+        return;
+    unlinkat(dir, "control", 0);
+    close(dir);
+}
+
 /* ---- in the phid that serves */
 
 struct noted {
@@ -196,6 +207,7 @@ void phid_control_close(struct phid_control *k)
         pthread_join(k->thread, NULL);
     close(k->listener);
     close(k->stop);
+    gone(k->config);
     free(k);
 }
 

@@ -6,6 +6,7 @@
 #include "api/doctor.h"
 #include "api/issuer.h"
 #include "api/server.h"
+#include "api/witness.h"
 #include "base/logline.h"
 #include "base/notify.h"
 #include "bin/phid_backup.h"
@@ -35,6 +36,7 @@ struct phid {
     struct api_issuers *issuers;
     struct api_server *server;
     struct phid_control *control;
+    struct api_witness *witness;
     struct net_timer *beats;
     struct api_job beat_job;
     bool draining, failed, beating;
@@ -52,6 +54,8 @@ static void outgoing_close(struct phid *p)
 {
     guard_fetch_close(p->fetch);
     p->fetch = NULL;
+    api_witness_close(p->witness);
+    p->witness = NULL;
     phid_outgoing_close(&p->out);
 }
 
@@ -63,6 +67,7 @@ static void drained(void *ctx)
     phid_control_close(p->control);
     p->control = NULL;
     phid_outgoing_stop(&p->out);
+    api_witness_stop(p->witness);
     api_engine_close(p->engine); /* answers nobody waits for any more; commits what was begun */
     outgoing_close(p);
     p->engine = NULL;
@@ -281,6 +286,7 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     PHI_TRY(api_engine_open(&o, &p->engine, err));
     api_hub_bind(p->hub, p->engine);
     PHI_TRY(phid_outgoing_start(&p->out, p->loop, p->engine, p->env.fetch, p->config->url, p->env.secrets, err));
+    PHI_TRY(api_witness_open(p->loop, p->engine, p->env.fetch, &p->witness, err));
     PHI_TRY(api_engine_start(p->engine, err));
     return p->data.shared ? phi_store_pgsql_listen(p->data.store, others_said, p->engine, err) : PHI_OK;
 }
@@ -334,6 +340,7 @@ static void stop(struct phid *p)
             phi_store_pgsql_quiet(p->data.store);
         phid_control_close(p->control);
         phid_outgoing_stop(&p->out);
+        api_witness_stop(p->witness);
         api_engine_close(p->engine);
         outgoing_close(p);
         net_post(p->loop, all_over, p);

@@ -213,6 +213,11 @@ static const struct core_column succession_cols[] = { I(n), I(kind), T(note), T(
 #undef R
 static const struct core_index succession_index[] = { { true, 1, { 0 } } };
 
+#define R struct core_published_row
+static const struct core_column published_cols[] = { I(id), I(size), T(note) };
+#undef R
+static const struct core_index published_index[] = { { true, 1, { 0 } } };
+
 #define R struct core_witness_row
 static const struct core_column witness_cols[] = { T(name), T(line), T(url), I(size), I(at_ms), T(said) };
 #undef R
@@ -294,6 +299,7 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_FACTS] = { "facts", sizeof(struct core_facts_row), facts_cols, COUNT(facts_cols), facts_index, COUNT(facts_index), -1 },
     [CORE_PROFILE] = { "profile", sizeof(struct core_profile_row), profile_cols, COUNT(profile_cols), profile_index, COUNT(profile_index), -1 },
     [CORE_SUCCESSION] = { "succession", sizeof(struct core_succession_row), succession_cols, COUNT(succession_cols), succession_index, COUNT(succession_index), -1 },
+    [CORE_PUBLISHED] = { "published", sizeof(struct core_published_row), published_cols, COUNT(published_cols), published_index, COUNT(published_index), -1 },
     [CORE_WITNESS] = { "witness", sizeof(struct core_witness_row), witness_cols, COUNT(witness_cols), witness_index, COUNT(witness_index), -1 },
     [CORE_PROVIDER] = { "provider", sizeof(struct core_provider_row), provider_cols, COUNT(provider_cols), provider_index, COUNT(provider_index), 6 },
     [CORE_IDENTITY] = { "identity", sizeof(struct core_identity_row), identity_cols, COUNT(identity_cols), identity_index, COUNT(identity_index), 7 },

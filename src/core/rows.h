@@ -49,6 +49,7 @@ enum core_table {
     CORE_PROFILE,
     CORE_SUCCESSION,
     CORE_WITNESS,
+    CORE_PUBLISHED,
     CORE_PROVIDER,
     CORE_IDENTITY,
     CORE_LOGIN,
@@ -338,6 +339,11 @@ struct core_passkey_row { /* id: the authenticator's; uid: ours */
 struct core_passkey_use_row {
     struct phi_view uid;
     int64_t count, used_ms; /* count: as the authenticator counts, 0: it does not */
+};
+
+struct core_published_row { /* the head that is shown to everybody, with its cosignatures */
+    int64_t id, size;       /* id: gen of the log */
+    struct phi_view note;
 };
 
 enum core_kind { CORE_INT, CORE_TEXT, CORE_BLOB };

@@ -90,6 +90,11 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "The log's next key; the two signature lines are those of the old key and the new one.")      \
     X(LOG_VOUCHED, "log.vouched", PHI_FB(KEY) | PHI_FB(SIGNATURE), 0,                               \
       "An operator's signature over the log's new origin was handed in.")                           \
+    X(WITNESS_SET, "witness.set", PHI_FB(KEY) | PHI_FB(ADDRESS), 0, "A witness of the log was added or changed.") \
+    X(WITNESS_REMOVED, "witness.removed", PHI_FB(KEY), 0, "A witness was removed.")                 \
+    X(WITNESS_NEED, "witness.need", PHI_FB(COUNT), 0, "How many witnesses must cosign a head before it is published.") \
+    X(WITNESS_REFUSED, "witness.refused", PHI_FB(KEY) | PHI_FB(CAUSE) | PHI_FB(PREV_SIZE), 0,       \
+      "A witness has seen another history of this log: somebody must look. The size is that of the head it cosigned last.") \
     X(BACKUP_MADE, "backup.made", PHI_FB(PREV_SIZE) | PHI_FB(PREV_ROOT), 0,                         \
       "A copy of the store was made and checked; the head of the log in it.")                       \
     X(PERSON_ADDED, "person.added", PHI_FB(PERSON) | PHI_FB(NAME_HASH), 0, "A person (or service) was added.") \

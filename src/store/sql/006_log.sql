@@ -19,3 +19,9 @@ CREATE TABLE witness (
     said TEXT NOT NULL,
     PRIMARY KEY (name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE published (
+    id INTEGER PRIMARY KEY NOT NULL,
+    size INTEGER NOT NULL,
+    note TEXT NOT NULL
+) STRICT;
