@@ -205,6 +205,8 @@ struct comp {
     struct comp_action *actions; /* parallel to the schema's */
     struct comp_bucket *buckets;
     uint32_t cap_buckets; /* 0 or a power of two */
+    uint8_t *filter;      /* a bit for each bucket's hash: small enough to stay near, it says where to look at all */
+    uint32_t filter_mask; /* bits less 1 */
     uint8_t *marks;       /* by entity */
     bool any_action;      /* buckets for whatever action exist */
 };
@@ -215,8 +217,12 @@ enum phi_rc comp_open(const struct cedar_policies *policies, const struct cedar_
 void comp_close(struct comp *c);
 /* Indexes by scope what `b` has by action. */
 enum phi_rc comp_index(struct comp *c, const struct phi_bundle *b, struct phi_err *err);
-/* Those whose scope names just these; `action` past the schema's: for any. NULL: none. */
-const struct comp_bucket *comp_bucket_find(const struct comp *c, uint32_t action, uint32_t principal, uint32_t resource);
+struct comp_place { /* of those whose scope names just these; `action` past the schema's: for any */
+    uint32_t action, principal, resource, hash;
+};
+/* False: there are none, for sure. Else where to look, which is on its way into the cache. */
+bool comp_bucket_may(const struct comp *c, uint32_t action, uint32_t principal, uint32_t resource, struct comp_place *ret);
+const struct comp_bucket *comp_bucket_find(const struct comp *c, const struct comp_place *at); /* NULL: none */
 /* An entity and those of its ancestors that scopes name. */
 struct comp_keys {
     const uint32_t *p;

@@ -24,16 +24,31 @@ static uint32_t bucket_hash(uint32_t action, uint32_t principal, uint32_t resour
     return (uint32_t)(h >> 32);
 }
 
-const struct comp_bucket *comp_bucket_find(const struct comp *c, uint32_t action, uint32_t principal, uint32_t resource)
+/* Other bits of the hash than those that choose the bucket. */
+static uint32_t filter_bit(const struct comp *c, uint32_t hash)
 {
-    for (uint32_t i = bucket_hash(action, principal, resource); c->cap_buckets; i++) {
+    return (hash >> 7 ^ hash * 0x9e3779b1U) & c->filter_mask;
+}
+
+bool comp_bucket_may(const struct comp *c, uint32_t action, uint32_t principal, uint32_t resource, struct comp_place *ret)
+{
+    uint32_t hash = bucket_hash(action, principal, resource), bit = filter_bit(c, hash);
+    if (!(c->filter[bit / 8] >> bit % 8 & 1))
+        return false;
+    __builtin_prefetch(&c->buckets[hash & (c->cap_buckets - 1)]);
+    *ret = (struct comp_place){ action, principal, resource, hash };
+    return true;
+}
+
+const struct comp_bucket *comp_bucket_find(const struct comp *c, const struct comp_place *at)
+{
+    for (uint32_t i = at->hash;; i++) {
         const struct comp_bucket *b = &c->buckets[i & (c->cap_buckets - 1)];
         if (!b->list.p)
             return NULL;
-        if (b->action == action && b->principal == principal && b->resource == resource)
+        if (b->action == at->action && b->principal == at->principal && b->resource == at->resource)
             return b;
     }
-    return NULL;
 }
 
 struct entry {
@@ -120,7 +135,8 @@ static void put(struct comp *c, const struct entry *e, struct comp_list list)
         c->actions[e->action].open = list;
         return;
     }
-    uint32_t i = bucket_hash(e->action, e->principal, e->resource);
+    uint32_t i = bucket_hash(e->action, e->principal, e->resource), bit = filter_bit(c, i);
+    c->filter[bit / 8] |= (uint8_t)(1U << bit % 8);
     while (c->buckets[i & (c->cap_buckets - 1)].list.p)
         i++;
     struct comp_bucket *b = &c->buckets[i & (c->cap_buckets - 1)];
@@ -137,7 +153,9 @@ static bool make_buckets(struct indexing *x)
     while (c->cap_buckets < 2 * (uint64_t)x->n && c->cap_buckets < UINT32_MAX / 2)
         c->cap_buckets *= 2;
     c->buckets = calloc(c->cap_buckets, sizeof *c->buckets);
-    if (!ids || !c->buckets || c->cap_buckets <= x->n)
+    c->filter_mask = c->cap_buckets < UINT32_MAX / 8 ? 4 * c->cap_buckets - 1 : c->cap_buckets - 1;
+    c->filter = phi_arena_alloc(&c->arena, c->filter_mask / 8 + 1U);
+    if (!ids || !c->buckets || !c->filter || c->cap_buckets <= x->n)
         return false;
     if (x->n > 1)
         qsort(x->entries, x->n, sizeof *x->entries, cmp_entry);

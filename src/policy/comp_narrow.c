@@ -14,50 +14,82 @@ static bool add_list(struct comp_lists *s, struct comp_list list)
     return true;
 }
 
-static bool add_bucket(const struct comp *c, const struct comp_action *action, struct comp_lists *s, uint32_t principal,
-                       uint32_t resource)
+/* Places are gathered before any is looked at: with many policies each is far away in memory, and so they come at once. */
+enum { PLACES = 16 };
+
+struct looking {
+    const struct comp *c;
+    const struct comp_action *action;
+    struct comp_lists *lists;
+    struct comp_place places[PLACES];
+    uint32_t n;
+    bool ok;
+};
+
+static void look(struct looking *l)
 {
-    const struct comp_bucket *b = comp_bucket_find(c, (uint32_t)(action - c->actions), principal, resource);
-    if (b && !add_list(s, b->list))
-        return false;
-    b = c->any_action ? comp_bucket_find(c, (uint32_t)c->schema->n_actions, principal, resource) : NULL;
-    if (!b)
-        return true;
-    struct comp_list list = b->list;
-    if (action->own) /* a permit reaches phi's own actions only by name */
-        list.n = list.n_forbids;
-    return add_list(s, list);
+    for (uint32_t i = 0; i < l->n; i++) {
+        const struct comp_bucket *b = comp_bucket_find(l->c, &l->places[i]);
+        if (!b)
+            continue;
+        struct comp_list list = b->list;
+        if (l->places[i].action == l->c->schema->n_actions && l->action->own)
+            list.n = list.n_forbids; /* a permit reaches phi's own actions only by name */
+        if (list.n > 0)
+            __builtin_prefetch(&l->c->policies[list.p[0]]);
+        l->ok = l->ok && add_list(l->lists, list);
+    }
+    l->n = 0;
+}
+
+static void add_place(struct looking *l, uint32_t action, uint32_t principal, uint32_t resource)
+{
+    if (l->n == PLACES)
+        look(l);
+    if (comp_bucket_may(l->c, action, principal, resource, &l->places[l->n]))
+        l->n++;
+}
+
+static void add_bucket(struct looking *l, uint32_t principal, uint32_t resource)
+{
+    add_place(l, (uint32_t)(l->action - l->c->actions), principal, resource);
+    if (l->c->any_action)
+        add_place(l, (uint32_t)l->c->schema->n_actions, principal, resource);
 }
 
 /* Buckets of one principal: without a resource, and with each that is named. */
-static bool add_principal(const struct comp *c, const struct comp_action *action, struct comp_lists *s, uint32_t id,
-                          uint8_t mark, const struct comp_keys *rk)
+static void add_principal(struct looking *l, uint32_t id, uint8_t mark, const struct comp_keys *rk)
 {
-    if ((mark & COMP_P_ALONE) && !add_bucket(c, action, s, id, COMP_NONE))
-        return false;
+    if (mark & COMP_P_ALONE)
+        add_bucket(l, id, COMP_NONE);
     if (!(mark & COMP_P_BOTH))
-        return true;
-    if ((rk->mark & COMP_R_BOTH) && !add_bucket(c, action, s, id, rk->self))
-        return false;
+        return;
+    if (rk->mark & COMP_R_BOTH)
+        add_bucket(l, id, rk->self);
     for (uint32_t k = 0; k < rk->n; k++)
-        if ((c->marks[rk->p[k]] & COMP_R_BOTH) && !add_bucket(c, action, s, id, rk->p[k]))
-            return false;
-    return true;
+        if (l->c->marks[rk->p[k]] & COMP_R_BOTH)
+            add_bucket(l, id, rk->p[k]);
 }
 
 bool comp_lists_find(const struct comp *c, const struct comp_action *action, const struct comp_keys *pk,
                      const struct comp_keys *rk, struct comp_lists *ret)
 {
-    ret->n = 0;
-    bool ok = add_list(ret, action->open) && add_principal(c, action, ret, pk->self, pk->mark, rk);
-    for (uint32_t i = 0; ok && i < pk->n; i++)
-        ok = add_principal(c, action, ret, pk->p[i], c->marks[pk->p[i]], rk);
-    if (ok && (rk->mark & COMP_R_ALONE))
-        ok = add_bucket(c, action, ret, COMP_NONE, rk->self);
-    for (uint32_t k = 0; ok && k < rk->n; k++)
+    struct looking l;
+    l.c = c;
+    l.action = action;
+    l.lists = ret;
+    l.n = ret->n = 0;
+    l.ok = add_list(ret, action->open);
+    add_principal(&l, pk->self, pk->mark, rk);
+    for (uint32_t i = 0; i < pk->n; i++)
+        add_principal(&l, pk->p[i], c->marks[pk->p[i]], rk);
+    if (rk->mark & COMP_R_ALONE)
+        add_bucket(&l, COMP_NONE, rk->self);
+    for (uint32_t k = 0; k < rk->n; k++)
         if (c->marks[rk->p[k]] & COMP_R_ALONE)
-            ok = add_bucket(c, action, ret, COMP_NONE, rk->p[k]);
-    return ok;
+            add_bucket(&l, COMP_NONE, rk->p[k]);
+    look(&l);
+    return l.ok;
 }
 
 void comp_sort(uint32_t *p, uint32_t n)
