@@ -220,7 +220,7 @@ enum phi_rc phi_passkey_check(struct phi_core *c, struct phi_arena *a, struct ph
 {
     struct core_passkey_row row, key = { .id = id };
     PHI_TRY(core_batched(c, err));
-    if (core_get(c, CORE_PASSKEY, CORE_BY_KEY, &key, a, &row, NULL) != PHI_OK || !core_same_person(c, row.person, person))
+    if (core_get(c, CORE_PASSKEY, CORE_BY_KEY, &key, a, &row, NULL) != PHI_OK || !phi_view_eq(row.person, person))
         return core_no(c, "passkey.refused", err, PHI_EDENIED, "this passkey is not one of yours");
     PHI_TRY(use(c, a, &row, challenge, rp, got, err));
     *ret = out(c, a, &row);

@@ -36,7 +36,7 @@ enum phi_rc phi_passkey_remove(struct phi_core *c, const struct phi_actor *by, s
 enum phi_rc phi_passkey_sign_in(struct phi_core *c, struct phi_arena *a, struct phi_view id,
                                 const struct phi_webauthn_rp *rp, const struct phi_webauthn_answer *got,
                                 struct phi_view *ret_person, struct phi_err *err);
-/* A signature over `challenge` by one of the person's keys (of any account of theirs); its counter moves on. */
+/* A signature over `challenge` by one of the person's own keys; its counter moves on. */
 enum phi_rc phi_passkey_check(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct phi_view id,
                               struct phi_view challenge, const struct phi_webauthn_rp *rp,
                               const struct phi_webauthn_answer *got, struct phi_passkey_view *ret, struct phi_err *err);

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "proof/vote_proof.h"
 
 /* The nodes of each level, complete ones only: 64 bytes an entry in all. */
 struct level {
@@ -20,6 +21,12 @@ struct phi_audit {
     bool out_of_memory;
     struct phi_finding first; /* false entry; what == 0: none yet */
     struct phi_finding fork;  /* against an earlier checkpoint; likewise */
+    struct seen_key *keys;    /* passkeys that were registered */
+    size_t n_keys, cap_keys;
+};
+
+struct seen_key {
+    struct phi_digest cose, person; /* SHA-256 of either */
 };
 
 struct phi_audit *phi_audit_open(void)
@@ -33,6 +40,7 @@ void phi_audit_close(struct phi_audit *a)
         return;
     for (size_t i = 0; i < PHI_TREE_LEVELS; i++)
         free(a->level[i].node);
+    free(a->keys);
     free(a);
 }
 
@@ -84,8 +92,44 @@ found(struct phi_finding *f, enum phi_found what, uint64_t index, const char *fm
     va_end(ap);
 }
 
+static void key_keep(struct phi_audit *a, const struct phi_json *v)
+{
+    struct seen_key key = { .person = phi_sha256(phi_json_text(phi_json_get(v, "person"), "id")) };
+    if (!phi_digest_from_hex(phi_json_text(v, "key_hash"), &key.cose))
+        return;
+    if (a->n_keys == a->cap_keys) {
+        size_t cap = a->cap_keys ? 2 * a->cap_keys : 16;
+        struct seen_key *p = reallocarray(a->keys, cap, sizeof *p);
+        if (!p) {
+            a->out_of_memory = true;
+            return;
+        }
+        a->keys = p;
+        a->cap_keys = cap;
+    }
+    a->keys[a->n_keys++] = key;
+}
+
+/* A signed vote: by a passkey that this log shows as registered by whoever voted, over exactly this vote. */
+static const char *vote_look(struct phi_audit *a, struct phi_arena *arena, const struct phi_json *v)
+{
+    PHI_BUF(vote, PHI_MAX_LOG_ENTRY);
+    struct phi_passkey key;
+    const struct phi_json *said = phi_json_get(v, "vote");
+    if (!said || !phi_json_get(v, "signature"))
+        return NULL;
+    phi_json_canon(&vote, said);
+    if (!phi_vote_proof_holds(arena, phi_buf_view(&vote), phi_json_text(v, "signature"), &key))
+        return "holds a vote whose signature does not fit it";
+    struct seen_key want = { phi_sha256(key.cose), phi_sha256(phi_json_text(phi_json_get(v, "by"), "id")) };
+    for (size_t i = 0; i < a->n_keys; i++)
+        if (phi_digest_eq(&a->keys[i].cose, &want.cose) && phi_digest_eq(&a->keys[i].person, &want.person))
+            return NULL;
+    return "holds a vote signed by a passkey that its voter had not registered";
+}
+
 /* What is wrong with the entry by itself, or NULL. */
-static const char *look_at(struct phi_view entry, uint64_t n)
+static const char *look_at(struct phi_audit *a, struct phi_view entry, uint64_t n)
 {
     PHI_ARENA(arena, 16 * PHI_MAX_LOG_ENTRY);
     PHI_BUF(canon, PHI_MAX_LOG_ENTRY);
@@ -101,7 +145,9 @@ static const char *look_at(struct phi_view entry, uint64_t n)
         return "is of an unknown version";
     if (phi_json_num(v, "n", -1) != (int64_t)n)
         return "says that it stands elsewhere";
-    return NULL;
+    if (phi_view_is(phi_json_text(v, "ev"), "passkey.added"))
+        key_keep(a, v);
+    return phi_view_is(phi_json_text(v, "ev"), "request.voted") ? vote_look(a, &arena, v) : NULL;
 }
 
 enum phi_rc phi_audit_entry(struct phi_audit *a, struct phi_view entry, const struct phi_digest *stored_leaf,
@@ -109,7 +155,7 @@ enum phi_rc phi_audit_entry(struct phi_audit *a, struct phi_view entry, const st
 {
     uint64_t n = a->tree.size;
     struct phi_digest leaf = phi_leaf_hash(entry);
-    const char *wrong = look_at(entry, n);
+    const char *wrong = look_at(a, entry, n);
     if (!wrong && stored_leaf && !phi_digest_eq(&leaf, stored_leaf))
         wrong = "is not what was hashed when it was written";
     if (wrong && !a->first.what)

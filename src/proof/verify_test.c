@@ -1,3 +1,6 @@
+#include "proof/body.h"
+#include "proof/soft_key_test.h"
+#include "proof/vote_proof.h"
 #include "proof/verify.h"
 
 #include <setjmp.h>
@@ -232,9 +235,52 @@ static void with_stored_hashes_changed_too_a_range_is_named(void **unused)
     }
 }
 
+static void signed_votes_are_verified_against_registered_keys(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(arena, 1 << 20);
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    static const struct phi_webauthn_rp rp = { { (const uint8_t *)"localhost", 9 }, { (const uint8_t *)"http://localhost", 16 } };
+    static const char *const persons[] = { "bob", "carol" }, *const votes[] = { "{\"decision\":\"approve\"}", "{\"decision\":\"deny\"}" };
+    struct phi_digest challenge = phi_tagged_hash("phi-vote-v1", phi_view_of(votes[0]));
+    struct told t = { .type = "webauthn.get", .origin = "http://localhost", .more = "", .challenge = phi_digest_view(&challenge),
+                      .rp_id = "localhost", .key_id = "kid1", .flags = 5, .tail = "", .key = key };
+    struct phi_webauthn_answer got;
+    PHI_BUF(cose, 1024);
+    PHI_BUF(proof, 8192);
+    char hex[PHI_HEX_LEN + 1];
+    told_get(&arena, &t, &got);
+    told_cose(&cose, key);
+    assert_true(phi_vote_proof_write(&proof, &rp, PHI_LIT("kid1"), phi_buf_view(&cose), &got));
+    struct phi_digest hash = phi_sha256(phi_buf_view(&cose));
+    phi_digest_hex(&hash, hex);
+    for (int bad = 0; bad < 3; bad++) { /* 1: another vote than was signed; 2: another voter */
+        struct phi_audit *a = phi_audit_open();
+        struct phi_checkpoint c = { .size = 9 };
+        struct phi_finding f;
+        PHI_BUF(first, 4096);
+        PHI_BUF(second, 16384);
+        struct phi_jw w;
+        phi_buf_printf(&first, "{\"ev\":\"passkey.added\",\"key_hash\":\"%s\",\"n\":0,\"person\":{\"id\":\"bob\"},\"v\":1}", hex);
+        phi_buf_printf(&second, "{\"by\":{\"id\":\"%s\"},\"ev\":\"request.voted\",\"n\":1,\"signature\":", persons[bad == 2]);
+        phi_jw_init(&w, &second);
+        phi_jw_str(&w, phi_buf_view(&proof));
+        phi_buf_printf(&second, ",\"v\":1,\"vote\":%s}", votes[bad == 1]);
+        assert_int_equal(phi_audit_entry(a, phi_buf_view(&first), NULL, NULL), PHI_OK);
+        assert_int_equal(phi_audit_entry(a, phi_buf_view(&second), NULL, NULL), PHI_OK);
+        phi_audit_finish(a, &c, &f);
+        assert_int_equal(f.what, bad ? PHI_FOUND_ENTRY : PHI_FOUND_SHORT);
+        if (bad)
+            assert_int_equal(f.index, 1);
+        phi_audit_close(a);
+    }
+    EVP_PKEY_free(key);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(signed_votes_are_verified_against_registered_keys),
         cmocka_unit_test(an_untouched_log_is_found_true),
         cmocka_unit_test(the_changed_entry_is_named_wherever_it_stands),
         cmocka_unit_test(of_several_changed_entries_the_first_is_named),
