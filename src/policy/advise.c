@@ -120,39 +120,80 @@ static void look_for_errors(struct advising *r, const struct cedar_policy *p)
 
 /* ---- requirements ------------------------------------------------------------------------------------------ */
 
-static size_t people_in(const struct advising *r, const struct phi_requirement_set *sets, size_t n)
+enum { MAX_SETS = 10 }; /* of one requirement that are held against the people there; with more only each alone */
+
+/* How many people there are for just these of a requirement's sets, by the bits of the sets. */
+struct crowd {
+    size_t in[1 << MAX_SETS];
+};
+
+static bool is_of(const struct advising *r, struct phi_uid person, const struct phi_requirement_set *set)
 {
-    size_t people = 0;
+    bool in = cedar_entity_in(r->es, person, set->from) == CEDAR_IN_YES;
+    for (size_t i = 0; i < set->n_also && !in; i++)
+        in = cedar_entity_in(r->es, person, set->also[i]) == CEDAR_IN_YES;
+    return in;
+}
+
+static void count_people(const struct advising *r, const struct phi_requirement_set *sets, size_t n, struct crowd *ret)
+{
     for (const struct phi_entities *es = r->es; es; es = cedar_entities_base(es)) {
         struct cedar_entities_walk at = { 0 };
         for (const struct cedar_entity *e; (e = cedar_entities_next(es, &at));) {
-            bool in = false;
-            for (size_t i = 0; i < n && !in && phi_view_is(e->uid.type, "Person"); i++)
-                in = cedar_entity_in(r->es, e->uid, sets[i].from) == CEDAR_IN_YES;
-            people += in;
+            size_t bits = 0;
+            for (size_t i = 0; i < n && phi_view_is(e->uid.type, "Person"); i++)
+                bits |= is_of(r, e->uid, &sets[i]) ? (size_t)1 << i : 0;
+            ret->in[bits]++;
         }
     }
-    return people;
 }
 
+/* Hall's theorem: everybody finds a place of their own if no choice of sets has fewer people than places. */
+static void look_at_choice(struct advising *r, const struct phi_requirement *q, const struct phi_requirement_set *sets, size_t choice,
+                           const struct crowd *c, bool *told)
+{
+    size_t wanted = 0, there = 0;
+    const struct phi_requirement_set *one = NULL;
+    for (size_t i = 0; i < MAX_SETS; i++)
+        if (choice >> i & 1) {
+            one = wanted == 0 ? &sets[i] : NULL;
+            wanted += sets[i].count;
+        }
+    for (size_t bits = 1; bits < 1 << MAX_SETS; bits++)
+        there += bits & choice ? c->in[bits] : 0;
+    if (there >= wanted || *told)
+        return;
+    *told = true;
+    if (one)
+        advise(r, NULL, (struct cedar_place){ 0 },
+               "requirement \"" PHI_FMT "\" cannot be met: it needs %u of " PHI_FMT "::\"" PHI_FMT "\", and %zu %s there",
+               PHI_ARG(phi_view_upto(q->name, 60)), one->count, PHI_ARG(phi_view_upto(one->from.type, 60)),
+               PHI_ARG(phi_view_upto(one->from.id, 60)), there, there == 1 ? "is" : "are");
+    else
+        advise(r, NULL, (struct cedar_place){ 0 }, "requirement \"" PHI_FMT "\" cannot be met: it needs %zu different people, and %zu are there",
+               PHI_ARG(phi_view_upto(q->name, 60)), wanted, there);
+}
+
+/* Each set alone comes first: that is the plainer word. */
 static void look_for_people(struct advising *r, const struct phi_requirement *q)
 {
-    size_t wanted = 0;
-    for (size_t i = 0; i < q->n_sets; i++) {
-        size_t there = people_in(r, &q->sets[i], 1);
-        wanted += q->sets[i].count;
-        if (there < q->sets[i].count) {
-            advise(r, NULL, (struct cedar_place){ 0 },
-                   "requirement \"" PHI_FMT "\" cannot be met: it needs %u of " PHI_FMT "::\"" PHI_FMT "\", and %zu %s there",
-                   PHI_ARG(phi_view_upto(q->name, 60)), q->sets[i].count, PHI_ARG(phi_view_upto(q->sets[i].from.type, 60)),
-                   PHI_ARG(phi_view_upto(q->sets[i].from.id, 60)), there, there == 1 ? "is" : "are");
-            return;
+    struct crowd *c = phi_arena_new(r->arena, struct crowd);
+    bool told = false;
+    if (!c)
+        return;
+    if (q->n_sets > MAX_SETS) {
+        for (size_t i = 0; i < q->n_sets && !told; i++) {
+            *c = (struct crowd){ 0 };
+            count_people(r, &q->sets[i], 1, c);
+            look_at_choice(r, q, &q->sets[i], 1, c, &told);
         }
+        return;
     }
-    size_t all = q->n_sets > 1 ? people_in(r, q->sets, q->n_sets) : wanted;
-    if (all < wanted)
-        advise(r, NULL, (struct cedar_place){ 0 }, "requirement \"" PHI_FMT "\" cannot be met: it needs %zu different people, and %zu are there",
-               PHI_ARG(phi_view_upto(q->name, 60)), wanted, all);
+    count_people(r, q->sets, q->n_sets, c);
+    for (size_t i = 0; i < q->n_sets; i++)
+        look_at_choice(r, q, q->sets, (size_t)1 << i, c, &told);
+    for (size_t choice = 1; choice < (size_t)1 << q->n_sets; choice++)
+        look_at_choice(r, q, q->sets, choice, c, &told);
 }
 
 enum phi_rc cedar_advise(const struct phi_bundle *b, const struct phi_entities *es, struct phi_arena *a,
