@@ -226,6 +226,11 @@ static enum phi_rc answer_one(struct api_call *c, struct phi_jw *w, const struct
     PHI_TRY(authzen_read(c, p, AUTHZEN_ALL, &q, err));
     PHI_TRY(arap_approval_read(c, p, &q, &r, err));
     PHI_TRY(phi_evaluate(c->core, &c->arena, &c->actor, &q, &e, err));
+    struct api_judged *j = phi_arena_new(&c->arena, struct api_judged);
+    if (!j)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    *j = (struct api_judged){ q.subject, q.resource, q.action, e.verdict, c->judged };
+    c->judged = j;
     phi_jw_kb(w, "decision", e.verdict == PHI_ALLOW);
     context_write(c, w, p, &q, &e, &r);
     *ret_true = e.verdict == PHI_ALLOW;

@@ -37,6 +37,13 @@ struct api_env {
     struct api_reports *reports; /* of gateways, for `phi doctor` (doctor.h); core thread only */
 };
 
+struct api_judged { /* one decision of an evaluation; views live with the call */
+    struct phi_ref subject, resource;
+    struct phi_view action;
+    enum phi_verdict verdict;
+    struct api_judged *next;
+};
+
 struct api_was { /* what a proxy says of the request that it asks about; each "" when it did not say */
     struct phi_view method, uri, host, proto;
     bool browser; /* it takes HTML */
@@ -93,6 +100,9 @@ struct api_call {
     struct phi_jw w;  /* writes to out */
     char cookie[256]; /* Set-Cookie, "" none */
     const char *location;
+    struct api_judged *judged; /* what evaluations decided, for the log */
+    struct api_fresh *fresh;   /* fast.c: learned on the core thread */
+    bool see_all;              /* fast.c: may ask about others */
     const char *held;    /* Phi-Held: the page that waits for an approval */
     bool person_header;  /* Phi-Person and Phi-Name: who it is, for the application behind the proxy */
     int refresh_s;       /* Refresh: the page asks again after so long; 0: no */

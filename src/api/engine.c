@@ -1,5 +1,6 @@
 #include "api/engine_in.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -161,11 +162,13 @@ static size_t batch_take(struct api_engine *e)
 
 static void batch_settle(struct api_engine *e, size_t n, enum phi_rc rc, const struct phi_err *err)
 {
+    bool changed = false;
     for (size_t i = 0; i < n; i++) {
         struct api_job *j = e->jobs[i];
         j->rc = rc != PHI_OK ? rc : e->cmds[i].rc;
         j->why = rc != PHI_OK || !e->cmds[i].why ? "" : e->cmds[i].why;
         j->err = rc != PHI_OK ? *err : e->cmds[i].err;
+        changed |= j->changes || j == &e->hear;
         if (j->rc == PHI_OK && j->committed)
             j->committed(j);
         if (j == &e->tick)
@@ -177,6 +180,13 @@ static void batch_settle(struct api_engine *e, size_t n, enum phi_rc rc, const s
         else if (j->changes && e->tick_at > phi_now_boot_ms() + TICK_SOON_MS)
             e->tick_at = phi_now_boot_ms() + TICK_SOON_MS;
     }
+    if (changed)
+        atomic_fetch_add(&e->epoch, 1);
+}
+
+uint64_t api_engine_epoch(const struct api_engine *e)
+{
+    return atomic_load(&e->epoch);
 }
 
 static void batch_run(struct api_engine *e, size_t n)

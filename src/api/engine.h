@@ -94,6 +94,8 @@ struct api_engine_counts {
     uint64_t batches, jobs, failed_batches, signed_heads;
     int64_t signed_size;
 };
+/* Rises with every batch in which something may have changed, before the answers of that batch leave. */
+uint64_t api_engine_epoch(const struct api_engine *e);
 struct api_engine_counts api_engine_counts(struct api_engine *e);
 
 #endif

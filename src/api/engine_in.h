@@ -46,6 +46,7 @@ struct api_engine {
     bool stopping, sign_stopping, posted, started;
     bool flushing; /* heads are signed at once: somebody waits for the last */
     struct api_engine_counts counts;
+    _Atomic uint64_t epoch; /* see api_engine_epoch */
     pthread_t thread, sign_thread;
 
     /* core thread only */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/fast.h"
 #include "api/handlers.h"
 #include "api/page.h"
 #include "base/limits.h"
@@ -24,6 +25,7 @@ struct api_server {
     void *drained_ctx;
     int draining;
     bool hsts;
+    struct api_fast *fast;
     uint64_t by_class[6]; /* answers by status / 100 */
 };
 
@@ -105,6 +107,7 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
 static void exchange_free(struct exchange *x)
 {
     api_sub_free(x->call.sub);
+    api_fast_forget(&x->call);
     if (x->call.token.n)
         phi_wipe((void *)(uintptr_t)x->call.token.p, x->call.token.n); /* our own copy */
     phi_buf_wipe(&x->call.out);
@@ -184,6 +187,7 @@ static void call_done(struct api_job *j)
             problem_send(x->server, x->req, API_LIMIT, "too many event streams are open",
                          x->call.request_id);
     } else if (x->req && j->rc == PHI_OK) {
+        api_fast_keep(x->server->fast, &x->call);
         call_answer(x);
     } else if (x->req) {
         problem_answer(x);
@@ -205,6 +209,8 @@ static enum phi_rc call_run(struct phi_core *core, void *arg, struct phi_err *er
     c->core = core;
     PHI_TRY(api_admit(c, err));
     PHI_TRY(c->filing ? api_change_file(c, err) : c->route->handler(c, err));
+    if (api_fast_route(c->route))
+        api_fast_learn(((struct exchange *)arg)->server->fast, c);
     return phi_arena_ok(&c->arena) ? PHI_OK
                                    : phi_fail(err, PHI_ELIMIT, "this takes too much memory");
 }
@@ -270,7 +276,7 @@ static void core_run(struct exchange *x)
                               .committed = stream ? call_committed : NULL,
                               .done = call_done,
                               .arg = x,
-                              .changes = strcmp(x->call.route->method, "GET") != 0};
+                              .changes = strcmp(x->call.route->method, "GET") != 0 && !api_fast_route(x->call.route)};
     if (api_engine_submit(x->server->o.engine, &x->job)) {
         net_http_defer(x->req, call_gone, x);
         return;
@@ -498,6 +504,12 @@ static void request_take(struct api_server *s, struct net_http_req *r, enum api_
         exchange_free(x);
     } else if (m.route->flags & API_LOCAL) {
         local_run(x);
+    } else if (api_fast_route(m.route) && api_fast_full(s->fast)) {
+        problem_send(s, r, API_BUSY, "decisions cannot be recorded now", x->call.request_id);
+        exchange_free(x);
+    } else if (api_fast_route(m.route) && api_fast_answer(s->fast, &x->call)) {
+        call_answer(x);
+        exchange_free(x);
     } else {
         core_run(x);
     }
@@ -552,7 +564,9 @@ enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server *
     struct net_http_opts people = {.address = o->people, .tls = o->people_tls, .on_request = people_request, .ctx = s};
     struct net_http_opts gateways = {
         .address = o->gateways, .tls = o->gateways_tls, .on_request = gateways_request, .ctx = s};
-    enum phi_rc rc = net_http_listen(o->loop, &people, &s->people, err);
+    enum phi_rc rc = api_fast_open(o->loop, o->engine, o->shared, &s->fast, err);
+    if (rc == PHI_OK)
+        rc = net_http_listen(o->loop, &people, &s->people, err);
     if (rc == PHI_OK)
         rc = net_http_listen(o->loop, &gateways, &s->gateways, err);
     if (rc != PHI_OK) {
@@ -582,7 +596,7 @@ static void one_drained(void *ctx)
 {
     struct api_server *s = ctx;
     if (--s->draining == 0 && s->drained)
-        s->drained(s->drained_ctx);
+        api_fast_drain(s->fast, s->drained, s->drained_ctx);
 }
 
 void api_server_drain(struct api_server *s, net_fn done, void *ctx)
@@ -602,11 +616,13 @@ void api_server_close(struct api_server *s)
         net_http_close(s->people);
     if (s->gateways)
         net_http_close(s->gateways);
+    api_fast_close(s->fast);
     free(s);
 }
 
 void api_server_metrics(struct api_server *s, struct phi_buf *out)
 {
+    api_fast_metrics(s->fast, out);
     struct api_engine_counts n = api_engine_counts(s->o.engine);
     phi_buf_adds(out, "# TYPE phi_http_answers_total counter\n");
     for (int i = 1; i < 6; i++)

@@ -22,6 +22,7 @@ struct api_server_opts {
     const char *const
         *hosts; /* what a Host header may say on the people's listener: "localhost:8470" */
     size_t n_hosts;
+    bool shared; /* other processes use the same store */
 };
 
 enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server **ret,

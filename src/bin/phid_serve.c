@@ -304,7 +304,8 @@ static enum phi_rc server_open(struct phid *p, struct phi_err *err)
                                 .gateways_tls = p->tls,
                                 .people_tls = p->people_tls,
                                 .hosts = c->all_hosts.item,
-                                .n_hosts = c->all_hosts.n};
+                                .n_hosts = c->all_hosts.n,
+                                .shared = p->data.shared};
     return api_server_open(&o, &p->server, err);
 }
 

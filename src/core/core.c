@@ -292,6 +292,7 @@ void phi_core_close(struct phi_core *c)
     core_ready_drop(c);
     phi_scratch_close(c->scratch);
     phi_entities_close(c->world);
+    phi_judge_drop(c->judge);
     phi_bundle_close(c->bundle);
     phi_arena_done(&c->facts_arena);
     phi_arena_done(&c->said_arena);

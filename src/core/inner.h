@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "core/core.h"
+#include "core/judge.h"
 #include "core/known.h"
 #include "core/rights.h"
 #include "core/rows.h"
@@ -57,6 +58,7 @@ struct phi_core {
     bool outbox_begun; /* messages were taken by this phid */
 
     struct phi_arena said_arena; /* events of this batch */
+    struct phi_judge *judge; /* of the state it says; NULL: none was asked for */
     struct phi_event *said;
     size_t n_said;
 };

@@ -278,3 +278,11 @@ enum phi_rc phi_world_ready(struct phi_world *w, struct phi_err *err)
     w->ready = true;
     return PHI_OK;
 }
+
+bool phi_world_has(const struct phi_world *w, struct phi_uid uid)
+{
+    const struct comp_str *type = comp_str_find(&w->strs, uid.type), *id = comp_str_find(&w->strs, uid.id);
+    uint32_t number = type ? comp_type_find(&w->names, type) : COMP_NONE;
+    uint32_t at = number != COMP_NONE && id ? comp_uid_find(&w->names, number, id) : COMP_NONE;
+    return at != COMP_NONE && w->names.ents[at].present;
+}

@@ -266,6 +266,9 @@ enum phi_rc phi_world_over(const struct phi_world *below, size_t limit, struct p
  * PHI_ELIMIT when an entity has 4,096 ancestors or more. */
 enum phi_rc phi_world_ready(struct phi_world *w, struct phi_err *err);
 
+/* The world holds this entity. */
+bool phi_world_has(const struct phi_world *w, struct phi_uid uid);
+
 struct phi_query; /* a request prepared for a world, which must outlive it; immutable */
 
 /* Refused as phi_decide refuses: what denies unseen is an answer, not an error. */

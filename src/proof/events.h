@@ -207,6 +207,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       PHI_FB(REQ) | PHI_FB(CAUSE), "A gateway confirmed that the right and its work are gone, or its lease ended.") \
     X(RECORDS_BATCH, "records.batch", PHI_FB(GATEWAY) | PHI_FB(BATCH) | PHI_FB(COUNT) | PHI_FB(RECORDS_HASH), 0, \
       "What a gateway decided itself, plain allows and denials; equal ones are one record, count is of all.")     \
+    X(EVALUATIONS_BATCH, "evaluations.batch", PHI_FB(BATCH) | PHI_FB(COUNT) | PHI_FB(RECORDS_HASH), 0, \
+      "What AuthZEN callers asked and were answered; equal ones are one record, count is of all.") \
     X(ENTITIES_SET, "entities.set", PHI_FB(COUNT) | PHI_FB(FACTS_HASH), 0, "Entities of an application's own types were told or changed.") \
     X(ENTITIES_REMOVED, "entities.removed", PHI_FB(COUNT) | PHI_FB(FACTS_HASH), 0, "Entities of an application's own types were taken away.") \
     X(RESOURCE_MARKED, "resource.marked", PHI_FB(TARGET) | PHI_FB(TERMS), 0,                        \

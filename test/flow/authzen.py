@@ -4,6 +4,7 @@
 HTTPS; then what phi adds: whose properties count (attack 63), whom one may ask about, paging, TLS itself."""
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -257,6 +258,43 @@ def entities(p, pdp):
     check("telling is in the log, ids are not", [e["count"] for e in entries if e["ev"] == "entities.set"][0] == 4 and "record-1" not in json.dumps(entries), "")
 
 
+def counted(p, where):
+    return int(re.search(r'phi_evaluations_total\{where="' + where + r'"\} (\d+)', p.api().get("/metrics").body.decode()).group(1))
+
+
+def at_once(p, pdp):
+    """What the loop's thread answers by itself is never older than an answer that somebody has."""
+    before = counted(p, "loop")
+    check("plain answers do not reach the core thread", all(pdp.post(EVALUATION, BASE).json["decision"] for _ in range(50)) and counted(p, "loop") - before >= 40)
+    stale = 0
+    for i in range(40):
+        status = ("archived", "active")[i % 2]
+        pdp.put("/v1/entities", {"entities": [{"uid": {"type": "record", "id": "record-9"}, "attrs": {"status": status}, "parents": []}]})
+        for _ in range(2):
+            stale += pdp.post(EVALUATION, ask(ALICE, WRITE, record(9))).json["decision"] is not (status == "active")
+    check("a change is in force with its answer", stale == 0, stale)
+    pdp.call("DELETE", "/v1/entities/record/record-9")
+    late = 0
+    for i in range(10):
+        who = p.person(f"dora{i}", "dev")
+        mine = ask({"type": "Person", "id": who.id}, action("pg:connect"), {"type": "Target", "id": '["phi"]'})
+        late += who.post(EVALUATION, mine).status != 200 or who.post(EVALUATION, mine).status != 200
+        p.api(who.token).call("DELETE", "/v1/sessions/current")
+        late += who.post(EVALUATION, mine).status != 401
+    check("a token that has ended is refused at once", late == 0, late)
+    got = p.person("erin", "dev").post(EVALUATION, BASE)
+    check("who is known here asks about nobody else all the same", got.status == 403, got)
+    end = time.monotonic() + 20
+    wanted = counted(p, "loop") + counted(p, "core")
+    while time.monotonic() < end:
+        entries = [json.loads(e) for e in pdp.get("/v1/log/entries?limit=1000").json["entries"]]
+        have = sum(e["count"] for e in entries if e["ev"] == "evaluations.batch")
+        if have == wanted:
+            break
+        time.sleep(0.1)
+    check("every decision is counted in the log's batches", have == wanted, (have, wanted))
+
+
 def versions(port, minimum=None, maximum=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -324,6 +362,7 @@ def main():
         discovery(p)
         whose_word(p, pdp)
         entities(p, pdp)
+        at_once(p, pdp)
         transport(p)
     return 1 if FAILED else 0
 
