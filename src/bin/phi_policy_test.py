@@ -40,13 +40,15 @@ def bundle(where, extra="", tests=None):
 
 def checks(tmp, entities):
     good = bundle(tmp / "good")
-    has(phi("check", good)[0], "10 policies, 2 requirements: valid, 0 warnings")
+    starter = (STARTER / "policies.cedar").read_text()
+    behind = starter.count("\n") + 2 # the line of a condition that follows
+    has(phi("check", good)[0], f"{starter.count('@id(')} policies, 2 requirements: valid, 0 warnings")
     has(phi("check", good, "--entities", entities)[1], 'requirement "two-dbas" cannot be met: it needs 2 of Group::"dba", and 1 is there')
     bad = bundle(tmp / "bad", 'permit (principal, action in Action::"pg:write", resource)\nwhen { context.risk < 5 };\n')
     err = phi("check", bad, rc=1)[1]
-    has(err, "policies.cedar:42:16:", "`risk` may be absent; write `context has risk && …`", "    42 | when { context.risk < 5 };\n       |                ^\n")
+    has(err, f"policies.cedar:{behind}:16:", "`risk` may be absent; write `context has risk && …`", f"{behind:>6} | when {{ context.risk < 5 }};\n       |                ^\n")
     found = json.loads(phi("check", bad, "--json", rc=1)[0])
-    assert [f["kind"] for f in found] == ["error"] and found[0]["line"] == 42, found
+    assert [f["kind"] for f in found] == ["error"] and found[0]["line"] == behind, found
     odd = bundle(tmp / "odd", '@id("all") permit (principal in Group::"dev", action in Action::"pg:write", resource);\n'
                  '@id("odd") forbid (principal, action == Action::"pg:delete", resource) when { context has risk && context.risk * 2 > 100 };\n'
                  '@id("never") permit (principal is Group, action, resource);\n')
@@ -55,6 +57,16 @@ def checks(tmp, entities):
     (tmp / "undefined").mkdir()
     undefined = bundle(tmp / "undefined/b", 'permit (principal, action in Action::"pg:write", resource) when { context.met.contains("ceo") };\n')
     has(phi("check", undefined, rc=1)[1], 'requirement "ceo" is not defined; add it to requirements.yaml')
+
+
+def golden(tmp):
+    for name, passed in (("rules", 18),):
+        folder = tmp / "golden" / name
+        shutil.copytree(ROOT / "test/golden/policy" / name, folder)
+        shutil.copy(STARTER / "schema.cedarschema", folder / "schema.cedarschema")
+        has(phi("check", folder)[0], "valid, 0 warnings")
+        has(phi("test", folder)[0], f"{passed} passed, 0 failed")
+        phi("fmt", "--check", folder / "policies.cedar")
 
 
 def tests(tmp):
@@ -146,6 +158,7 @@ with tempfile.TemporaryDirectory() as name:
     entities.write_text(json.dumps(ENTITIES))
     checks(tmp, entities)
     tests(tmp)
+    golden(tmp)
     asks(tmp, entities)
     cedar(tmp)
     conformance(tmp)
