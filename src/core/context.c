@@ -209,6 +209,17 @@ static const struct phi_value *country_value(const struct knowing *k)
     return known ? phi_value_string(k->a, phi_arena_copy(k->a, phi_view_of(code))) : NULL;
 }
 
+/* Since a second factor was last shown in any of the person's live sessions. */
+static const struct phi_value *mfa_age_value(const struct knowing *k)
+{
+    PHI_BUF(text, 32);
+    int64_t age = k->m->person.n ? core_strong_age(k->c, k->m->person) : -1;
+    if (age < 0)
+        return NULL;
+    phi_buf_printf(&text, "%lldms", (long long)age);
+    return extension(k->a, "duration", phi_buf_view(&text));
+}
+
 static const struct phi_value *networks_value(const struct knowing *k)
 {
     size_t n = 0;
@@ -245,7 +256,7 @@ static const struct {
 } known[] = { { "local", local_value },     { "now", now_value },           { "risk", risk_value },
               { "ticket", ticket_value },   { "justification", justification_value }, { "country", country_value },
               { "networks", networks_value }, { "environment", environment_value }, { "tags", tags_value },
-              { "on_behalf", on_behalf_value } };
+              { "on_behalf", on_behalf_value }, { "mfa_age", mfa_age_value } };
 
 static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct phi_attr **ret, size_t *ret_n,
                              struct phi_view *ret_addr, struct phi_err *err)

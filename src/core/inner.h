@@ -71,6 +71,7 @@ enum phi_rc core_need(struct phi_core *c, const struct phi_actor *by, enum phi_r
 enum phi_rc core_need_on(struct phi_core *c, const struct phi_actor *by, enum phi_right r, struct phi_view resource,
                          struct phi_err *err);
 bool core_has(struct phi_core *c, const struct phi_actor *by, enum phi_right r);
+bool core_has_passkey(struct phi_core *c, struct phi_view person); /* recovery.c; true too where that is not known */
 /* PHI_EINPUT bundle.rights: the schema lacks an action of phi's own. */
 enum phi_rc core_rights_known(struct phi_core *c, const struct phi_bundle *b, struct phi_err *err);
 /* PHI_ECONFLICT rights.lockout: with what is live now nobody could change people, groups or policy, ever. */
@@ -126,6 +127,7 @@ void core_snapshot_changed(struct phi_core *c, struct phi_view target);
 void core_world_changed(struct phi_core *c);
 
 /* ---- people */
+int64_t core_strong_age(struct phi_core *c, struct phi_view person); /* ms since a second factor was shown; -1: never */
 enum phi_rc core_person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view id,
                              struct phi_view name, struct phi_person *ret, struct phi_err *err);
 bool core_speaks_as(struct phi_core *c, struct phi_view root, struct phi_view service);

@@ -15,6 +15,9 @@ enum phi_rc phi_link_make(struct phi_core *c, const struct phi_actor *by, struct
     struct phi_entry e;
     PHI_TRY(core_need(c, by, PHI_RIGHT_PEOPLE, err));
     PHI_TRY(core_person_find(c, &a, person, &who, err));
+    if (by->kind == PHI_ACTOR_PERSON && core_has_passkey(c, who.id))
+        return core_no(c, "recovery.needed", err, PHI_ECONFLICT,
+                       "this person has a passkey; a link for them is a recovery, which another operator confirms");
     core_new_token(c, ret->secret);
     struct phi_digest hash = core_secret_hash(phi_view_of(ret->secret));
     struct core_link_row row = { phi_digest_view(&hash), core_new_id(c, &a), who.id, core_due_in(c, PHI_LINK_MS) };
@@ -172,6 +175,21 @@ static enum phi_rc rows_of(struct phi_core *c, struct phi_arena *a, struct phi_v
     struct core_session_row key = { .person = person };
     PHI_TRY(core_batched(c, err));
     return core_list(c, CORE_SESSION, CORE_SESSION_BY_PERSON, &key, (struct core_span){ .prefix = 1 }, a, ret, ret_n, err);
+}
+
+int64_t core_strong_age(struct phi_core *c, struct phi_view person)
+{
+    PHI_ARENA(a, (size_t)16 << 20);
+    struct core_session_row *rows;
+    int64_t last = 0;
+    size_t n;
+    if (rows_of(c, &a, person, &rows, &n, NULL) != PHI_OK)
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (core_left(c, &rows[i].due) > 0 && idle_left(c, &rows[i]) > 0 && rows[i].strong_ms > last)
+            last = rows[i].strong_ms;
+    int64_t age = core_wall(c) - last;
+    return last == 0 || age < 0 ? -1 : age; /* of the future: a clock was set back, so nothing is known */
 }
 
 static int newest_first(const void *x, const void *y)

@@ -21,7 +21,7 @@ static bool ok(const struct fetch_nets *allow, const char *ip, bool plain)
     return fetch_addr_ok(allow, (struct sockaddr *)(void *)&v6, plain);
 }
 
-static void only_public_addresses_are_reached(void **unused)
+static void attack_36_only_public_addresses_are_reached(void **unused)
 {
     static const char *const inside[] = {
         "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "127.0.0.1", "127.9.9.9", "169.254.169.254", "172.16.0.1",
@@ -203,7 +203,7 @@ static void ask_wait(struct world *w, const char *url, const struct net_fetch_as
 
 static const struct net_fetch_ask plain = { 0 };
 
-static void loopback_is_refused_unless_allowed(void **unused)
+static void attack_36_loopback_is_refused_in_every_spelling(void **unused)
 {
     struct world w = { 0 };
     char url[80];
@@ -224,7 +224,7 @@ static void loopback_is_refused_unless_allowed(void **unused)
     world_close(&w);
 }
 
-static void an_answer_comes_whole_and_a_redirect_is_not_followed(void **unused)
+static void attack_36_an_answer_comes_whole_and_a_redirect_is_not_followed(void **unused)
 {
     struct world w = { 0 };
     struct guard_fetch_conf conf = { .allow = { "127.0.0.0/8" }, .n_allow = 1 };
@@ -271,7 +271,7 @@ static void answers_have_an_end_in_time_and_size(void **unused)
 }
 
 /* A name that leads outside and inside is judged at the address that is connected to. */
-static void a_name_that_leads_inside_is_refused(void **unused)
+static void attack_36_a_name_that_leads_inside_is_refused(void **unused)
 {
     struct world w = { 0 };
     char resolve[120], url[80];
@@ -347,14 +347,14 @@ static void more_than_run_at_once_wait_their_turn(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(only_public_addresses_are_reached),
+        cmocka_unit_test(attack_36_only_public_addresses_are_reached),
         cmocka_unit_test(what_is_allowed_is_reached_and_nothing_beside_it),
         cmocka_unit_test(no_header_can_end_its_line),
         cmocka_unit_test(messages_cut_anywhere_are_no_messages),
-        cmocka_unit_test(loopback_is_refused_unless_allowed),
-        cmocka_unit_test(an_answer_comes_whole_and_a_redirect_is_not_followed),
+        cmocka_unit_test(attack_36_loopback_is_refused_in_every_spelling),
+        cmocka_unit_test(attack_36_an_answer_comes_whole_and_a_redirect_is_not_followed),
         cmocka_unit_test(answers_have_an_end_in_time_and_size),
-        cmocka_unit_test(a_name_that_leads_inside_is_refused),
+        cmocka_unit_test(attack_36_a_name_that_leads_inside_is_refused),
         cmocka_unit_test(certificates_are_verified),
         cmocka_unit_test(more_than_run_at_once_wait_their_turn),
     };

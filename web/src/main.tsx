@@ -13,6 +13,8 @@ import { Grants } from "./ui/grants";
 import { Inbox, Mine } from "./ui/list";
 import { Log } from "./ui/log";
 import { usable } from "./passkey";
+import { Providers } from "./ui/providers";
+import { Sessions } from "./ui/sessions";
 import { Safe } from "./ui/parts";
 
 const tabs: [Page, string][] = [["inbox", "Inbox"], ["mine", "Mine"], ["grants", "Grants"], ["log", "Log"]];
@@ -75,9 +77,10 @@ function SignedOut(): JSX.Element {
         <main id="main" class="signedout" tabIndex={-1}>
             <p class="mark big" aria-hidden="true">φ</p>
             <h1 tabIndex={-1} id="title">You are not signed in</h1>
+            <Providers />
             {usable() && <p><PasskeyButton text="Sign in with a passkey" then={() => location.reload()} /></p>}
             <p>phi signs you in by a link that works once. Ask an administrator for one and open it in this browser.</p>
-            <p>On the command line the same link works: <code>phi login LINK</code></p>
+            <p>On the command line: <code>phi login {location.origin}</code></p>
             <p class="quiet">In the demo, <code>./dev up</code> prints a link for bob.</p>
             {trouble.value && <p class="bad" role="alert">{trouble.value}</p>}
         </main>
@@ -90,7 +93,7 @@ function Tab({ page }: { page: Exclude<Page, "request"> }): JSX.Element {
     return (
         <>
             <h1 tabIndex={-1} id="title" class="tabtitle">{titles[page]}</h1>
-            {page === "inbox" ? <Inbox /> : page === "mine" ? <Mine /> : page === "grants" ? <Grants /> : page === "channels" ? <Channels /> : page === "account" ? <Account /> : <Log />}
+            {page === "inbox" ? <Inbox /> : page === "mine" ? <Mine /> : page === "grants" ? <Grants /> : page === "channels" ? <Channels /> : page === "account" ? <><Account /><Sessions /></> : <Log />}
         </>
     );
 }
