@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool inside(struct phi_view v, const uint8_t *data, size_t size)
 {
-    return v.p >= data && v.n <= size && v.p + v.n <= data + size;
+    return v.n == 0 || (v.p >= data && v.n <= size && v.p + v.n <= data + size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
