@@ -6,6 +6,7 @@
 #include "api/handlers.h"
 #include "api/json_out.h"
 #include "base/os.h"
+#include "core/channel.h"
 #include "core/gateway.h"
 #include "core/log.h"
 
@@ -82,6 +83,28 @@ static void gateway_write(struct api_call *c, struct phi_jw *w, const struct phi
     phi_jw_end(w);
 }
 
+static enum phi_rc channels_write(struct api_call *c, struct phi_jw *w, struct phi_err *err)
+{
+    const struct phi_actor self = { .kind = PHI_ACTOR_SYSTEM };
+    struct phi_channel *ch;
+    size_t n;
+    PHI_TRY(phi_channel_list(c->core, &c->arena, &self, &ch, &n, err));
+    phi_jw_key(w, "channels");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        phi_jw_obj(w);
+        phi_jw_kv(w, "name", ch[i].name);
+        phi_jw_kb(w, "live", ch[i].live);
+        phi_jw_ki(w, "waiting", ch[i].waiting);
+        phi_jw_ki(w, "dead", ch[i].dead);
+        phi_jw_ki(w, "dropped", ch[i].dropped);
+        phi_jw_kv(w, "last_error", ch[i].error);
+        phi_jw_end(w);
+    }
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
 enum phi_rc api_doctor(struct api_call *c, struct phi_err *err)
 {
     struct phi_gateway *g;
@@ -105,6 +128,7 @@ enum phi_rc api_doctor(struct api_call *c, struct phi_err *err)
     for (size_t i = 0; i < n; i++)
         gateway_write(c, w, &g[i]);
     phi_jw_end(w);
+    PHI_TRY(channels_write(c, w, err));
     phi_jw_end(w);
     return PHI_OK;
 }

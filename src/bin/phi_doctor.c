@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "bin/phi.h"
 
-enum { CLOCK_APART_MS = 2000, TRY_MS = 2000, CERT_SOON_S = 30 * 24 * 3600, UNSIGNED_MANY = 1000 };
+enum { CLOCK_APART_MS = 2000, TRY_MS = 2000, CERT_SOON_S = 30 * 24 * 3600, UNSIGNED_MANY = 1000, CHANNEL_MANY = 1000 };
 
 struct doctor {
     struct cli *c;
@@ -184,6 +184,24 @@ static void gateway_look(struct doctor *d, const struct phi_json *g)
     }
 }
 
+/* Messages that wait: a channel that tells nobody is found here, not when somebody was not told. */
+static void channel_look(struct doctor *d, const struct phi_json *ch)
+{
+    struct phi_arena *a = &d->c->arena;
+    const char *about = (const char *)phi_arena_printf(a, "channel " PHI_FMT, PHI_ARG(phi_view_upto(phi_json_text(ch, "name"), 64))).p;
+    long long waiting = phi_json_num(ch, "waiting", 0), dead = phi_json_num(ch, "dead", 0), dropped = phi_json_num(ch, "dropped", 0);
+    struct phi_view error = phi_view_upto(phi_json_text(ch, "last_error"), 200);
+    bool live = false;
+    phi_json_bool(phi_json_get(ch, "live"), &live);
+    if (!live)
+        say(d, about, PHI_LIT("it is off: nobody is told by it"), "phi channel says why; phi channel on NAME");
+    else if (dead || dropped || (error.n && waiting))
+        say(d, about, phi_arena_printf(a, "%lld messages wait, %lld could not be sent, %lld were dropped: " PHI_FMT, waiting, dead, dropped, PHI_ARG(error)),
+            "phi notify lists them; mend what the message says, then phi notify resend ID");
+    else
+        say(d, about, phi_arena_printf(a, "%lld messages wait", waiting), waiting < CHANNEL_MANY ? "" : "the other side is too slow or away: phi channel");
+}
+
 static void look(struct doctor *d, const struct phi_json *v, int64_t sent_ms)
 {
     const struct phi_json *gateways = phi_json_get(v, "gateways");
@@ -194,6 +212,9 @@ static void look(struct doctor *d, const struct phi_json *v, int64_t sent_ms)
         gateway_look(d, &gateways->items[i]);
     if (!gateways || !gateways->n)
         say(d, "gateways", PHI_LIT("none: phi stands before nothing"), "phi target add, then phi gateway add NAME --target TARGET");
+    const struct phi_json *channels = phi_json_get(v, "channels");
+    for (size_t i = 0; channels && i < channels->n; i++)
+        channel_look(d, &channels->items[i]);
 }
 
 int cli_do_doctor(struct cli *c)

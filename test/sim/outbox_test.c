@@ -1,43 +1,9 @@
 /* What people are told: a message is there when its cause is committed, is sent at least once under one name, changes when its
- * request does, and is dropped, held or given up by rules that do not depend on which phid sends. Over both stores. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/limits.h"
+ * request does, and is dropped, held or given up by rules that do not depend on which phid sends. Over each store. */
 #include "core/channel.h"
-#include "core/forget.h"
 #include "core/known.h"
 #include "core/outbox.h"
-#include "kit.h"
-#include "store/sqlite.h"
-
-#define SQL "DELETE FROM orders WHERE id = 7"
-#define assert_rc(k, call, want)                                                                   \
-    do {                                                                                           \
-        enum phi_rc rc_ = (call);                                                                  \
-        if (rc_ != (want))                                                                         \
-            print_error("%s: %s (%s)\n", #call, (k)->err.msg, (k)->why);                           \
-        assert_int_equal(rc_, want);                                                               \
-    } while (0)
-#define assert_ok(k, call) assert_rc(k, call, PHI_OK)
-
-static char path[64];
-
-static void remove_file(void)
-{
-    char side[80];
-    static const char *const ends[] = { "", "-wal", "-journal" };
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(side, sizeof side, "%s%s", path, ends[i]);
-        unlink(side);
-    }
-}
+#include "stage.h"
 
 /* ---- calls */
 
@@ -188,36 +154,19 @@ static int prepared(struct kit *k)
     return 0;
 }
 
-static int over_mem(void **state)
+static int with_mem(void **state)
 {
-    struct kit *k = calloc(1, sizeof *k);
-    kit_open(k, phi_store_mem_open(), 1);
-    *state = k;
-    return prepared(k);
+    return over_mem(state) ? -1 : prepared(*state);
 }
 
-static int over_sqlite(void **state)
+static int with_sqlite(void **state)
 {
-    struct kit *k = calloc(1, sizeof *k);
-    struct phi_store *s = NULL;
-    remove_file();
-    if (phi_store_sqlite_open(path, &s, NULL) != PHI_OK)
-        return -1;
-    kit_open(k, s, 1);
-    *state = k;
-    return prepared(k);
+    return over_sqlite(state) ? -1 : prepared(*state);
 }
 
-static int close_kit(void **state)
+static int with_pgsql(void **state)
 {
-    struct kit *k = *state;
-    struct phi_store *s = k->store;
-    enum phi_rc rc = k->core ? kit_invariants(k) : PHI_OK;
-    kit_close(k);
-    phi_store_close(s);
-    remove_file();
-    free(k);
-    return rc == PHI_OK ? 0 : -1;
+    return over_pgsql(state) ? -1 : prepared(*state);
 }
 
 /* ---- who is told */
@@ -373,7 +322,11 @@ static void a_crash_between_commit_and_send_loses_nothing(void **state)
     assert_int_equal(c.n, 2);
     char id[PHI_ID_LEN + 1];
     snprintf(id, sizeof id, PHI_FMT, PHI_ARG(c.m[0].id));
-    assert_ok(k, kit_reopen(k)); /* while it was on its way: nobody else sends from this store */
+    assert_ok(k, kit_reopen(k)); /* while it was on its way */
+    if (k->store->ops->lease) {  /* another phid may be sending it */
+        assert_int_equal(take(k).n, 0);
+        kit_pass(k, PHI_OUTBOX_LEASE_MS);
+    }
     struct call d = take(k);
     assert_int_equal(d.n, 2); /* again, under the same names */
     assert_true(phi_view_is(d.m[0].id, id) || phi_view_is(d.m[1].id, id));
@@ -396,7 +349,7 @@ static void who_lost_the_lease_is_not_heard(void **state)
     assert_int_equal(letters(k, KIT_ROOT, PHI_MESSAGE_DEAD), 0);
 }
 
-static void it_is_tried_later_and_later_then_it_is_a_dead_letter_that_can_be_sent_again(void **state)
+static void it_is_tried_later_and_later_then_it_is_a_dead_letter(void **state)
 {
     struct kit *k = *state;
     int64_t waited = 0;
@@ -587,31 +540,31 @@ static void a_callback_counts_once(void **state)
     assert_rc(k, phi_core_do(k->core, once_run, &o, &k->err), PHI_ECONFLICT);
 }
 
-#define BOTH(f) cmocka_unit_test_setup_teardown(f, over_mem, close_kit), cmocka_unit_test_setup_teardown(f, over_sqlite, close_kit)
+#define BOTH(f) OVER(with_mem, f), OVER(with_sqlite, f)
+#define EACH(f) BOTH(f), OVER(with_pgsql, f)
 
 int main(void)
 {
-    snprintf(path, sizeof path, "/tmp/phi-outbox-%d.db", (int)getpid());
     const struct CMUnitTest tests[] = {
-        BOTH(approvers_are_asked_and_the_asker_hears_the_outcome),
+        EACH(approvers_are_asked_and_the_asker_hears_the_outcome),
         BOTH(what_never_left_is_not_sent_once_it_is_over),
         BOTH(without_a_channel_nothing_is_kept),
         BOTH(reminders_go_to_who_has_not_voted),
         BOTH(the_fallback_is_asked_when_its_time_has_come),
         BOTH(webhooks_get_every_event_once_in_order),
         BOTH(a_broken_glass_is_told_to_all_who_answer_for_it),
-        BOTH(a_crash_between_commit_and_send_loses_nothing),
-        BOTH(who_lost_the_lease_is_not_heard),
-        cmocka_unit_test_setup_teardown(it_is_tried_later_and_later_then_it_is_a_dead_letter_that_can_be_sent_again, over_mem, close_kit),
+        EACH(a_crash_between_commit_and_send_loses_nothing),
+        EACH(who_lost_the_lease_is_not_heard),
+        OVER(with_mem, it_is_tried_later_and_later_then_it_is_a_dead_letter),
         BOTH(a_dead_letter_is_sent_again_by_whom_it_concerns),
         BOTH(a_channel_that_is_gone_is_switched_off),
         BOTH(failures_in_a_row_pause_a_channel_and_no_other),
-        BOTH(many_prompts_in_a_row_come_as_one_digest),
+        EACH(many_prompts_in_a_row_come_as_one_digest),
         BOTH(quiet_hours_are_kept),
         BOTH(more_than_may_wait_are_counted_and_nobody_is_kept_from_asking),
         BOTH(only_operators_set_channels_and_only_the_log_says_when),
         BOTH(a_channel_changed_by_hand_is_not_used),
-        BOTH(a_callback_counts_once),
+        EACH(a_callback_counts_once),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, stage_end);
 }
