@@ -173,7 +173,9 @@ static int format_one(struct cli *c, const char *path, bool *changed)
     int rc = pol_file(c, path, &text);
     if (rc)
         return rc;
-    if (cedar_fmt(&a, text, path, &out, &err) != PHI_OK)
+    const char *ending = strrchr(path, '.');
+    bool schema = ending && strcmp(ending, ".cedarschema") == 0;
+    if ((schema ? cedar_fmt_schema : cedar_fmt)(&a, text, path, &out, &err) != PHI_OK)
         return cli_err(&err);
     *changed = !phi_view_eq(text, phi_buf_view(&out));
     if (!*changed || cli_has(c, OPT_CHECK))

@@ -1,9 +1,11 @@
 #include "policy/fmt.h"
 
+#include "policy/schema.h"
 #include "policy/syntax.h"
 
 #define WIDTH 120
 #define STEP 4
+#define SCHEMA_STEP 2
 
 struct remark {
     struct phi_view text; /* with its slashes */
@@ -24,6 +26,7 @@ struct fmt {
     struct piece *p;
     size_t n, at, depth;
     bool broken; /* a line break is due */
+    bool schema;
     int indent;
 };
 
@@ -156,10 +159,26 @@ static bool is_sign(const struct fmt *f, size_t i) /* a minus that belongs to wh
     return f->p[i].tok.kind == TOK_NOT || (f->p[i].tok.kind == TOK_MINUS && (i == 0 || !ends_value(&f->p[i - 1])));
 }
 
+static bool schema_space(enum cedar_tok a, enum cedar_tok b)
+{
+    static const enum cedar_tok behind[] = { TOK_LPAREN, TOK_LBRACK, TOK_AT, TOK_PATH, TOK_LT },
+                                before[] = { TOK_LPAREN, TOK_RPAREN, TOK_RBRACK, TOK_COMMA, TOK_SEMI, TOK_COLON,
+                                             TOK_PATH, TOK_LT, TOK_GT, TOK_QUESTION };
+    for (size_t i = 0; i < sizeof behind / sizeof *behind; i++)
+        if (a == behind[i])
+            return false;
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        if (b == before[i])
+            return false;
+    return a != TOK_LBRACE || b != TOK_RBRACE;
+}
+
 static bool space_before(const struct fmt *f, size_t i)
 {
     const struct piece *prev = &f->p[i - 1], *p = &f->p[i];
     enum cedar_tok a = prev->tok.kind, b = p->tok.kind;
+    if (f->schema)
+        return schema_space(a, b);
     if (a == TOK_LPAREN || a == TOK_LBRACK || a == TOK_DOT || a == TOK_AT || a == TOK_PATH || a == TOK_QUESTION || is_sign(f, i - 1))
         return false;
     if (b == TOK_RPAREN || b == TOK_RBRACK || b == TOK_COMMA || b == TOK_SEMI || b == TOK_DOT || b == TOK_COLON || b == TOK_PATH)
@@ -313,6 +332,14 @@ static void put_policy(struct fmt *f)
     f->broken = true;
 }
 
+static enum phi_rc finish(struct fmt *f, const char *file, struct phi_err *err)
+{
+    f->broken = true;
+    put(f);
+    line_end(f);
+    return phi_buf_ok(f->out) && phi_arena_ok(f->arena) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "%s is too large", file);
+}
+
 enum phi_rc cedar_fmt(struct phi_arena *a, struct phi_view text, const char *file, struct phi_buf *ret, struct phi_err *err)
 {
     struct fmt f = { .arena = a, .out = ret };
@@ -321,8 +348,112 @@ enum phi_rc cedar_fmt(struct phi_arena *a, struct phi_view text, const char *fil
     PHI_TRY(read_pieces(&f, text, file, err));
     while (f.p[f.at].tok.kind != TOK_END)
         put_policy(&f);
-    f.broken = true;
-    put(&f);
-    line_end(&f);
-    return phi_buf_ok(ret) && phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "%s is too large", file);
+    return finish(&f, file, err);
+}
+
+/* ---- schemas ------------------------------------------------------------------------------------------- */
+
+static size_t column(const struct fmt *f)
+{
+    size_t n = 0;
+    while (n < f->out->n && f->out->p[f->out->n - 1 - n] != '\n')
+        n++;
+    return n;
+}
+
+/* From `{` to its end: on one line, or a line for each attribute. */
+static void put_record(struct fmt *f)
+{
+    size_t to = closing(f, f->at);
+    int level = 0;
+    if (fits(f, f->at, to, column(f) + 2)) {
+        while (f->at <= to)
+            put(f);
+        return;
+    }
+    put(f);
+    f->indent += SCHEMA_STEP;
+    f->broken = true;
+    while (f->at < to) {
+        enum cedar_tok kind = f->p[f->at].tok.kind;
+        if (kind == TOK_LBRACE) {
+            put_record(f);
+            continue;
+        }
+        level += level_of(kind);
+        put(f);
+        if (kind == TOK_COMMA && level == 0)
+            f->broken = true;
+    }
+    f->broken = true;
+    put_remarks(f, &f->p[f->at]); /* they stand among the attributes */
+    f->p[f->at].n = 0;
+    f->indent -= SCHEMA_STEP;
+    put(f);
+}
+
+static void put_annotations(struct fmt *f)
+{
+    while (f->p[f->at].tok.kind == TOK_AT) {
+        f->broken = true;
+        put(f);
+        put(f);
+        for (size_t to = f->p[f->at].tok.kind == TOK_LPAREN ? closing(f, f->at) + 1 : f->at; f->at < to;)
+            put(f);
+    }
+    f->broken = true;
+}
+
+/* Up to its `;`. */
+static void put_declaration(struct fmt *f)
+{
+    size_t end = f->at;
+    for (int level = 0; level > 0 || f->p[end].tok.kind != TOK_SEMI; end++)
+        level += level_of(f->p[end].tok.kind);
+    bool one_line = fits(f, f->at, end, (size_t)f->indent);
+    put(f);
+    f->depth = 1;
+    while (f->at <= end)
+        if (!one_line && f->p[f->at].tok.kind == TOK_LBRACE)
+            put_record(f);
+        else
+            put(f);
+    f->depth = 0;
+    f->broken = true;
+}
+
+static void put_namespace(struct fmt *f)
+{
+    while (f->p[f->at].tok.kind != TOK_LBRACE)
+        put(f);
+    put(f);
+    f->indent = SCHEMA_STEP;
+    f->broken = true;
+    while (f->p[f->at].tok.kind != TOK_RBRACE) {
+        put_annotations(f);
+        put_declaration(f);
+    }
+    f->broken = true;
+    put_remarks(f, &f->p[f->at]);
+    f->p[f->at].n = 0;
+    f->indent = 0;
+    put(f);
+    f->broken = true;
+}
+
+enum phi_rc cedar_fmt_schema(struct phi_arena *a, struct phi_view text, const char *file, struct phi_buf *ret,
+                             struct phi_err *err)
+{
+    struct fmt f = { .arena = a, .out = ret, .schema = true };
+    struct cedar_schema parsed;
+    PHI_TRY(cedar_schema_parse(a, text, file, &parsed, err));
+    PHI_TRY(read_pieces(&f, text, file, err));
+    while (f.p[f.at].tok.kind != TOK_END) {
+        put_annotations(&f);
+        if (is_word(&f.p[f.at], "namespace"))
+            put_namespace(&f);
+        else
+            put_declaration(&f);
+    }
+    return finish(&f, file, err);
 }
