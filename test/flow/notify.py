@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -306,6 +307,23 @@ with phiflow.Flow() as f:
         f.equal(bob.call("PUT", "/v1/channels/bad", {"kind": "webhook", "settings": {"url": "https://x/", "secret": "hook"}}).status, 403)
         f.equal(bob.get("/v1/channels").status, 403)
         f.equal([c["address"] for c in bob.get("/v1/contacts").json["contacts"]], ["bob@example.test", "U0BOB"])
+
+    @f.test("who is told by what is a change that the policy can want approved")
+    def _():
+        texts = {k: admin.get("/v1/bundle").json[k] for k in ("schema", "policies", "requirements")}
+        own = re.compile(r'@id\("(operators|admins)"\).*?;\n', re.S)
+        more = ('@id("o") permit (principal in Group::"admin", action in [phi::Action::"auditor", phi::Action::"author", phi::Action::"people", phi::Action::"groups", '
+                'phi::Action::"targets", phi::Action::"revoke"], resource);\n'
+                '@id("op") permit (principal in Group::"admin", action == phi::Action::"operate", resource) when { context.met.contains("dba") };\n')
+        f.equal(admin.call("PUT", "/v1/bundle", {**texts, "policies": own.sub("", texts["policies"]) + more}).status, 200)
+        got = admin.call("PUT", "/v1/channels/later", {"kind": "webhook", "settings": {"url": web.url("/later"), "secret": "hook"}}, headers={"Phi-Why": "the new pager"})
+        f.equal(got.status, 202)
+        r = got.json["request"]
+        f.equal(kit.vote(bob, r).json["status"], "approved")
+        f.equal(admin.call("PUT", "/v1/bundle", texts).status, 200)
+        f.equal(channel("later")["live"], True)
+        f.true("BAD  channel" not in f.house.phi("admin", "doctor", check=False).stdout)
+        drop("later")
 
     @f.test("no secret is in an answer, a log, the store's settings or a command line")
     def _():
