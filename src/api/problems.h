@@ -100,6 +100,12 @@
     X(PASSKEY_HERE, 409, "passkey.here", "Passkeys do not work under this address",                \
       "Serve the console over https under a name, or as http://localhost.")                        \
     X(PASSKEY_NONE, 409, "passkey.none", "You have no passkey", "Register one on your account's page in the console.") \
+    X(RECOVERY_NEEDED, 409, "recovery.needed", "This person has a passkey",                        \
+      "Ask for a recovery (`POST /v1/recoveries`); another operator confirms it.")                 \
+    X(RECOVERY_NONE, 409, "recovery.none", "This person has no passkey", "Make a sign-in link instead.") \
+    X(RECOVERY_SELF, 403, "recovery.self", "A recovery takes three people",                        \
+      "One asks, another confirms, for a third.")                                                  \
+    X(RECOVERY_UNKNOWN, 404, "recovery.unknown", "There is no such recovery", "Ask for it again.") \
     X(VOTE_UNSIGNED, 403, "vote.unsigned", "This needs your passkey",                              \
       "Do it in the console, in a browser that has your passkey.")                                 \
     X(LOGIN_BUSY, 429, "login.busy", "Too many people sign in at once", "Try again in a minute.")  \

@@ -120,6 +120,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(IDENTITY_REMOVED, "identity.removed", PHI_FB(PROVIDER) | PHI_FB(PERSON), PHI_FB(CAUSE), "It is no more.") \
     X(PASSKEY_ADDED, "passkey.added", PHI_FB(PERSON) | PHI_FB(CREDENTIAL) | PHI_FB(KEY_HASH), PHI_FB(STATE), \
       "A person registered a passkey; `key_hash` is over its COSE key.")                             \
+    X(RECOVERY_ASKED, "recovery.asked", PHI_FB(PERSON) | PHI_FB(LINK), PHI_FB(UNTIL_MS),              \
+      "An operator asks to let somebody in who lost their passkeys; another one must confirm.")      \
     X(PASSKEY_REMOVED, "passkey.removed", PHI_FB(PERSON) | PHI_FB(CREDENTIAL), PHI_FB(CAUSE), "A passkey serves no more.") \
     X(TARGET_ADDED, "target.added", PHI_FB(TARGET) | PHI_FB(KIND), PHI_FB(ADDRESS) | PHI_FB(DATABASE), \
       "A target was added or changed.")                                                             \

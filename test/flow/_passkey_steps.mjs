@@ -43,10 +43,12 @@ async function signOut() {
     await title("You are not signed in");
 }
 
+let bobs = [];
 await test("the first administrator comes in by a one-time link and registers a passkey", async () => {
     await useLink(given.links.bob[0]);
     await toAccount();
     await register("my laptop");
+    bobs = (await cdp.send("WebAuthn.getCredentials", { authenticatorId: key })).credentials.map((c) => c.credentialId);
     await shot(page, "passkeys-account");
 });
 
@@ -184,6 +186,7 @@ await test("a signature serves one vote on one request", async () => {
 });
 
 await test("with the passkey shown, a second one is registered and the first removed", async () => {
+    for (const credentialId of bobs) await cdp.send("WebAuthn.removeCredential", { authenticatorId: key, credentialId }); // alice's is left to choose
     await signOut();
     await page.getByRole("button", { name: "Sign in with a passkey" }).click();
     await page.getByRole("button", { name: "Sign out" }).waitFor({ timeout: 15000 });

@@ -38,3 +38,31 @@ with phiflow.Flow() as f:
     if done.returncode not in (0, phiflow.SKIP_EXIT):
         f.failed += 1
 
+    def check(name, value, more=""):
+        print(f"{'ok' if value else 'not ok'} - {name}" + ("" if value else f"  {more}"), flush=True)
+        f.failed += not value
+
+    def refused(api, method, path, body=None):
+        try:
+            return api.call(method, path, body)
+        except Exception as e:  # pylint: disable=broad-except
+            return str(e)
+
+    if done.returncode == 0:
+        got = refused(admin, "POST", "/v1/links", {"person": "bob"})
+        check("who has a passkey gets no plain link", "recovery.needed" in str(got), got)
+        admin.make("/v1/people", {"name": "carol", "groups": ["phi-operators"]})
+        secret = admin.call("POST", "/v1/links", {"person": "carol"})["secret"]
+        carol = type(admin)(f.place.url(), admin.call("POST", "/v1/sessions", {"link": secret})["token"])
+        asked = admin.call("POST", "/v1/recoveries", {"person": "bob"})["recovery"]
+        check("who asks for a recovery does not confirm it", "recovery.self" in str(refused(admin, "POST", f"/v1/recoveries/{asked['id']}/approve")))
+        check("it waits for another operator", [r["person"] for r in carol.call("GET", "/v1/recoveries")["recoveries"]] == ["bob"])
+        link = carol.call("POST", f"/v1/recoveries/{asked['id']}/approve")
+        check("confirmed by another one it gives a link, once", "recovery.unknown" in str(refused(carol, "POST", f"/v1/recoveries/{asked['id']}/approve")))
+        bob = type(admin)(f.place.url(), admin.call("POST", "/v1/sessions", {"link": link["secret"]})["token"])
+        check("the old passkeys are over", bob.call("GET", "/v1/passkeys")["passkeys"] == [])
+        evs = [json.loads(e)["ev"] for e in admin.call("GET", "/v1/log/entries?from=0&limit=1000")["entries"]]
+        check("all of it is in the log", all(e in evs for e in ("passkey.added", "recovery.asked", "passkey.removed")), evs[-12:])
+        verify = f.house.phi("bob", "login", admin.call("POST", "/v1/links", {"person": "bob"})["link"], check=False)
+        verify = f.house.phi("bob", "log", "verify", check=False)
+        check("phi log verify holds the signed votes against their keys", verify.returncode == 0 and "verified" in verify.stdout, verify)
