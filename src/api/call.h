@@ -72,6 +72,7 @@ struct api_call {
     bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
     bool has_key;   /* a client certificate was verified: its key is `key` */
     struct phi_digest key;
+    char trace[33]; /* trace id of W3C traceparent, "" none: for our log lines */
     char request_id[API_REQUEST_ID_MAX + 1]; /* of X-Request-Id, or made up */
 
     /* ---- while it runs ---- */

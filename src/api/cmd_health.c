@@ -1,5 +1,6 @@
 /* Health, counters, and the API's own description. */
 #include "api/handlers.h"
+#include "core/log.h"
 #include "api/server.h"
 
 static enum phi_rc text(struct api_call *c, const char *type)
@@ -29,4 +30,13 @@ enum phi_rc api_openapi_get(struct api_call *c, struct phi_err *err)
     (void)err;
     api_openapi(&c->out);
     return text(c, "application/json");
+}
+
+/* Ready: a transaction of the store was begun and, when this is answered, committed. */
+enum phi_rc api_readyz(struct api_call *c, struct phi_err *err)
+{
+    struct phi_log_head h;
+    PHI_TRY(phi_log_get_head(c->core, &c->arena, &h, err));
+    phi_buf_adds(&c->out, "ok\n");
+    return text(c, "text/plain; charset=utf-8");
 }

@@ -8,10 +8,11 @@
 #include "api/handlers.h"
 #include "api/json_out.h"
 #include "base/logline.h"
+#include "base/map.h"
 #include "base/os.h"
 #include "core/gateway.h"
 
-#define SUBS_MAX        1024
+#define SUBS_MAX        16384
 #define SUBS_OF_ONE_MAX 16 /* browser tabs of a person, connections of a gateway */
 #define BACKLOG_MAX     (512u * 1024)
 #define NOTE_MAX        (256u * 1024)
@@ -122,7 +123,8 @@ static bool still_welcome(struct phi_core *c, struct phi_arena *a, struct api_su
 static enum phi_rc request_read(struct phi_core *c, struct phi_arena *a, struct api_sub *s, const struct said *e,
                                 struct phi_request *ret, bool *ret_known)
 {
-    enum phi_rc rc = phi_request_get(c, a, &s->actor, phi_view_of(e->request), ret, NULL);
+    bool person = s->actor.kind == PHI_ACTOR_PERSON; /* is told of no more than these */
+    enum phi_rc rc = (person ? phi_request_glance : phi_request_get)(c, a, &s->actor, phi_view_of(e->request), ret, NULL);
     *ret_known = rc == PHI_OK;
     return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
 }
@@ -254,29 +256,87 @@ static enum phi_rc tell_person(struct phi_core *c, struct phi_arena *a, struct n
     }
     return PHI_EINPUT;
 }
+static enum phi_rc sub_tell(struct phi_core *c, struct round *r, struct api_sub *s)
+{
+    PHI_ARENA(a, ARENA_MAX);
+    if (!still_welcome(c, &a, s)) {
+        s->over = true;
+        return PHI_OK;
+    }
+    for (size_t i = 0; i < r->n; i++)
+        PHI_TRY((s->actor.kind == PHI_ACTOR_GATEWAY ? tell_gateway : tell_person)(c, &a, &r->notes, s, &r->said[i]));
+    return PHI_OK;
+}
+
+/* What a stream of the same session was told in this round. */
+struct told {
+    struct api_sub *sub;
+    struct note **first; /* where its notes begin in the round's list */
+    size_t n;
+};
+
+static size_t notes_of(struct note *n, const struct api_sub *s)
+{
+    size_t k = 0;
+    for (; n && n->sub == s; n = n->next)
+        k++;
+    return k;
+}
+
+static enum phi_rc copy_told(struct round *r, const struct told *t, struct api_sub *s)
+{
+    const struct note *from = *t->first;
+    s->over = t->sub->over;
+    for (size_t i = 0; i < t->n; i++, from = from->next) {
+        struct note *n = calloc(1, sizeof(*n));
+        if (!n)
+            return PHI_ELIMIT;
+        *n = (struct note){.sub = s, .seq = from->seq, .event = from->event};
+        phi_buf_init(&n->data, NOTE_MAX);
+        phi_buf_add(&n->data, phi_buf_view(&from->data));
+        *r->notes.end = n;
+        r->notes.end = &n->next;
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc person_tell(struct phi_core *c, struct round *r, struct phi_map *told, struct phi_arena *a, struct api_sub *s)
+{
+    const struct told *before = phi_map_get(told, phi_view_of(s->token));
+    if (before)
+        return copy_told(r, before, s);
+    struct told *t = phi_arena_new(a, struct told);
+    if (!t)
+        return PHI_ELIMIT;
+    *t = (struct told){.sub = s, .first = r->notes.end};
+    PHI_TRY(sub_tell(c, r, s));
+    t->n = notes_of(*t->first, s);
+    return phi_map_put(told, phi_view_of(s->token), t) ? PHI_OK : PHI_ELIMIT;
+}
+
+/* Gateways first: they act on it. Of persons each session is worked out once, however many streams it has. */
+static enum phi_rc round_tell(struct phi_core *c, struct round *r, struct phi_map *told)
+{
+    PHI_ARENA(a, ARENA_MAX);
+    for (struct api_sub *s = r->hub->subs; s; s = s->next)
+        if (s->actor.kind == PHI_ACTOR_GATEWAY && !s->over)
+            PHI_TRY(sub_tell(c, r, s));
+    for (struct api_sub *s = r->hub->subs; s; s = s->next)
+        if (s->actor.kind != PHI_ACTOR_GATEWAY && !s->over)
+            PHI_TRY(person_tell(c, r, told, &a, s));
+    return PHI_OK;
+}
+
 
 static enum phi_rc round_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct round *r = arg;
     if (r->lost)
         return phi_fail(err, PHI_ELIMIT, "one batch said more than %d things", EVENTS_MAX);
-    for (int gateways = 1; gateways >= 0; gateways--)
-        for (struct api_sub *s = r->hub->subs; s; s = s->next) {
-            PHI_ARENA(a, ARENA_MAX);
-            if ((s->actor.kind == PHI_ACTOR_GATEWAY) != gateways || s->over)
-                continue;
-            if (!still_welcome(c, &a, s)) {
-                s->over = true;
-                continue;
-            }
-            for (size_t i = 0; i < r->n; i++) {
-                enum phi_rc rc = gateways ? tell_gateway(c, &a, &r->notes, s, &r->said[i])
-                                          : tell_person(c, &a, &r->notes, s, &r->said[i]);
-                if (rc != PHI_OK)
-                    return phi_fail(err, rc, "cannot work out the events");
-            }
-        }
-    return PHI_OK;
+    struct phi_map *told = phi_map_open(SUBS_MAX);
+    enum phi_rc rc = told ? round_tell(c, r, told) : PHI_ELIMIT;
+    phi_map_close(told);
+    return rc == PHI_OK ? PHI_OK : phi_fail(err, rc, "cannot work out the events");
 }
 
 /* ---- sending (loop) ---- */

@@ -296,11 +296,11 @@ static void answer_write(struct api_call *c, const struct phi_judgement *j)
     phi_jw_key(w, "context");
     phi_jw_obj(w);
     if (j->verdict != PHI_ALLOW) {
-        phi_jw_kc(w, "reason", "policy_denied");
-        phi_jw_key(w, "reason_user");
+        phi_jw_key(w, "reason_user"); /* in the order of authzen.c: the same question has the same answer, byte for byte */
         phi_jw_obj(w);
         phi_jw_kv(w, "en", j->reason);
         phi_jw_end(w);
+        phi_jw_kc(w, "reason", "policy_denied");
     }
     api_w_policies(w, j->policies, j->n_policies);
     phi_jw_end(w);

@@ -6,7 +6,7 @@
 
 #define API_HANDLERS(X)                                                                            \
     X(passkey_list) X(passkey_options) X(passkey_add) X(passkey_remove) X(passkey_login_options) X(passkey_login) X(vote_options) X(recovery_ask) X(recovery_list) X(recovery_approve)  \
-    X(healthz) X(oidc_start) X(oidc_callback) X(login_choose) X(login_options) X(provider_put) X(provider_del) X(provider_list) X(identity_link) \
+    X(healthz) X(readyz) X(oidc_start) X(oidc_callback) X(login_choose) X(login_options) X(provider_put) X(provider_del) X(provider_list) X(identity_link) \
     X(identity_unlink) X(identity_list) X(service_add) X(token_make) X(token_list) X(token_revoke) X(session_list) X(session_end_one) \
     X(session_end_others) X(device_begin) X(device_page) X(device_confirm) X(authorize_page) X(authorize_confirm) X(token_grant)                                                                                      \
     X(metrics)                                                                                     \

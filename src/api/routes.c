@@ -12,6 +12,7 @@
 const struct api_route api_routes[] = {
     /* ---- health and documents ---- */
     { "GET", "/healthz", NONE, P | G, api_healthz, "Says ok when the server serves", NULL, NULL, API_LOCAL | API_RAW },
+    { "GET", "/readyz", NONE, P | G, api_readyz, "Says ok when the store commits", NULL, NULL, API_RAW },
     { "GET", "/metrics", NONE, P, api_metrics, "Counters for Prometheus (loopback only)", NULL, NULL, API_LOCAL | API_RAW },
     { "GET", "/v1/openapi.json", NONE, P, api_openapi_get, "This API as OpenAPI 3.1", NULL, NULL, API_LOCAL | API_RAW },
 

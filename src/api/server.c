@@ -12,6 +12,8 @@
 #include "base/logline.h"
 #include "base/os.h"
 
+#define PEOPLE_CONNS_MAX 20000 /* event streams too; the kernel's limit on descriptors may be lower */
+
 #define CSP                                                                                        \
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src "     \
     "'self'; "                                                                                     \
@@ -126,7 +128,7 @@ static void problem_answer(struct exchange *x)
     if (p == API_OK)
         p = api_problem_of_rc(j->rc);
     if (p == API_UNAVAILABLE || p == API_INTERNAL)
-        PHI_LOG(ERROR, "call failed", "why", "%s (%s)", j->err.msg, x->call.request_id);
+        PHI_LOG(ERROR, "call failed", "why", "%s (%s%s%s)", j->err.msg, x->call.request_id, x->call.trace[0] ? ", trace " : "", x->call.trace);
     if (x->call.route->flags & API_FORM)
         problem_page(x->server, x->req, p, j->err.msg);
     else
@@ -434,6 +436,17 @@ static void peer_take(struct exchange *x)
     x->call.from_loopback = net_host_is_loopback(x->call.peer);
 }
 
+/* https://www.w3.org/TR/trace-context/: version 00, a trace id that is not all zero. */
+static void trace_take(struct exchange *x)
+{
+    struct phi_view v;
+    uint8_t bytes[16];
+    if (!net_http_header(x->req, "traceparent", &v) || v.n != 55 || !phi_view_starts(v, PHI_LIT("00-")) || v.p[35] != '-' || v.p[52] != '-' ||
+        !phi_hex_read(phi_view_mem(v.p + 3, 32), bytes, sizeof(bytes)))
+        return;
+    memcpy(x->call.trace, v.p + 3, 32);
+}
+
 static struct exchange *exchange_make(struct api_server *s, struct net_http_req *r)
 {
     uint8_t bits[10];
@@ -452,6 +465,7 @@ static struct exchange *exchange_make(struct api_server *s, struct net_http_req 
     struct phi_id id = phi_id_make((uint64_t)phi_now_wall_ms(), bits);
     memcpy(x->call.request_id, id.s, sizeof(id.s));
     request_id_take(x);
+    trace_take(x);
     return x;
 }
 
@@ -561,7 +575,7 @@ enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server *
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     s->o = *o;
     s->hsts = hsts_fits(o->env);
-    struct net_http_opts people = {.address = o->people, .tls = o->people_tls, .on_request = people_request, .ctx = s};
+    struct net_http_opts people = {.address = o->people, .tls = o->people_tls, .max_conns = PEOPLE_CONNS_MAX, .on_request = people_request, .ctx = s};
     struct net_http_opts gateways = {
         .address = o->gateways, .tls = o->gateways_tls, .on_request = gateways_request, .ctx = s};
     enum phi_rc rc = api_fast_open(o->loop, o->engine, o->shared, &s->fast, err);

@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -364,11 +365,22 @@ static void stop(struct phid *p)
     api_files_close(p->files);
 }
 
+/* As many connections as the system lets us have. */
+static void descriptors_raise(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
 int phid_serve(const struct phid_config *c)
 {
     struct phi_err err = {0};
     struct phid p = {.config = c, .data = {.lock = -1}};
     signal(SIGPIPE, SIG_IGN);
+    descriptors_raise();
     enum phi_rc rc = start(&p, &err);
     if (rc == PHI_OK) {
         PHI_LOG(INFO, "people", "address", "%s", c->people);

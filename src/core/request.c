@@ -149,6 +149,15 @@ enum phi_rc core_request_seen(struct phi_core *c, struct phi_arena *a, const str
     return PHI_OK;
 }
 
+enum phi_rc phi_request_glance(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
+                               struct phi_request *ret, struct phi_err *err)
+{
+    struct core_request_row row;
+    PHI_TRY(core_request_seen(c, a, by, which, &row, err));
+    *ret = (struct phi_request){ .id = row.id, .code = row.code, .status = (enum phi_request_status)row.status };
+    return PHI_OK;
+}
+
 /* ---- filing */
 
 static bool code_taken(struct phi_core *c, struct phi_view code)

@@ -113,6 +113,9 @@ struct phi_request_answer {
  * PHI_ANSWER_DENY), not an error. */
 enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                              const struct phi_request_ask *ask, struct phi_request_answer *ret, struct phi_err *err);
+/* Only its id, code and status, for those who may see it: cheap, for telling many. PHI_ENOTFOUND as below. */
+enum phi_rc phi_request_glance(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
+                               struct phi_request *ret, struct phi_err *err);
 /* `which` is an id or a code as people type it. PHI_ENOTFOUND also for those who may not see it. */
 enum phi_rc phi_request_get(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                             struct phi_view which, struct phi_request *ret, struct phi_err *err);

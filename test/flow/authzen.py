@@ -108,6 +108,8 @@ def basic(pdp):
     got = pdp.post(EVALUATION, {}, headers={"X-Request-ID": "bad-1"})
     check("Basic 2.5 X-Request-ID is echoed with an error", got.status == 400 and got.headers["X-Request-ID"] == "bad-1", got)
     check("Basic 2.5.2 without X-Request-ID it answers", pdp.post(EVALUATION, BASE).headers["X-Request-ID"])
+    ready = pdp.phid.api()
+    check("readyz and healthz say ok", ready.get("/readyz").body == ready.get("/healthz").body == b"ok\n")
     check("Basic 2.6 the same question has the same answer", {pdp.post(EVALUATION, BASE).json["decision"] for _ in range(10)} == {True})
 
 
@@ -266,6 +268,9 @@ def at_once(p, pdp):
     """What the loop's thread answers by itself is never older than an answer that somebody has."""
     before = counted(p, "loop")
     check("plain answers do not reach the core thread", all(pdp.post(EVALUATION, BASE).json["decision"] for _ in range(50)) and counted(p, "loop") - before >= 40)
+    denied = ask(ALICE, WRITE, record(2))
+    pdp.put("/v1/entities", {"entities": ENTITIES[:1]})  # the next answer is core's, the one after it is not
+    check("both places answer the same, byte for byte", len({pdp.post(EVALUATION, denied).body for _ in range(3)}) == 1)
     stale = 0
     for i in range(40):
         status = ("archived", "active")[i % 2]

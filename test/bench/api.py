@@ -1,0 +1,88 @@
+#!/usr/bin/python3
+"""The standard API over TLS, audit on: AuthZEN evaluations a second and their latency at 1, 64 and 512 connections; event
+watchers, from the approval to the last one that hears of it; memory. Load and phid share the machine's processors."""
+import json
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../lib"), os.path.join(HERE, "../flow")]
+import stdkit  # noqa: E402
+from authzen import ALICE, BASE, ENTITIES, POLICIES, SCHEMA, WRITE, ask, record  # noqa: E402
+
+SECONDS = int(os.environ.get("PHI_BENCH_SECONDS", "5"))
+WATCHERS = int(os.environ.get("PHI_BENCH_WATCHERS", "10000"))
+LOAD = os.path.join(stdkit.BUILD, "test/bench/bench-api-load")
+
+
+def memory(p):
+    with open(f"/proc/{p.process.pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) / 1024 for line in f if line.startswith("VmRSS"))
+
+
+def cpu(p):
+    with open(f"/proc/{p.process.pid}/stat", encoding="ascii") as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def evaluations(p):
+    questions = (("allow", BASE), ("deny", ask(ALICE, WRITE, record(2))))
+    for name, question in questions:
+        for n in (1, 64, 512):
+            before = cpu(p)
+            got = subprocess.run([LOAD, str(p.people), p.cert, "evaluate", str(n), str(SECONDS), p.admin.token, json.dumps(question)],
+                                 capture_output=True, text=True, check=True, timeout=120).stdout.split()
+            rate, p50, p99, worst, others = (float(x) for x in got)
+            used = (cpu(p) - before) / (rate * SECONDS) * 1e6
+            print(f"evaluation, {name:5} {n:4} connections {rate:9.0f}/s   p50 {p50 / 1000:7.2f} ms   p99 {p99 / 1000:7.2f} ms   worst {worst / 1000:7.1f} ms   "
+                  f"phid {used:5.1f} us of processor each   {'' if not others else f'{others:.0f} OTHER ANSWERS'}", flush=True)
+    print(f"memory after it {memory(p):.0f} MB")
+
+
+def watchers(p, n):
+    alice, bob = p.person("alice", "dev"), p.person("bob", "dba")
+    tokens = [bob.token] + [p.person(f"dba{i}", "dba").token for i in range((n - 1) // 16)]
+    p.admin.post("/v1/targets", {"name": "shop", "kind": "postgresql", "address": "localhost:6432", "database": "shop"})
+    before = memory(p)
+    load = subprocess.Popen([LOAD, str(p.people), p.cert, "watch", str(n), *tokens], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    line = load.stdout.readline()
+    if not line.startswith("open"):
+        print(f"watchers: {n} streams could not be opened")
+        return
+    after = memory(p)
+    for name in ("orders", "items", "third"):
+        load.stdin.write("now\n")
+        load.stdin.flush()
+        got = alice.post("/v1/requests", {"target": "shop", "scope": {"actions": ["pg:delete"], "resources": [f"shop/public.{name}"]}, "for_ms": 60000, "why": "bench"})
+        heard, first, middle, last = (float(x) for x in load.stdout.readline().split())
+        print(f"watchers: request made -> {heard:.0f} of {n} told: first {first:.0f} ms, middle {middle:.0f} ms, last {last:.0f} ms", flush=True)
+        r = got.json
+        load.stdin.write("now\n")
+        load.stdin.flush()
+        voted = bob.post(f"/v1/requests/{r['id']}/votes", {"decision": "approve", "digest": r["digest"], "version": r["version"]})
+        if voted.status != 200:
+            print("the vote failed:", voted)
+        heard, first, middle, last = (float(x) for x in load.stdout.readline().split())
+        print(f"watchers: approval     -> {heard:.0f} of {n} told: first {first:.0f} ms, middle {middle:.0f} ms, last {last:.0f} ms", flush=True)
+    print(f"watchers: memory {after:.0f} MB with {n} streams over TLS, {before:.0f} MB without")
+    load.stdin.close()
+    load.wait(60)
+
+
+def main():
+    if not os.environ.get("PHI_BENCH_BUILT"):
+        subprocess.run(["ninja", "-C", stdkit.BUILD, "test/bench/bench-api-load"], check=True, stdout=subprocess.DEVNULL)
+    with open("/proc/loadavg", encoding="ascii") as f:
+        print(f"load before: {f.read().split()[0]} on {os.cpu_count()} processors", flush=True)
+    with stdkit.Phid() as p:
+        p.bundle(SCHEMA, POLICIES)
+        p.admin.put("/v1/entities", {"entities": ENTITIES})
+        evaluations(p)
+        watchers(p, WATCHERS)
+    return 1 if stdkit.FAILED else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+/* Load for ./dev bench api. One thread, epoll, OpenSSL, keep-alive connections that each ask again as soon as they are answered:
+ *   bench-api-load PORT CA.pem evaluate CONNECTIONS SECONDS TOKEN BODY
+ *       prints: answers a second, p50, p99, worst in microseconds, and how many were not as the first
+ *   bench-api-load PORT CA.pem watch CONNECTIONS TOKEN…
+ *       opens event streams, one token after another; prints "open N" when all are; after each line on standard input waits until
+ *       every stream has heard of a request and prints the milliseconds since the line: the first, the middle one, the last */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { IN_MAX = 16384, SAMPLES_MAX = 4000000 };
+
+struct conn {
+    int fd;
+    SSL *ssl;
+    uint64_t sent_us;
+    size_t n;
+    char *in;
+    bool heard;
+};
+
+static int ep;
+static uint32_t *samples;
+static size_t n_samples;
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench-api-load: %s: %s\n", what, errno ? strerror(errno) : ERR_reason_error_string(ERR_peek_error()));
+    exit(1);
+}
+
+static void conn_open(struct conn *c, SSL_CTX *ctx, int port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    struct sockaddr_in from = { .sin_family = AF_INET };
+    static uint32_t count;
+    int on = 1;
+    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + count++ / 20000); /* room for ports */
+    if (c->fd < 0 || bind(c->fd, (struct sockaddr *)&from, sizeof from) != 0 || connect(c->fd, (struct sockaddr *)&at, sizeof at) != 0)
+        die("connect");
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    c->ssl = SSL_new(ctx);
+    if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_set1_host(c->ssl, "localhost") != 1 ||
+        SSL_set_tlsext_host_name(c->ssl, "localhost") != 1 || SSL_connect(c->ssl) != 1) {
+        errno = 0;
+        die("TLS");
+    }
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event e = { .events = EPOLLIN, .data = { .ptr = c } };
+    if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e) != 0)
+        die("epoll");
+}
+
+static void ask(struct conn *c, const char *text, size_t n)
+{
+    c->sent_us = now_us();
+    if (SSL_write(c->ssl, text, (int)n) != (int)n)
+        die("write");
+}
+
+/* The whole answer is here: its length, 0: not yet. */
+static size_t answer_len(const char *in, size_t n)
+{
+    const char *end = memmem(in, n, "\r\n\r\n", 4), *len = end ? memmem(in, (size_t)(end - in), "Content-Length: ", 16) : NULL;
+    size_t all = len ? (size_t)(end - in) + 4 + strtoul(len + 16, NULL, 10) : 0;
+    return all && n >= all ? all : 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static char first_answer[IN_MAX];
+static size_t others;
+
+static void body_compare(const struct conn *c)
+{
+    const char *body = memmem(c->in, c->n, "\r\n\r\n", 4);
+    size_t n = body ? c->n - (size_t)(body - c->in) : 0;
+    if (!first_answer[0])
+        memcpy(first_answer, body, n);
+    others += strncmp(c->in, "HTTP/1.1 200", 12) != 0 || memcmp(first_answer, body, n) != 0;
+}
+
+static void evaluate(struct conn *conns, int n, int seconds, const char *text, size_t len)
+{
+    struct epoll_event ev[256];
+    uint64_t begin = now_us(), end = begin + (uint64_t)seconds * 1000000, done = 0;
+    for (int i = 0; i < n; i++)
+        ask(&conns[i], text, len);
+    while (now_us() < end) {
+        int m = epoll_wait(ep, ev, 256, 100);
+        for (int i = 0; i < m; i++) {
+            struct conn *c = ev[i].data.ptr;
+            int got = SSL_read(c->ssl, c->in + c->n, (int)(IN_MAX - c->n));
+            if (got <= 0) {
+                if (SSL_get_error(c->ssl, got) == SSL_ERROR_WANT_READ)
+                    continue;
+                die("closed");
+            }
+            c->n += (size_t)got;
+            if (!answer_len(c->in, c->n))
+                continue;
+            if (n_samples < SAMPLES_MAX)
+                samples[n_samples++] = (uint32_t)(now_us() - c->sent_us);
+            body_compare(c);
+            done++;
+            c->n = 0;
+            ask(c, text, len);
+        }
+    }
+    double s = (double)(now_us() - begin) / 1e6;
+    qsort(samples, n_samples, sizeof *samples, by_value);
+    if (!n_samples)
+        die("no answer");
+    printf("%.0f %u %u %u %zu\n", (double)done / s, samples[n_samples / 2], samples[(size_t)((double)n_samples * .99)], samples[n_samples - 1], others);
+}
+
+static int hear(struct conn *conns, int n, uint64_t since, double ret[3])
+{
+    struct epoll_event ev[256];
+    int heard = 0;
+    for (int i = 0; i < n; i++)
+        conns[i].heard = false;
+    while (heard < n && now_us() - since < 60000000) {
+        int m = epoll_wait(ep, ev, 256, 100);
+        for (int i = 0; i < m; i++) {
+            struct conn *c = ev[i].data.ptr;
+            char text[4096];
+            int got = SSL_read(c->ssl, text, sizeof text - 1);
+            if (got <= 0 && SSL_get_error(c->ssl, got) != SSL_ERROR_WANT_READ)
+                die("a stream was closed");
+            if (got <= 0 || c->heard || !memmem(text, (size_t)got, "event: request", 14))
+                continue;
+            c->heard = true;
+            heard++;
+            double ms = (double)(now_us() - since) / 1000;
+            if (heard == 1)
+                ret[0] = ms;
+            if (heard == n / 2)
+                ret[1] = ms;
+            ret[2] = ms;
+        }
+    }
+    return heard;
+}
+
+/* Answers (the head of the stream, keep-alives) that came meanwhile are no events. */
+static void drain(void)
+{
+    struct epoll_event ev[256];
+    char text[4096];
+    for (int m = 1; m > 0;) {
+        m = epoll_wait(ep, ev, 256, 300);
+        for (int i = 0; i < m; i++)
+            while (SSL_read(((struct conn *)ev[i].data.ptr)->ssl, text, sizeof text) > 0)
+                ;
+    }
+}
+
+static void watch(struct conn *conns, int n)
+{
+    char line[64];
+    drain();
+    printf("open %d\n", n);
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        double ms[3] = { 0 };
+        int heard = hear(conns, n, now_us(), ms);
+        printf("%d %.1f %.1f %.1f\n", heard, ms[0], ms[1], ms[2]);
+        fflush(stdout);
+        drain();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    bool watches = argc > 5 && strcmp(argv[3], "watch") == 0;
+    if (!watches && argc != 8)
+        return 2;
+    int port = (int)strtol(argv[1], NULL, 10), n = (int)strtol(argv[4], NULL, 10), n_tokens = argc - 5;
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    struct conn *conns = calloc((size_t)n, sizeof *conns);
+    static char text[65536];
+    ep = epoll_create1(0);
+    samples = malloc(SAMPLES_MAX * sizeof *samples);
+    if (!ctx || !conns || !samples || SSL_CTX_load_verify_locations(ctx, argv[2], NULL) != 1)
+        die("set-up");
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    for (int i = 0; i < n; i++) {
+        conns[i].in = watches ? NULL : malloc(IN_MAX);
+        conn_open(&conns[i], ctx, port);
+        if (!watches)
+            continue;
+        snprintf(text, sizeof text, "GET /v1/events HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer %s\r\n\r\n", port, argv[5 + i % n_tokens]);
+        ask(&conns[i], text, strlen(text));
+    }
+    if (watches) {
+        watch(conns, n);
+        return 0;
+    }
+    int len = snprintf(text, sizeof text,
+                       "POST /access/v1/evaluation HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"
+                       "Content-Length: %zu\r\n\r\n%s",
+                       port, argv[6], strlen(argv[7]), argv[7]);
+    evaluate(conns, n, (int)strtol(argv[5], NULL, 10), text, (size_t)len);
+    return 0;
+}
