@@ -116,7 +116,7 @@ static enum phi_rc may(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
-static bool is_api_token(struct phi_view token)
+bool api_token_is(struct phi_view token)
 {
     return phi_view_starts(token, PHI_LIT(PHI_TOKEN_PREFIX));
 }
@@ -141,7 +141,7 @@ static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
 {
     if (!c->token.n)
         return api_refuse(c, err, API_NOT_SIGNED_IN, "no token and no session came with this");
-    if (is_api_token(c->token))
+    if (api_token_is(c->token))
         return admit_token(c, err);
     if (phi_session_find(c->core, &c->arena, c->token, &c->session, err) != PHI_OK) {
         c->problem = err->rc == PHI_EAUTH ? API_NOT_SIGNED_IN : API_OK;

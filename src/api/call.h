@@ -127,6 +127,8 @@ enum phi_rc api_body_strs(struct api_call *c, const char *key, const struct phi_
 /* The session's cookie, for `ms`; "" and 0 take it away. */
 void api_cookie_set(struct api_call *c, const char *token, int64_t ms);
 
+/* A program's token rather than a session's. */
+bool api_token_is(struct phi_view token);
 /* Name of the cookie that a browser has while it signs in. */
 const char *api_login_cookie(const struct api_env *env);
 /* Begins the JSON answer with `{`; handlers end it with phi_jw_end(&c->w). */

@@ -112,10 +112,9 @@ static struct phi_jw *note_begin(struct notes *l, struct api_sub *s, int64_t seq
 
 static bool still_welcome(struct phi_core *c, struct phi_arena *a, struct api_sub *s)
 {
-    struct phi_session session;
-    struct phi_view name;
+    struct phi_view name, token = phi_view_of(s->token);
     if (s->actor.kind == PHI_ACTOR_PERSON)
-        return phi_session_find(c, a, phi_view_of(s->token), &session, NULL) == PHI_OK;
+        return api_token_is(token) ? phi_token_alive(c, token) : phi_session_alive(c, token);
     return phi_gateway_find(c, a, &s->key, &name, NULL) == PHI_OK && phi_view_eq(name, s->actor.id);
 }
 
@@ -256,6 +255,7 @@ static enum phi_rc tell_person(struct phi_core *c, struct phi_arena *a, struct n
     }
     return PHI_EINPUT;
 }
+
 static enum phi_rc sub_tell(struct phi_core *c, struct round *r, struct api_sub *s)
 {
     PHI_ARENA(a, ARENA_MAX);
@@ -326,7 +326,6 @@ static enum phi_rc round_tell(struct phi_core *c, struct round *r, struct phi_ma
             PHI_TRY(person_tell(c, r, told, &a, s));
     return PHI_OK;
 }
-
 
 static enum phi_rc round_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
@@ -529,7 +528,7 @@ struct api_sub *api_sub_make(struct api_call *c, struct phi_err *err)
     bool person = c->actor.kind == PHI_ACTOR_PERSON;
     s->ends_at = person ? phi_now_boot_ms() + c->session.expires_in_ms : 0;
     if (s->name && s->token) {
-        s->actor = (struct phi_actor){.kind = c->actor.kind, .id = phi_view_of(s->name)};
+        s->actor = (struct phi_actor){.kind = c->actor.kind, .id = phi_view_of(s->name), .withheld = c->actor.withheld};
         if (person || tell_ends(c->core, &c->arena, &s->missed, s, err) == PHI_OK)
             return s;
     }

@@ -54,6 +54,19 @@ static enum phi_rc config_check(struct phi_core *c, struct phi_arena *a, struct 
     return phi_fail(err, PHI_EINPUT, "\"" PHI_FMT "\" is no service account", PHI_ARG(w.service));
 }
 
+/* Who lets a provider fill a group changes who is in it. */
+static enum phi_rc groups_allowed(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view kind,
+                                  struct phi_view config, struct phi_err *err)
+{
+    struct phi_oidc_conf o = { 0 };
+    if (!phi_view_is(kind, "oidc"))
+        return PHI_OK;
+    PHI_TRY(phi_oidc_conf_read(a, config, &o, err));
+    for (size_t i = 0; o.groups && i < o.groups->n; i++)
+        PHI_TRY(core_need_on(c, by, PHI_RIGHT_GROUPS, o.groups->items[i].str, err));
+    return PHI_OK;
+}
+
 enum phi_rc phi_provider_put(struct phi_core *c, const struct phi_actor *by, struct phi_view name, struct phi_view kind,
                              struct phi_view config, struct phi_err *err)
 {
@@ -66,6 +79,7 @@ enum phi_rc phi_provider_put(struct phi_core *c, const struct phi_actor *by, str
     if (!core_slug_ok(name))
         return phi_fail(err, PHI_EINPUT, "a provider's name is 1 to 63 of a-z, 0-9, _ and -");
     PHI_TRY(config_check(c, &a, name, kind, config, err));
+    PHI_TRY(groups_allowed(c, &a, by, kind, config, err));
     PHI_TRY(phi_provider_list(c, &a, (struct phi_view){ 0 }, &all, &n, err));
     bool there = row_get(c, &a, name, &old, NULL) == PHI_OK;
     if (!there && n >= PHI_MAX_PROVIDERS)
@@ -302,9 +316,21 @@ static struct phi_login login_out(struct phi_core *c, const struct core_login_ro
     return (struct phi_login){ r->kind, r->code, r->person, r->data, core_left(c, &r->due) };
 }
 
+/* Strangers may begin sign-ins: so many at a time, each for ten minutes (attack 51). */
+static enum phi_rc not_too_many(struct phi_core *c, struct phi_view kind, struct phi_err *err)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_login_row *rows, key = { .kind = kind };
+    size_t n = 0;
+    if (!phi_view_is(kind, "used")) /* those only a trusted issuer's tokens make */
+        PHI_TRY(core_list(c, CORE_LOGIN, CORE_LOGIN_BY_CODE, &key, (struct core_span){ .prefix = 1, .limit = 1, .offset = PHI_MAX_LOGINS }, &a, &rows, &n, err));
+    return n == 0 ? PHI_OK : core_no(c, "limit", err, PHI_ELIMIT, "too many sign-ins are under way; try again in some minutes");
+}
+
 enum phi_rc phi_login_put(struct phi_core *c, struct phi_view secret, const struct phi_login *l, int64_t ms, struct phi_err *err)
 {
     PHI_TRY(core_batched(c, err));
+    PHI_TRY(not_too_many(c, l->kind, err));
     struct phi_digest hash = core_secret_hash(secret);
     struct core_login_row row = { phi_digest_view(&hash), l->kind, l->code, l->person, l->data, core_due_in(c, ms) };
     return core_add(c, CORE_LOGIN, &row, err);

@@ -140,6 +140,13 @@ enum phi_rc phi_session_find(struct phi_core *c, struct phi_arena *a, struct phi
     return PHI_OK;
 }
 
+bool phi_session_alive(struct phi_core *c, struct phi_view token)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_session_row row;
+    return core_batched(c, NULL) == PHI_OK && session_row(c, &a, token, &row, NULL) == PHI_OK;
+}
+
 enum phi_rc phi_session_strong(struct phi_core *c, struct phi_view token, struct phi_err *err)
 {
     PHI_ARENA(a, 1 << 16);

@@ -41,6 +41,8 @@ enum phi_rc phi_session_open(struct phi_core *c, struct phi_arena *a, struct phi
 enum phi_rc phi_session_begin(struct phi_core *c, struct phi_arena *a, struct phi_view person,
                               const struct phi_session_how *how, char token[PHI_TOKEN_LEN + 1], struct phi_session *ret,
                               struct phi_err *err);
+/* The same question, without counting as use: for what goes on by itself, such as a stream of events. */
+bool phi_session_alive(struct phi_core *c, struct phi_view token);
 /* A second factor was shown now in this session. */
 enum phi_rc phi_session_strong(struct phi_core *c, struct phi_view token, struct phi_err *err);
 /* Live sessions of a person (an id), newest first. */

@@ -125,16 +125,29 @@ static enum phi_rc use_note(struct phi_core *c, struct phi_arena *a, struct phi_
     return core_set(c, CORE_TOKEN_USE, &now, err);
 }
 
+static enum phi_rc token_row(struct phi_core *c, struct phi_arena *a, struct phi_view secret, struct core_token_row *ret, struct phi_err *err)
+{
+    struct phi_digest hash = core_secret_hash(secret);
+    struct core_token_row key = { .hash = phi_digest_view(&hash) };
+    PHI_TRY(core_batched(c, err));
+    enum phi_rc rc = core_get(c, CORE_TOKEN, CORE_BY_KEY, &key, a, ret, NULL);
+    if (rc != PHI_OK || !phi_secret_eq(ret->hash, phi_digest_view(&hash)) || core_left(c, &ret->due) <= 0)
+        return core_no(c, "session.over", err, PHI_EAUTH, "this token is over, revoked or unknown");
+    return core_row_check(c, CORE_TOKEN, ret, ret->leaf, ret->leaf_hash, err);
+}
+
+bool phi_token_alive(struct phi_core *c, struct phi_view secret)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_token_row row;
+    return token_row(c, &a, secret, &row, NULL) == PHI_OK;
+}
+
 enum phi_rc phi_token_find(struct phi_core *c, struct phi_arena *a, struct phi_view secret, struct phi_view address,
                            struct phi_token *ret, struct phi_err *err)
 {
-    struct phi_digest hash = core_secret_hash(secret);
-    struct core_token_row row, key = { .hash = phi_digest_view(&hash) };
-    PHI_TRY(core_batched(c, err));
-    enum phi_rc rc = core_get(c, CORE_TOKEN, CORE_BY_KEY, &key, a, &row, NULL);
-    if (rc != PHI_OK || !phi_secret_eq(row.hash, phi_digest_view(&hash)) || core_left(c, &row.due) <= 0)
-        return core_no(c, "session.over", err, PHI_EAUTH, "this token is over, revoked or unknown");
-    PHI_TRY(core_row_check(c, CORE_TOKEN, &row, row.leaf, row.leaf_hash, err));
+    struct core_token_row row;
+    PHI_TRY(token_row(c, a, secret, &row, err));
     token_out(c, &row, ret);
     return use_note(c, a, row.id, address, err);
 }

@@ -35,6 +35,8 @@ enum phi_rc phi_token_make(struct phi_core *c, struct phi_arena *a, const struct
 /* PHI_EAUTH when it is no live token's. Notes when and from where it was used, to the minute. */
 enum phi_rc phi_token_find(struct phi_core *c, struct phi_arena *a, struct phi_view secret, struct phi_view address,
                            struct phi_token *ret, struct phi_err *err);
+/* The same question, without noting that it was used. */
+bool phi_token_alive(struct phi_core *c, struct phi_view secret);
 /* Those that the person made or that speak for them; `all`: everybody's (right "see-people"). */
 enum phi_rc phi_token_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, struct phi_token **ret,
                            size_t *ret_n, struct phi_err *err);
