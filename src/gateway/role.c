@@ -200,7 +200,8 @@ void gw_roles_sweep(struct gw_target *t)
                    "DO $phi$DECLARE r record; BEGIN FOR r IN SELECT rolname FROM pg_catalog.pg_roles WHERE rolname LIKE 'phi\\_%s\\_%%' "
                    "OR (rolname ~ '^phi_[0-9a-f]{8}_[0-9a-f]{16}$' AND rolvaliduntil < pg_catalog.now() AND NOT EXISTS "
                    "(SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usename = rolname)) LOOP "
-                   "EXECUTE pg_catalog.format('REASSIGN OWNED BY %%I TO CURRENT_USER; DROP OWNED BY %%I; DROP ROLE %%I', r.rolname, r.rolname, r.rolname); "
+                   "BEGIN EXECUTE pg_catalog.format('REASSIGN OWNED BY %%I TO CURRENT_USER; DROP OWNED BY %%I; DROP ROLE %%I', r.rolname, r.rolname, r.rolname); "
+                   "EXCEPTION WHEN OTHERS THEN RAISE WARNING 'phi: role %% is left: %%', r.rolname, SQLERRM; END; "
                    "END LOOP; END$phi$",
                    tag, tag);
     gw_super_run(t->roles, phi_buf_view(&sql), NULL, on_swept, t);
