@@ -35,7 +35,9 @@ export function makeRequest({ sql = "DELETE FROM orders WHERE id = 7;", body: ch
         gateway: "demo", summary: "pg:delete on shop/public.orders", settings: body.settings, bounds: body.bounds, why: body.why, ticket: body.ticket,
         from: { addr: "127.0.0.1:40612", application: "psql" }, created_at: new Date().toISOString(), expires_in_ms: 899000,
         needs: [[{ requirement: "dba", kind: "approval", count: 1, have: 0, who: ["bob", "carol"], from: ['Group::"dba"'] }]],
-        policies: [{ id: "write-orders", why: "Writes to production need a DBA" }], votes: [], grant: null, denied_by: "", reason: "", body,
+        policies: [{ id: "write-orders", why: "Writes to production need a DBA" }], break_glass: false, risk: 35, risk_reasons: [{ points: 20, why: "unusual hour for this person" }, { points: 15, why: "size of effect: pg:delete" }],
+        watchers: ["dora"], suggested: [], on_behalf: [], remarks: [{ person: "carol", kind: "question", text: "why today?", at: "2026-11-21T08:00:00.000Z" }],
+        votes: [], grant: null, denied_by: "", reason: "", body,
         can: { approve: true, deny: true, cancel: false, why_not: "" }, ...more,
     };
 }

@@ -52,12 +52,15 @@ const payload: Shape = (v, at) => {
 const scope = obj({ actions: list(like(/./su), 1), resources: list(ref, 1) });
 
 const YEAR_MS = 366 * 24 * 3600 * 1000;
-const bounds = (uses: number): Shape => obj({ for_ms: int(1, YEAR_MS), uses: int(uses) }, { from_ms: int(0), until_ms: int(0) });
+const bounds = (uses: number): Shape => obj({ for_ms: int(1, YEAR_MS), uses: int(uses) }, {
+    from_ms: int(0), until_ms: int(0), statements: int(1), rows: int(1), bytes: int(1),
+    ...(uses === 0 ? { windows: list(obj({ days: list(int(1, 7), 1), for_min: int(1, 1440), from_min: int(0, 1439) }), 1) } : {}),
+});
 const common = {
     v: int(1, 1), id, salt: like(/^[A-Za-z0-9_-]{21}[AQgw]$/), requester: ref, on_behalf: list(ref), target: ref, why: str, ticket: str, version: int(1),
 };
 const exact = obj({ ...common, actions: list(pair, 1), payload, settings: texts, bounds: bounds(1) });
-const scoped = obj({ ...common, actions: list(pair), scope, settings: empty, bounds: bounds(0) });
+const scoped = obj({ ...common, actions: list(pair), scope, settings: empty, bounds: bounds(0) }, { extends: id });
 
 /** What is wrong with it, in words; "" when it is a body. */
 export function shapeError(v: unknown): string {

@@ -13,6 +13,19 @@ export interface Statement {
 }
 export type Payload = { kind: "pg-query" | "phi-change"; bytes: string } | { kind: "pg-batch"; statements: Statement[] };
 
+/** Comes again each week, by UTC; days from 1 (Monday). */
+export interface Window { days: number[]; from_min: number; for_min: number }
+export interface Bounds {
+    for_ms: number;
+    uses: number;
+    from_ms?: number;
+    until_ms?: number;
+    statements?: number;
+    rows?: number;
+    bytes?: number;
+    windows?: Window[];
+}
+
 /** What the digest is over. */
 export interface Body {
     v: number;
@@ -25,7 +38,8 @@ export interface Body {
     payload?: Payload;
     scope?: Scope;
     settings: Record<string, string>;
-    bounds: { for_ms: number; uses: number; from_ms?: number; until_ms?: number };
+    bounds: Bounds;
+    extends?: string;
     why: string;
     ticket: string;
     version: number;
@@ -49,7 +63,11 @@ export interface Grant {
     remaining_ms: number;
     scope: Scope | null;
     summary: string;
+    review?: "" | "open" | "closed";
+    reviewer?: string;
 }
+
+export interface Remark { person: string; kind: "comment" | "question"; text: string; at: string }
 
 export interface Request {
     id: string;
@@ -67,6 +85,13 @@ export interface Request {
     created_at: string;
     expires_in_ms: number;
     needs: Need[][];
+    break_glass: boolean;
+    risk: number | null;
+    risk_reasons: { points: number; why: string }[];
+    watchers: string[];
+    suggested: string[];
+    on_behalf: string[];
+    remarks: Remark[];
     policies: { id: string; why: string }[];
     votes: Vote[];
     grant: Grant | null;

@@ -1,6 +1,6 @@
 // What a request means, in plain words. Built from the body that the digest is over, never from a summary.
 import { duration, plural } from "./text";
-import type { Body, Grant, Need, Pair, Ref, Request, Scope } from "./types";
+import type { Body, Bounds, Window, Grant, Need, Pair, Ref, Request, Scope } from "./types";
 
 /** How bad it can get: read, write, or what is classed as administration (which is also all that phi does not know). */
 export type Risk = "read" | "write" | "admin";
@@ -120,3 +120,23 @@ export function grantWords(g: Grant): string {
 }
 
 export const live = (g: Grant): boolean => g.status === "ready" || g.status === "active";
+
+export const dayNames = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const clock = (min: number): string => `${String(Math.floor(min / 60) % 24).padStart(2, "0")}:${String(min % 60).padStart(2, "0")}`;
+
+/** "Monday to Friday, 02:00 to 03:00 UTC" */
+export function windowWords(w: Window): string {
+    const d = [...w.days].sort((a, b) => a - b);
+    const row = d.length > 2 && d.every((x, i) => i === 0 || x === (d[i - 1] ?? 0) + 1);
+    const name = (x: number | undefined): string => dayNames[(x ?? 1) - 1] ?? "?";
+    const days = d.length === 7 ? "every day" : row ? `${name(d[0])} to ${name(d[d.length - 1])}` : d.map(name).join(", ");
+    return `${days}, ${clock(w.from_min)} to ${clock(w.from_min + w.for_min)} UTC`;
+}
+
+/** "100 rows, 5 statements"; "" when nothing is bounded. */
+export function budgetWords(b: Bounds): string {
+    const part = (n: number | undefined, word: string): string[] => (n ? [plural(n, word)] : []);
+    return [...part(b.statements, "statement"), ...part(b.rows, "row"), ...part(b.bytes, "byte")].join(", ");
+}
+
+export const riskWords = (points: number): string => (points < 20 ? "as usual" : points < 60 ? "not quite as usual" : "unusual: look twice");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { statements, unseen } from "../src/shown";
 import type { Body, Request } from "../src/types";
-import { fate, headline, label, outcome, plain } from "../src/words";
+import { budgetWords, fate, headline, label, outcome, plain, windowWords } from "../src/words";
 
 const b64u = (s: string): string => Buffer.from(s).toString("base64url");
 const table = (...p: string[]) => ({ type: "Table", id: JSON.stringify(p) });
@@ -65,4 +65,12 @@ test("a binary integer is shown as the number it is", () => {
     assert.equal(p("ff", 23).text, "x'ff'");
     assert.equal(p("4e554c4c", 25).text, "NULL");
     assert.ok(p("4e554c4c", 25).quoted);
+});
+
+test("schedules and budgets are words", () => {
+    assert.equal(windowWords({ days: [1, 2, 3, 4, 5], from_min: 120, for_min: 60 }), "Monday to Friday, 02:00 to 03:00 UTC");
+    assert.equal(windowWords({ days: [6, 7], from_min: 1380, for_min: 120 }), "Saturday, Sunday, 23:00 to 01:00 UTC");
+    assert.equal(windowWords({ days: [7, 6, 5, 4, 3, 2, 1], from_min: 0, for_min: 1440 }), "every day, 00:00 to 00:00 UTC");
+    assert.equal(budgetWords({ for_ms: 1, uses: 0, rows: 100, statements: 1 }), "1 statement, 100 rows");
+    assert.equal(budgetWords({ for_ms: 1, uses: 0 }), "");
 });

@@ -5,6 +5,7 @@ import { call } from "../api";
 import { asError, type Passkey, register, signIn, usable } from "../passkey";
 import { me, said } from "../state";
 import { Safe } from "./parts";
+import { Delegations, ProfileForm } from "./self";
 import { Trouble } from "./trouble";
 
 const day = (at: string): string => new Date(at).toLocaleDateString(undefined, { dateStyle: "medium" });
@@ -82,6 +83,7 @@ export function Account(): JSX.Element {
     }
     const show = (error as { code?: string } | null)?.code === "passkey.show";
     return (
+        <>
         <section aria-labelledby="passkeys">
             <p>You are <b><Safe text={me.value?.person.name ?? ""} /></b>{me.value?.person.groups.length ? <>, in <Safe text={me.value.person.groups.join(", ")} /></> : null}.</p>
             <h2 id="passkeys">Passkeys</h2>
@@ -99,5 +101,8 @@ export function Account(): JSX.Element {
             {error !== null && <Trouble error={error} />}
             {show && <p><PasskeyButton text="Show a passkey" then={() => location.reload()} /></p>}
         </section>
+        <ProfileForm />
+        <Delegations />
+        </>
     );
 }

@@ -12,6 +12,7 @@ import { plural } from "../text";
 import type { Body, Need, Request, Timed } from "../types";
 import { duration } from "../text";
 import { fate, grantWords, headline, label, live, missing, pairs, riskOf, usesWords, worst } from "../words";
+import { Limits, Review, Risk, Talk } from "./beyond";
 import { Decide, type Panel } from "./decide";
 import { Revoke } from "./grants";
 import { Bad, Cuttable, Fact, Left, Name, Pieces, Safe, Section, when } from "./parts";
@@ -70,12 +71,13 @@ function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds
     return (
         <Section title="Who and why" id="who">
             <dl>
-                <Fact name="Asked by"><Name text={r.requester.name} />{body.on_behalf.length > 0 && <> for <Name text={body.on_behalf.map((x) => x.id).join(", ")} /></>}</Fact>
+                <Fact name="Asked by"><Name text={r.requester.name} />{body.on_behalf.length > 0 && <> for <Name text={r.on_behalf.join(", ") || body.on_behalf.map((x) => x.id).join(", ")} /></>}</Fact>
                 <Fact name="Why">{body.why ? <Cuttable of={why} {...folds} /> : <span class="quiet">no reason given</span>}</Fact>
                 {body.ticket && <Fact name="Ticket"><Safe text={body.ticket} /></Fact>}
                 <Fact name="From"><Safe text={[r.from.application, r.from.addr].filter(Boolean).join(" at ") || "not known"} /></Fact>
                 <Fact name="Target"><Name text={label(body.target)} />{r.gateway && <> through <Name text={r.gateway} /></>}</Fact>
                 <Fact name="How long">{duration(body.bounds.for_ms)} from the approval, {usesWords(body.bounds.uses)}</Fact>
+                <Limits body={body} />
                 {body.bounds.until_ms !== undefined && <Fact name="Not after">{when(new Date(body.bounds.until_ms).toISOString())}</Fact>}
                 {body.bounds.from_ms !== undefined && <Fact name="Not before">{when(new Date(body.bounds.from_ms).toISOString())}</Fact>}
                 <Fact name="Asked at"><time dateTime={r.created_at}>{when(r.created_at)}</time>{r.version > 1 && <>, edited: version {r.version}</>}</Fact>
@@ -153,6 +155,7 @@ function State({ r, done }: { r: Timed<Request>; done: () => void }): JSX.Elemen
             <p><b><Safe text={word} /></b></p>
             {r.grant && <p>The grant is {grantWords(r.grant)}{live(r.grant) && <>, <Left ends={r.ends} /> left</>}.</p>}
             {r.grant && <Revoke grant={r.grant} done={done} />}
+            {r.grant && <Review grant={r.grant} done={done} />}
         </div>
     );
 }
@@ -215,7 +218,7 @@ function Loaded({ r, set, again }: { r: Timed<Request>; set: (r: Timed<Request>)
             {checked.state === "bad" && <Bad loud><b>Approve is off.</b> {checked.why}</Bad>}
             <div class="columns">
                 <div><What body={body} folds={folds} /></div>
-                <div><Facts r={r} body={body} folds={folds} /><Needs r={r} /><Digest r={r} checked={checked} /></div>
+                <div><Facts r={r} body={body} folds={folds} /><Risk r={r} /><Needs r={r} /><Talk r={r} done={set} /><Digest r={r} checked={checked} /></div>
             </div>
             {r.status === "pending" && r.can.cancel && !panel && <Own r={r} done={set} />}
             {r.status === "pending" && (!r.can.cancel || r.can.approve) && (

@@ -6,6 +6,7 @@ import { me, said } from "../state";
 import type { Grant, Request, Timed } from "../types";
 import { grantWords, live } from "../words";
 import { useFresh } from "./list";
+import { Review } from "./beyond";
 import { Left, Name, Safe } from "./parts";
 import { Trouble } from "./trouble";
 
@@ -87,6 +88,7 @@ export function Grants(): JSX.Element {
                     <p class="what"><Name text={g.principal.name} />: <Safe text={g.summary} /></p>
                     <p><a class="code" href={`/r/${g.code}`} data-item>{g.code}</a> · {grantWords(g)}{live(g) && <> · <Left ends={g.ends} /> left</>}</p>
                     <Revoke grant={g} done={again} />
+                    <Review grant={g} done={again} />
                 </li>
             ))}
         </ul>
