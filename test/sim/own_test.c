@@ -77,6 +77,20 @@ static enum phi_rc run_change(struct phi_core *c, struct own *o, struct phi_err 
     return phi_change_ask(c, &o->k->a, &o->by, &change, &o->ans, err);
 }
 
+static char token[PHI_TOKEN_LEN + 1];
+
+static enum phi_rc run_sign_in(struct phi_core *c, struct own *o, struct phi_err *err)
+{
+    struct phi_session session;
+    return phi_session_begin(c, &o->k->a, o->by.id, NULL, token, &session, err);
+}
+
+static enum phi_rc run_strong(struct phi_core *c, struct own *o, struct phi_err *err)
+{
+    (void)o;
+    return phi_session_strong(c, phi_view_of(token), err);
+}
+
 static struct own guarded(struct kit *k)
 {
     changes.made = 0;
@@ -153,6 +167,21 @@ static void a_change_is_not_asked_for_by_other_ways(void **state)
     o.by = kit_actor(k, KIT_MALLORY); /* may not at all: a deny, and no request */
     assert_ok(k, go(&o, run_change));
     assert_int_equal(o.ans.kind, PHI_ANSWER_DENY);
+}
+
+static void a_right_may_want_a_passkey_shown_lately(void **state)
+{
+    struct kit *k = *state;
+    struct own o = { .k = k, .by = kit_actor(k, KIT_ROOT) };
+    assert_ok(k, kit_bundle(k, "@id(\"strong\") forbid (principal, action == phi::Action::\"targets\", resource)\n"
+                               "unless { context has mfa_age && context.mfa_age < duration(\"10m\") };\n", DBA));
+    assert_no(k, go(&o, run_put), PHI_EDENIED, "right.missing"); /* none was shown: not known, so no */
+    assert_ok(k, go(&o, run_sign_in));
+    assert_no(k, go(&o, run_put), PHI_EDENIED, "right.missing");
+    assert_ok(k, go(&o, run_strong));
+    assert_ok(k, go(&o, run_put));
+    kit_pass(k, 11 * 60 * 1000);
+    assert_no(k, go(&o, run_put), PHI_EDENIED, "right.missing");
 }
 
 /* ---- votes that are signed */
@@ -348,6 +377,7 @@ int main(void)
         T(asked_twice_it_is_one_request),
         T(a_change_that_cannot_be_made_leaves_all_as_it_was),
         T(a_change_is_not_asked_for_by_other_ways),
+        T(a_right_may_want_a_passkey_shown_lately),
         T(a_signed_requirement_takes_the_voters_own_passkey),
         T(a_deny_needs_no_passkey),
         T(a_rule_signs_nothing),
