@@ -13,6 +13,7 @@
 #define SOON_MS 20
 #define BUSY_MS 200
 #define RETRY_MS 2000
+#define DORMANT_MS 60000
 #define TAKE_MEMORY ((size_t)96 << 20)
 #define NOTICE_MEMORY ((size_t)8 << 20)
 
@@ -43,10 +44,11 @@ struct sending { /* one message on its way */
 struct api_notify {
     struct api_notify_opts o;
     struct net_timer *timer;
+    int64_t look_at;      /* boot clock; 0: the timer rests */
     struct batch *taking; /* NULL: none runs */
     struct sending *going;
-    bool closing;
-    _Atomic bool woken;
+    bool closing, again; /* again: something came while it was taking */
+    _Atomic bool woken, dormant; /* dormant: there was no channel */
 };
 
 static void look(void *ctx);
@@ -59,10 +61,14 @@ static void batch_unref(struct batch *b)
     free(b);
 }
 
+/* Whoever wants to look earliest has their way. */
 static void soon(struct api_notify *n, int64_t ms)
 {
-    if (!n->closing)
-        net_timer_set(n->timer, ms > 0 ? ms : 1, 0);
+    int64_t at = phi_now_boot_ms() + (ms > 0 ? ms : 1);
+    if (n->closing || (n->look_at && n->look_at <= at))
+        return;
+    n->look_at = at;
+    net_timer_set(n->timer, ms > 0 ? ms : 1, 0);
 }
 
 /* ---- reporting */
@@ -204,9 +210,13 @@ static void taken(struct api_job *j)
         b->next_ms = RETRY_MS;
         b->n = 0;
     }
+    atomic_store(&n->dormant, b->next_ms < 0);
+    if (b->next_ms < 0)
+        b->next_ms = DORMANT_MS;
     for (size_t i = 0; i < b->n && !n->closing; i++)
         send_one(b, &b->m[i]);
-    soon(n, b->next_ms < BUSY_MS && n->going ? BUSY_MS : b->next_ms);
+    soon(n, n->again ? SOON_MS : b->next_ms < BUSY_MS && n->going ? BUSY_MS : b->next_ms);
+    n->again = false;
     batch_unref(b);
 }
 
@@ -229,7 +239,9 @@ static void busy_fill(struct batch *b)
 static void look(void *ctx)
 {
     struct api_notify *n = ctx;
+    n->look_at = 0;
     atomic_store(&n->woken, false);
+    n->again = n->taking != NULL;
     if (n->closing || n->taking)
         return;
     struct batch *b = calloc(1, sizeof *b);
@@ -253,8 +265,10 @@ static void woken(void *ctx)
     soon(ctx, SOON_MS);
 }
 
-void api_notify_wake(struct api_notify *n)
+void api_notify_wake(struct api_notify *n, bool channels)
 {
+    if (atomic_load(&n->dormant) && !channels)
+        return;
     if (!atomic_exchange(&n->woken, true) && !net_post(n->o.loop, woken, n))
         atomic_store(&n->woken, false);
 }

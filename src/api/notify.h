@@ -24,8 +24,9 @@ struct api_notify_opts {
 
 struct api_notify;
 enum phi_rc api_notify_open(const struct api_notify_opts *o, struct api_notify **ret, struct phi_err *err);
-/* Something may have come into the outbox; from any thread. */
-void api_notify_wake(struct api_notify *n);
+/* Something may have come into the outbox; from any thread. `channels`: or a channel may have been set, which counts even where
+ * there was none. */
+void api_notify_wake(struct api_notify *n, bool channels);
 /* Takes nothing more. What is on its way goes on; another phid, or the next start, sends it again under the same id if its
  * fate is not recorded. */
 void api_notify_stop(struct api_notify *n);

@@ -46,12 +46,14 @@ enum phi_rc phid_outgoing_spawn(const struct guard_notifier_conf *conf, uid_t ui
 static void heard(void *self, const struct phi_event *events, size_t n)
 {
     struct phid_outgoing *o = self;
-    bool told = events == NULL;
-    for (size_t i = 0; events && i < n; i++)
-        told |= events[i].kind == PHI_EVENT_REQUEST || events[i].kind == PHI_EVENT_VOTES ||
-                events[i].kind == PHI_EVENT_TOLD || events[i].kind == PHI_EVENT_GRANT;
+    bool told = events == NULL, set = told;
+    for (size_t i = 0; events && i < n; i++) {
+        set |= events[i].kind == PHI_EVENT_TOLD && events[i].request.n == 0;
+        told |= events[i].kind == PHI_EVENT_REQUEST || events[i].kind == PHI_EVENT_VOTES || events[i].kind == PHI_EVENT_TOLD ||
+                (events[i].kind == PHI_EVENT_GRANT && phi_view_is(events[i].status, "revoked"));
+    }
     if (told && o->notify)
-        api_notify_wake(o->notify);
+        api_notify_wake(o->notify, set);
     o->inner->fan_out(o->inner->self, events, n);
 }
 

@@ -327,7 +327,7 @@ enum phi_rc phi_outbox_take(struct phi_core *c, struct phi_arena *a, const struc
         PHI_TRY(take_channel(&t, &ch[i], room->room(room->self, ch[i].name), err));
     *ret = t.out;
     *ret_n = t.n;
-    *ret_next_ms = t.next_ms;
+    *ret_next_ms = n ? t.next_ms : -1;
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the messages are too large");
 }
 

@@ -37,7 +37,7 @@ struct phi_outbox_room {
     size_t (*room)(void *self, struct phi_view channel);
 };
 
-/* Takes what is due, for PHI_OUTBOX_LEASE_MS. *ret_next_ms: when to ask again at the latest. For phid itself. */
+/* Takes what is due, for PHI_OUTBOX_LEASE_MS. *ret_next_ms: when to ask again at the latest; -1: there is no channel. For phid itself. */
 enum phi_rc phi_outbox_take(struct phi_core *c, struct phi_arena *a, const struct phi_outbox_room *room,
                             struct phi_message **ret, size_t *ret_n, int64_t *ret_next_ms, struct phi_err *err);
 
