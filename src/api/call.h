@@ -15,6 +15,7 @@
 
 #define API_REQUEST_ID_MAX 128
 
+struct api_compare;
 struct api_sub;
 struct api_issuers;
 struct api_reports;
@@ -26,6 +27,7 @@ struct api_env {
     bool secure;        /* the origin is https */
     const char *cookie; /* "phi_session" or "__Host-phi_session" */
     struct phi_ca *ca;
+    struct api_compare *compare; /* compare.h; NULL: nothing is compared */
     struct phi_view log_key; /* verifier key line, with its newline */
     struct net_fetch fetch;  /* self NULL: nothing outside can be asked */
     struct api_issuers *issuers; /* core thread only */

@@ -1,4 +1,5 @@
-/* The log's witnesses. */
+/* The log's witnesses, and the store held against it. */
+#include "api/compare.h"
 #include "api/handlers.h"
 #include "core/witness.h"
 
@@ -49,4 +50,19 @@ enum phi_rc api_witness_need(struct api_call *c, struct phi_err *err)
 {
     PHI_TRY(phi_witness_need(c->core, &c->actor, phi_json_num(c->body, "need", -1), err));
     return done(c);
+}
+
+enum phi_rc api_log_comparison(struct api_call *c, struct phi_err *err)
+{
+    (void)err;
+    struct api_compare_said s = { .state = "running", .found = "" };
+    if (c->env->compare)
+        s = api_compare_said(c->env->compare);
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_kc(w, "state", s.state);
+    phi_jw_ki(w, "rows", s.rows);
+    phi_jw_ki(w, "at_ms", s.at_ms);
+    phi_jw_kc(w, "found", s.found);
+    phi_jw_end(w);
+    return PHI_OK;
 }

@@ -17,7 +17,7 @@
                     X(request_get) X(vote) X(request_cancel) X(grant_list) X(grant_revoke)         \
                         X(grant_return) X(request_edit) X(request_remark) X(request_watch) X(grant_revoke_many)      \
                         X(grant_review) X(delegation_make) X(delegation_list) X(delegation_end)    \
-                        X(log_checkpoint) X(log_key) X(log_steps) X(witness_list) X(witness_set) X(witness_remove) X(witness_need) X(log_vouch) X(log_consistency)            \
+                        X(log_checkpoint) X(log_key) X(log_steps) X(log_comparison) X(witness_list) X(witness_set) X(witness_remove) X(witness_need) X(log_vouch) X(log_consistency)            \
                             X(log_proof) X(log_entries) X(log_tile) X(log_bundle) X(log_receipt) X(events_person) X(events_gateway)         \
                                 X(gw_enroll) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
                                 X(gw_request_get)                                                  \

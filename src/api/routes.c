@@ -110,6 +110,7 @@ const struct api_route api_routes[] = {
     { "GET", "/v1/log/key", NONE, P | G, api_log_key, "The log's verifier key", NULL, NULL, API_RAW },
     { "GET", "/v1/log/steps", NONE, P | G, api_log_steps, "Under which keys and origins the log went on, each step signed", NULL, NULL, 0 },
     { "POST", "/v1/log/steps/{n}", MAY(OPERATE), P, api_log_vouch, "Hands in an operator's signature over a restored log's new origin", "note:str!", NULL, 0 },
+    { "GET", "/v1/log/comparison", MAY(READ_LOG), P, api_log_comparison, "Whether the store is what its log says, as last compared", NULL, NULL, 0 },
     { "GET", "/v1/log/witnesses", NONE, P | G, api_witness_list, "The log's witnesses, what they cosigned last, and how many are needed", NULL, NULL, 0 },
     { "PUT", "/v1/log/witnesses", MAY(OPERATE), P, api_witness_set, "Adds or changes a witness (C2SP tlog-witness)", "key:str! url:str!", NULL, 0 },
     { "DELETE", "/v1/log/witnesses/{name}", MAY(OPERATE), P, api_witness_remove, "Removes a witness", NULL, NULL, 0 },

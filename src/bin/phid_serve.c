@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "api/change.h"
+#include "api/compare.h"
 #include "api/doctor.h"
 #include "api/issuer.h"
 #include "api/server.h"
@@ -56,6 +57,8 @@ static void outgoing_close(struct phid *p)
     guard_fetch_close(p->fetch);
     p->fetch = NULL;
     api_witness_close(p->witness);
+    api_compare_close(p->env.compare);
+    p->env.compare = NULL;
     p->witness = NULL;
     phid_outgoing_close(&p->out);
 }
@@ -69,6 +72,7 @@ static void drained(void *ctx)
     p->control = NULL;
     phid_outgoing_stop(&p->out);
     api_witness_stop(p->witness);
+    api_compare_stop(p->env.compare);
     api_engine_close(p->engine); /* answers nobody waits for any more; commits what was begun */
     outgoing_close(p);
     p->engine = NULL;
@@ -288,6 +292,7 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     api_hub_bind(p->hub, p->engine);
     PHI_TRY(phid_outgoing_start(&p->out, p->loop, p->engine, p->env.fetch, p->config->url, p->env.secrets, err));
     PHI_TRY(api_witness_open(p->loop, p->engine, p->env.fetch, &p->witness, err));
+    PHI_TRY(api_compare_open(p->loop, p->engine, &p->env.compare, err));
     PHI_TRY(api_engine_start(p->engine, err));
     return p->data.shared ? phi_store_pgsql_listen(p->data.store, others_said, p->engine, err) : PHI_OK;
 }
@@ -343,6 +348,7 @@ static void stop(struct phid *p)
         phid_control_close(p->control);
         phid_outgoing_stop(&p->out);
         api_witness_stop(p->witness);
+        api_compare_stop(p->env.compare);
         api_engine_close(p->engine);
         outgoing_close(p);
         net_post(p->loop, all_over, p);

@@ -148,6 +148,7 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
     g->used++;
     g->spent_statements += k->statements;
     core_entry(c, &e, PHI_EV_GRANT_CLAIMED, k->by);
+    row.at_ms = e.f[PHI_F_T].num;
     phi_entry_str(&e, PHI_F_CLAIM, row.id);
     phi_entry_int(&e, PHI_F_USED, g->used);
     if (row.session.n)

@@ -5,7 +5,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import time
 
 import phiflow
 import attackkit as kit
@@ -28,8 +27,8 @@ with phiflow.Flow() as f:
     def busy(n):
         """Makes history."""
         for i in range(n):
-            r = kit.ask_scope(kit.person(f, "alice"), f"history {i} {time.monotonic()}").json
-            kit.vote(kit.person(f, "bob"), r, "deny")
+            kit.admin(f).post("/v1/groups/filler/members", {"person": "alice" if i % 2 else "bob"})
+            kit.admin(f).call("DELETE", "/v1/groups/filler/members/" + ("alice" if i % 2 else "bob"))
 
     def start():
         """Whether phid serves."""
@@ -129,6 +128,23 @@ with phiflow.Flow() as f:
         f.true(held.claim(used).status != 200, "the spent grant was spent again")
         f.true(held.ask("DELETE FROM orders WHERE id = 32").json.get("answer") != "grant")
         put_back()
+
+    @f.test("attack_29_a_row_added_by_hand_is_found_when_phid_compares_its_store_with_the_log")
+    def _():
+        def compared():
+            """What phid found since its start, once it has looked at everything."""
+            return f.until(lambda: (lambda s: s if s["state"] != "running" else None)(kit.admin(f).get("/v1/log/comparison").json), 30)
+        f.house.phid.stop()
+        f.true(start())
+        f.equal(compared()["found"], "")
+        f.house.phid.stop()
+        copy(data, os.path.join(f.folder, "now"))
+        edit("INSERT INTO member SELECT 'admin', id, 0 FROM person WHERE name = 'mallory'")
+        said = compared()
+        f.equal(said["state"], "false")
+        f.contains(said["found"], "member")
+        put_back()
+        f.equal(compared()["state"], "whole")
 
     @f.test("attack_60_with_the_logs_disk_full_nothing_granted_runs_and_reading_stops")
     def _():

@@ -64,8 +64,8 @@ with phiflow.Flow() as f:
 
         def busy():
             while not stop.is_set():
-                r = kit.ask_scope(kit.person(f, "alice"), "busy").json
-                kit.vote(kit.person(f, "bob"), r, "deny")
+                kit.admin(f).post("/v1/groups/filler/members", {"person": "alice"})
+                kit.admin(f).call("DELETE", "/v1/groups/filler/members/alice")
         worker = threading.Thread(target=busy)
         worker.start()
         try:

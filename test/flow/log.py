@@ -208,6 +208,10 @@ with phiflow.Flow() as f, tempfile.TemporaryDirectory() as scratch:
         f.true("alice" not in json.dumps(shown) and f"{secret}\"" not in json.dumps(shown), shown)
         f.equal([p["name"] for p in api.call("GET", "/v1/people")["people"] if p["id"] == done["id"]], ["forgotten-" + done["id"][-12:]])
         f.contains(f.phi("bob", "log", "verify"), "verified")
+        f.house.phid.stop()
+        f.house.start(f.house.phid, ["people", "gateways"])
+        said = f.until(lambda: (lambda s: s if s["state"] != "running" else None)(api.call("GET", "/v1/log/comparison")), 30)
+        f.equal(said["found"], "")
         again = api.make("/v1/people", {"name": "alice", "groups": []})
         f.true(again["id"] != done["id"])
 
