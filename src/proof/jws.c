@@ -266,7 +266,7 @@ enum phi_rc phi_jws_open(struct phi_arena *a, struct phi_view token, const struc
 {
     struct parts p;
     const struct phi_json *header;
-    enum alg alg;
+    enum alg alg = ALG_NONE;
     bool known;
     PHI_BUF(sig, 2048);
     *ret = (struct phi_jws){ 0 };
