@@ -178,8 +178,15 @@ struct comp_bucket { /* those whose scope names these; COMP_NONE: names nothing 
 /* How an entity stands in scopes: as principal or resource, beside another scope that names nothing or something. */
 enum { COMP_P_ALONE = 1, COMP_P_BOTH = 2, COMP_R_ALONE = 4, COMP_R_BOTH = 8 };
 
+struct comp_wanted { /* an attribute of the context that some policy asks for */
+    struct phi_view name;
+    const struct comp_str *str;
+};
+
 struct comp_action {
     uint32_t uid;
+    const struct comp_wanted *wanted; /* the rest of its context needs no preparing: policies may not take it whole */
+    uint32_t n_wanted;
     bool own;              /* phi's: permits for any action do not reach it */
     struct comp_list open; /* those that name neither principal nor resource */
 };

@@ -170,6 +170,19 @@ static bool make_buckets(struct indexing *x)
     return true;
 }
 
+static bool find_wanted(struct comp *c, const struct cedar_type *context, struct comp_action *ret)
+{
+    size_t n = context ? context->n : 0;
+    struct comp_wanted *list = phi_arena_array(&c->arena, n + 1, sizeof *list);
+    for (size_t i = 0; list && i < n; i++) {
+        const struct comp_str *s = comp_str_find(&c->strs, context->attrs[i].name);
+        if (s && comp_uid_find(&c->attr_numbers, 0, s) != COMP_NONE)
+            list[ret->n_wanted++] = (struct comp_wanted){ context->attrs[i].name, s };
+    }
+    ret->wanted = list;
+    return list != NULL;
+}
+
 enum phi_rc comp_index(struct comp *c, const struct phi_bundle *b, struct phi_err *err)
 {
     struct indexing x = { .c = c };
@@ -180,6 +193,7 @@ enum phi_rc comp_index(struct comp *c, const struct phi_bundle *b, struct phi_er
     for (size_t i = 0; ok && i < n; i++) {
         c->actions[i].uid = comp_uid(c, b->schema.actions[i]->uid);
         c->actions[i].own = cedar_is_phi_type(b->schema.actions[i]->uid.type);
+        ok = find_wanted(c, b->schema.actions[i]->context, &c->actions[i]);
     }
     ok = ok && gather(&x, b) && make_buckets(&x) && phi_arena_ok(&c->arena);
     free(x.entries);

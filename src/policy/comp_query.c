@@ -62,6 +62,27 @@ uint32_t comp_query_uid(void *query, struct phi_uid uid)
     return at == COMP_NONE ? COMP_NONE : q->w->n_all + at;
 }
 
+/* Only what policies ask for, where the action tells. */
+static struct comp_val context_of(const struct comp_maker *m, const struct comp_action *action, const struct phi_value *context)
+{
+    if (!action)
+        return comp_make(m, context);
+    struct comp_rec *r = comp_rec_fresh(m->arena, action->n_wanted);
+    uint32_t n = 0;
+    for (uint32_t i = 0; r && i < action->n_wanted; i++) {
+        const struct phi_value *v = cedar_record_get(context, action->wanted[i].name);
+        if (!v)
+            continue;
+        r->fields[n] = (struct comp_field){ action->wanted[i].str, comp_make(m, v) };
+        if (r->fields[n++].v.kind == COMP_ERROR)
+            r = NULL;
+    }
+    if (!r)
+        return (struct comp_val){ .kind = COMP_ERROR };
+    r->n = n;
+    return comp_rec_done(r);
+}
+
 static enum phi_rc set_vars(struct phi_query *q, struct phi_uid principal, struct phi_uid action,
                             struct phi_uid resource, const struct phi_value *context, struct phi_err *err)
 {
@@ -71,7 +92,7 @@ static enum phi_rc set_vars(struct phi_query *q, struct phi_uid principal, struc
     for (int i = 0; i < 3; i++)
         if ((q->vars[i] = comp_query_uid(q, uids[i])) == COMP_NONE)
             return full(err);
-    q->context = comp_make(&m, context ? context : &none);
+    q->context = context_of(&m, q->action, context ? context : &none);
     return q->context.kind == COMP_ERROR || !phi_arena_ok(&q->arena) ? full(err) : PHI_OK;
 }
 

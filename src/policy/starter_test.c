@@ -196,7 +196,13 @@ static void a_decision_takes_microseconds(void **state)
 {
     struct world *w = *state;
     struct timespec from, to;
+#ifdef PHI_DECIDE_TWICE /* each is then made many times over, and held against each other */
+    const int rounds = 100;
+    const double most_us = 100000;
+#else
     const int rounds = 2000;
+    const double most_us = 2000; /* a busy machine allowed for */
+#endif
     clock_gettime(CLOCK_MONOTONIC, &from);
     for (int i = 0; i < rounds; i++) {
         PHI_ARENA(a, 1 << 20);
@@ -208,7 +214,7 @@ static void a_decision_takes_microseconds(void **state)
     clock_gettime(CLOCK_MONOTONIC, &to);
     double us = ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / 1e3 / rounds;
     print_message("one decision of the starter bundle: %.1f us\n", us);
-    assert_true(us < 2000); /* sanitizers and a busy machine allowed for */
+    assert_true(us < most_us);
 }
 
 int main(void)

@@ -101,6 +101,14 @@ static int cmp_attrs(const void *a, const void *b)
     return phi_view_cmp(x->name, y->name);
 }
 
+static bool ascending(const struct phi_attr *attrs, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (phi_view_cmp(attrs[i - 1].name, attrs[i].name) > 0)
+            return false;
+    return true;
+}
+
 const struct phi_value *phi_value_record(struct phi_arena *a, const struct phi_attr *attrs, size_t n)
 {
     struct phi_value *v = fresh(a, PHI_VALUE_RECORD);
@@ -113,7 +121,7 @@ const struct phi_value *phi_value_record(struct phi_arena *a, const struct phi_a
         own[i] = attrs[i];
         v->has_unknown |= attrs[i].value->has_unknown;
     }
-    if (n > 1)
+    if (n > 1 && !ascending(own, n))
         qsort(own, n, sizeof *own, cmp_attrs);
     for (size_t i = 1; i < n; i++)
         if (phi_view_eq(own[i - 1].name, own[i].name))
