@@ -12,8 +12,13 @@ static bool is_rest(struct phi_view segment)
 /* One path against one pattern; the segments in braces go to ret. */
 static bool path_fits(const char *pattern, struct phi_view path, struct phi_view ret[API_PARAMS])
 {
+    size_t same = 0, n = 0;
+    while (pattern[same] && pattern[same] != '{') { /* most rows end here, without taking anything apart */
+        if (same == path.n || path.p[same] != (uint8_t)pattern[same])
+            return false;
+        same++;
+    }
     struct phi_view want = phi_view_of(pattern), a, b;
-    size_t n = 0;
     for (;;) {
         bool more = phi_view_split(&want, '/', &a);
         if (more != phi_view_split(&path, '/', &b))

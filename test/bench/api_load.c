@@ -190,9 +190,9 @@ static void watch(struct conn *conns, int n)
     while (fgets(line, sizeof line, stdin)) {
         double ms[3] = { 0 };
         int heard = hear(conns, n, now_us(), ms);
+        drain();
         printf("%d %.1f %.1f %.1f\n", heard, ms[0], ms[1], ms[2]);
         fflush(stdout);
-        drain();
     }
 }
 
