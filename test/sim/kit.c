@@ -143,6 +143,11 @@ RUN(forget, phi_person_forget(c, A, &q->by, q->id, q->ret, err))
 RUN(tick, phi_core_tick(c, q->ret, err))
 RUN(invariants, ((void)q, core_invariants(c, err)))
 
+const char *kit_name(enum kit_who who)
+{
+    return names[who];
+}
+
 struct phi_actor kit_actor(const struct kit *k, enum kit_who who)
 {
     return (struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = k->person[who] };

@@ -49,6 +49,7 @@ void kit_forget(struct kit *k);
 uint64_t kit_random(struct kit *k);
 void kit_pass(struct kit *k, int64_t ms); /* both clocks go on */
 
+const char *kit_name(enum kit_who who);
 struct phi_actor kit_actor(const struct kit *k, enum kit_who who);
 struct phi_actor kit_gateway(int i); /* 1 or 2 */
 

@@ -3,7 +3,8 @@
  * true time, who is who and what was revoked holds every claim against what people really approved.
  *
  *     test-sim-sim              the seeds of a test run
- *     PHI_SIM_SEED=n test-sim-sim    one seed, each step told */
+ *     PHI_SIM_SEED=n test-sim-sim    one seed, each step told
+ *     PHI_SIM_SEEDS=n PHI_SIM_HOURS=h PHI_SIM_FROM=n    so many seeds from that one on, or until so much time is over */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/limits.h"
+#include "base/os.h"
 #include "kit.h"
 #include "store/mem.h"
 
@@ -83,6 +85,16 @@ static enum kit_who whose(const struct sim *s, struct phi_view person)
     return KIT_ROOT;
 }
 
+/* Whether the requester acts for this person, under whatever account. */
+static bool is_for(const struct sim *s, const struct phi_request *r, enum kit_who p)
+{
+    for (size_t i = 0; i < r->n_on_behalf; i++)
+        for (int k = 0; k < KIT_PEOPLE; k++)
+            if (phi_view_is(r->on_behalf[i], kit_name((enum kit_who)k)) && s->is[k] == p)
+                return true;
+    return false;
+}
+
 /* A grant came to be: were there enough persons, and was none of them the requester? */
 static void grant_made(struct sim *s, const struct phi_request *r)
 {
@@ -97,7 +109,7 @@ static void grant_made(struct sim *s, const struct phi_request *r)
         if (!r->votes[i].approve)
             wrong(s, "a grant rests on a deny");
         /* A vote may stand there of whom a later link made the requester; it must not be needed. */
-        persons += !voted[p] && p != s->is[who];
+        persons += !voted[p] && p != s->is[who] && !is_for(s, r, p);
         voted[p] = true;
     }
     bool two = memmem(r->summary.p, r->summary.n, "pg:ddl", 6) || memmem(r->summary.p, r->summary.n, "pg:admin", 8);
@@ -154,6 +166,26 @@ static void step_scope(struct sim *s)
                   (int64_t)pick(s, 4), &ans) == PHI_OK &&
         ans.kind == PHI_ANSWER_PENDING)
         saw(s, &ans.request);
+}
+
+/* For one or two others: with their rights, and without their votes. */
+static void step_behalf(struct sim *s)
+{
+    struct phi_request_answer ans;
+    enum kit_who who = pick(s, 3) ? KIT_ALICE : KIT_BOB;
+    struct phi_view for_whom[] = { s->k.person[KIT_ALICE + pick(s, 5)], s->k.person[KIT_BOB + pick(s, 3)] };
+    struct phi_request_ask ask = kit_scope_of(&s->k, "shop/public.orders");
+    ask.for_ms = (int64_t)(1 + pick(s, 20)) * 60000;
+    ask.on_behalf = for_whom;
+    ask.n_on_behalf = 1 + pick(s, 2);
+    if (kit_make(&s->k, who, &ask, &ans) == PHI_OK && ans.kind == PHI_ANSWER_PENDING)
+        saw(s, &ans.request);
+}
+
+static void step_hours(struct sim *s)
+{
+    struct phi_profile p = { .quiet_from_min = (int64_t)pick(s, 1440), .quiet_to_min = (int64_t)pick(s, 1440), .quiet_days = (int64_t)pick(s, 128) };
+    kit_profile(&s->k, (enum kit_who)pick(s, KIT_PEOPLE), &p);
 }
 
 static struct phi_request on_screen(struct sim *s)
@@ -397,7 +429,7 @@ static const struct {
     { "people", step_people, 4 },    { "time", step_time, 12 },      { "wall", step_wall, 3 },
     { "reboot", step_reboot, 3 },    { "crash", step_crash, 4 },
     { "glass", step_glass, 5 },      { "review", step_review, 6 },   { "delegate", step_delegate, 3 },
-    { "policy", step_policy, 1 },
+    { "policy", step_policy, 1 },     { "behalf", step_behalf, 5 },     { "hours", step_hours, 2 },
 };
 #define N_STEPS (sizeof steps / sizeof *steps)
 
@@ -461,13 +493,17 @@ static void every_seed_keeps_the_invariants(void **state)
     struct phi_store *store = phi_store_mem_open();
     kit_open(&from, store, 42);
     assert_int_equal(kit_bundle(&from, GLASS, NEEDS), PHI_OK);
-    uint64_t first = one ? strtoull(one, NULL, 10) : 1, n = one ? 1 : count ? strtoull(count, NULL, 10) : SEEDS;
-    for (uint64_t seed = first; seed < first + n; seed++)
+    const char *from_seed = getenv("PHI_SIM_FROM"), *hours = getenv("PHI_SIM_HOURS");
+    uint64_t first = one ? strtoull(one, NULL, 10) : from_seed ? strtoull(from_seed, NULL, 10) : 1;
+    uint64_t most = one ? 1 : count ? strtoull(count, NULL, 10) : hours ? UINT64_MAX / 2 : SEEDS, n = 0;
+    int64_t began = phi_now_boot_ms(), span = hours ? (int64_t)(3600000 * strtod(hours, NULL)) : INT64_MAX;
+    for (uint64_t seed = first; n < most && phi_now_boot_ms() - began < span; seed++, n++)
         if (!one_seed(&from, seed, one != NULL, &grants, &effects)) {
             print_error("seed %llu\n", (unsigned long long)seed);
             fail();
         }
-    print_message("%llu seeds of %d steps: %zu grants, %zu effects\n", (unsigned long long)n, STEPS, grants, effects);
+    print_message("%llu seeds of %d steps: %zu grants, %zu effects, %lld s\n", (unsigned long long)n, STEPS, grants, effects,
+                  (long long)((phi_now_boot_ms() - began) / 1000));
     assert_true(one || (grants > n / 10 && effects > n / 20)); /* a simulation in which nothing happens shows nothing */
     kit_close(&from);
     phi_store_close(store);
