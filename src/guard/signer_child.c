@@ -97,7 +97,6 @@ static enum phi_rc read_slots(struct signer *s, const char *path, bool *ret_next
 /* Opened while files still can be: it is written when phid asks for a next key. */
 static enum phi_rc next_open(struct signer *s, const struct phi_signer_conf *conf, char path[4096], struct phi_err *err)
 {
-    PHI_BUF(pem, GUARD_SLOT);
     uint8_t text[GUARD_SLOT];
     if (snprintf(path, 4096, "%s.next", conf->key_path) >= 4096)
         return phi_fail(err, PHI_ELIMIT, "%s: the path is too long", conf->key_path);
