@@ -63,7 +63,7 @@ static void outgoing_close(struct phid *p)
     phid_outgoing_close(&p->out);
 }
 
-static void drained(void *ctx)
+static void told(void *ctx)
 {
     struct phid *p = ctx;
     if (p->data.shared)
@@ -79,6 +79,13 @@ static void drained(void *ctx)
     net_post(p->loop, all_over, p);
 }
 
+/* Nobody asks any more; what is being told arrives first. */
+static void drained(void *ctx)
+{
+    struct phid *p = ctx;
+    phid_outgoing_drain(&p->out, told, p);
+}
+
 static void drain(void *ctx)
 {
     struct phid *p = ctx;
@@ -92,16 +99,21 @@ static void drain(void *ctx)
 }
 
 /* Without the signer no head is signed again: whoever supervises phid starts both anew. */
+static void child_look(struct phid *p, pid_t pid, const char *what)
+{
+    siginfo_t info = { 0 };
+    if (p->draining || pid == 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
+        return;
+    PHI_LOG(ERROR, what, "status", "%d", info.si_status);
+    p->failed = true;
+    drain(p);
+}
+
 static void child_ended(void *ctx)
 {
     struct phid *p = ctx;
-    siginfo_t info = { 0 };
-    pid_t pid = phi_signer_pid(p->data.signer);
-    if (p->draining || pid == 0 || waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != pid)
-        return;
-    PHI_LOG(ERROR, "the signer has ended", "status", "%d", info.si_status);
-    p->failed = true;
-    drain(p);
+    child_look(p, phi_signer_pid(p->data.signer), "the signer has ended");
+    child_look(p, p->fetch ? guard_fetch_pid(p->fetch) : 0, "the process that asks outside has ended");
 }
 
 /* On the loop's thread: a signer that is no child of ours has ended. */

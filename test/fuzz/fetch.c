@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
     if (fetch_ask_read(&a, in, &ask) && (!ask.url || ask.n_fields > FETCH_FIELDS_MAX || ask.n_mail_to > FETCH_RCPT_MAX))
         abort();
     struct net_fetch_answer answer = { .headers = in };
-    if (net_fetch_header(&answer, "location", &v) && (v.p < p || v.p + v.n > p + n))
+    if (net_fetch_header(&answer, "location", &v) && v.n && (v.p < p || v.p + v.n > p + n))
         abort();
     struct fetch_net net;
     char text[64] = "";
