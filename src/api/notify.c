@@ -14,6 +14,7 @@
 #define BUSY_MS 200
 #define RETRY_MS 2000
 #define DORMANT_MS 60000
+#define DRAIN_MS 3000 /* how long stopping waits for what is on its way */
 #define TAKE_MEMORY ((size_t)96 << 20)
 #define NOTICE_MEMORY ((size_t)8 << 20)
 
@@ -43,11 +44,13 @@ struct sending { /* one message on its way */
 
 struct api_notify {
     struct api_notify_opts o;
-    struct net_timer *timer;
+    struct net_timer *timer, *late;
     int64_t look_at;      /* boot clock; 0: the timer rests */
     struct batch *taking; /* NULL: none runs */
     struct sending *going;
-    bool closing, again; /* again: something came while it was taking */
+    net_fn drained; /* who waits until nothing is on its way */
+    void *drained_ctx;
+    bool stopping, closing, again; /* again: something came while it was taking */
     _Atomic bool woken, dormant; /* dormant: there was no channel */
 };
 
@@ -69,6 +72,16 @@ static void soon(struct api_notify *n, int64_t ms)
         return;
     n->look_at = at;
     net_timer_set(n->timer, ms > 0 ? ms : 1, 0);
+}
+
+static void drained_if(struct api_notify *n, bool over)
+{
+    net_fn done = n->drained;
+    if (!done || n->closing || (!over && (n->going || n->taking)))
+        return;
+    n->drained = NULL;
+    if (!net_post(n->o.loop, done, n->drained_ctx)) /* not from here: it closes the engine, whose answer this may be */
+        PHI_LOG(ERROR, "cannot stop", "why", "out of memory");
 }
 
 /* ---- reporting */
@@ -106,6 +119,7 @@ static void reported(struct api_job *j)
     unlink_going(s);
     soon(n, SOON_MS);
     sending_free(s);
+    drained_if(n, false);
 }
 
 static void report(struct sending *s)
@@ -213,11 +227,12 @@ static void taken(struct api_job *j)
     atomic_store(&n->dormant, b->next_ms < 0);
     if (b->next_ms < 0)
         b->next_ms = DORMANT_MS;
-    for (size_t i = 0; i < b->n && !n->closing; i++)
+    for (size_t i = 0; i < b->n && !n->closing && !n->stopping; i++)
         send_one(b, &b->m[i]);
     soon(n, n->again ? SOON_MS : b->next_ms < BUSY_MS && n->going ? BUSY_MS : b->next_ms);
     n->again = false;
     batch_unref(b);
+    drained_if(n, false);
 }
 
 static void busy_fill(struct batch *b)
@@ -242,7 +257,7 @@ static void look(void *ctx)
     n->look_at = 0;
     atomic_store(&n->woken, false);
     n->again = n->taking != NULL;
-    if (n->closing || n->taking)
+    if (n->closing || n->stopping || n->taking)
         return;
     struct batch *b = calloc(1, sizeof *b);
     if (!b)
@@ -289,12 +304,32 @@ enum phi_rc api_notify_open(const struct api_notify_opts *o, struct api_notify *
     return PHI_OK;
 }
 
+static void drained_late(void *ctx)
+{
+    drained_if(ctx, true);
+}
+
+void api_notify_drain(struct api_notify *n, net_fn done, void *ctx)
+{
+    if (!n || n->closing || (!n->going && !n->taking)) {
+        done(ctx);
+        return;
+    }
+    n->stopping = true;
+    n->drained = done;
+    n->drained_ctx = ctx;
+    n->late = net_timer_open(n->o.loop, drained_late, n);
+    if (n->late)
+        net_timer_set(n->late, DRAIN_MS, 0);
+}
+
 void api_notify_stop(struct api_notify *n)
 {
     if (!n || n->closing)
         return;
     n->closing = true;
     net_timer_close(n->timer);
+    net_timer_close(n->late);
 }
 
 void api_notify_close(struct api_notify *n)

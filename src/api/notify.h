@@ -27,6 +27,8 @@ enum phi_rc api_notify_open(const struct api_notify_opts *o, struct api_notify *
 /* Something may have come into the outbox; from any thread. `channels`: or a channel may have been set, which counts even where
  * there was none. */
 void api_notify_wake(struct api_notify *n, bool channels);
+/* Takes nothing more, and calls `done` once what is on its way has arrived and that is recorded, or after some seconds. */
+void api_notify_drain(struct api_notify *n, net_fn done, void *ctx);
 /* Takes nothing more. What is on its way goes on; another phid, or the next start, sends it again under the same id if its
  * fate is not recorded. */
 void api_notify_stop(struct api_notify *n);

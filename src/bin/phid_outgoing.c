@@ -80,6 +80,11 @@ enum phi_rc phid_outgoing_start(struct phid_outgoing *o, struct net_loop *loop, 
     return api_notify_open(&opts, &o->notify, err);
 }
 
+void phid_outgoing_drain(struct phid_outgoing *o, net_fn done, void *ctx)
+{
+    api_notify_drain(o->notify, done, ctx);
+}
+
 void phid_outgoing_stop(struct phid_outgoing *o)
 {
     api_notify_stop(o->notify);

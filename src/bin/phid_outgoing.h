@@ -21,6 +21,8 @@ void phid_outgoing_hear(struct phid_outgoing *o, const struct phi_notifier *inne
 /* Once the engine is open, and before it runs. `secrets`: folder, "" none. */
 enum phi_rc phid_outgoing_start(struct phid_outgoing *o, struct net_loop *loop, struct api_engine *engine, struct net_fetch fetch,
                                 const char *origin, const char *secrets, struct phi_err *err);
+/* Nothing more is taken; `done` once what is on its way has arrived, or after some seconds. */
+void phid_outgoing_drain(struct phid_outgoing *o, net_fn done, void *ctx);
 /* Nothing more is taken. */
 void phid_outgoing_stop(struct phid_outgoing *o);
 /* Once the engine and the process that reaches out are closed; the loop turns once more. */

@@ -163,6 +163,7 @@ with phiflow.Flow() as f:
         f.until(lambda: answers() == 1, 30)
         for _ in range(20):
             f.equal(first().status, 200)
+        f.until(lambda: not admin.get("/v1/notifications/waiting").json["notifications"], 30)  # what is sent at least once is sent once here
         f.house.phid.stop()
         f.house.phid.start()
         f.equal(first().status, 200)
