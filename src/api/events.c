@@ -11,6 +11,7 @@
 #include "base/map.h"
 #include "base/os.h"
 #include "core/gateway.h"
+#include "core/token.h"
 
 #define SUBS_MAX        16384
 #define SUBS_OF_ONE_MAX 16 /* browser tabs of a person, connections of a gateway */
