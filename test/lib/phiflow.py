@@ -169,6 +169,12 @@ class Flow:
             raise Failed(f"psql: {done.stderr.strip()}")
         return done.stdout.strip()
 
+    def psql_at_once(self, name, sql):
+        """What psql says in a session that does not wait for people."""
+        done = subprocess.run(["psql", "-X", "-A", "-t", "-q", "-c", sql, self.url(name) + "?options=-c%20phi.hold%3D0"], env=self.env(name),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
+        return done.stdout.strip()
+
     def direct(self, sql):
         """The target itself, past the gateway, as its superuser: what really is in the table."""
         return self.cluster.sql(sql, "shop").strip()
