@@ -392,7 +392,7 @@ class Cli(unittest.TestCase):
         script = os.path.join(TOP, "completions/phi.bash")
         done = subprocess.run(["bash", "-c", ". %s; COMP_WORDS=(phi log v); COMP_CWORD=2; _phi; echo ${COMPREPLY[@]}" % script],
                               stdout=subprocess.PIPE, check=True)
-        self.assertEqual(done.stdout.decode().strip(), "verify")
+        self.assertEqual(done.stdout.decode().strip(), "verify vouch")
 
 
 if __name__ == "__main__":

@@ -110,10 +110,10 @@ static void a_snapshot_makes_the_link_fresh(void **unused)
     struct client_snapshot *s = client_link_snapshot(w.l);
     assert_true(client_snapshot_has_target(s, PHI_LIT("shop")));
     assert_false(client_snapshot_has_target(s, PHI_LIT("other")));
-    assert_view(client_snapshot_principal_named(s, PHI_LIT("alice"))->id, "p-alice");
+    assert_view(client_snapshot_principal_named(s, PHI_LIT("alice"))->id, "0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501");
     assert_non_null(client_snapshot_credential(s, PHI_LIT("c1")));
     assert_null(client_snapshot_credential(s, PHI_LIT("c2"))); /* ended */
-    struct phi_uid alice = { PHI_LIT("Person"), PHI_LIT("p-alice") }, dev = { PHI_LIT("Group"), PHI_LIT("dev") };
+    struct phi_uid alice = { PHI_LIT("Person"), PHI_LIT("0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501") }, dev = { PHI_LIT("Group"), PHI_LIT("dev") };
     struct phi_uid shop = { PHI_LIT("Target"), PHI_LIT("[\"shop\"]") };
     assert_true(phi_entities_is_in(client_snapshot_entities(s), alice, dev));
     assert_true(phi_entities_has(client_snapshot_entities(s), shop));
@@ -128,12 +128,12 @@ static void events_are_told(void **unused)
     world_open(&w);
     say(&w, "request", "{\"id\":\"r1\",\"status\":\"approved\",\"grant\":null}");
     say(&w, "votes", "{\"id\":\"r1\",\"needs\":[]}");
-    say(&w, "end", "{\"seq\":7,\"grant\":\"g1\",\"principal\":\"p-alice\",\"reason\":\"revoked\"}");
+    say(&w, "end", "{\"seq\":7,\"grant\":\"g1\",\"principal\":\"0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501\",\"reason\":\"revoked\"}");
     UNTIL(&w, w.ends);
     assert_int_equal(w.requests, 1);
     assert_int_equal(w.votes, 1);
     assert_int_equal(w.end_seq, 7);
-    assert_string_equal(w.last, "g1 p-alice revoked");
+    assert_string_equal(w.last, "g1 0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501 revoked");
     client_link_ack(w.l, 7);
     UNTIL(&w, w.p.n_ack);
     int before = w.snapshots;
@@ -171,7 +171,7 @@ static void the_lease_ends_when_phid_is_silent(void **unused)
     w.p.mute = true;
     UNTIL(&w, w.lost);
     assert_false(client_link_fresh(w.l));
-    struct client_act act = { .principal = PHI_LIT("p-alice") };
+    struct client_act act = { .principal = PHI_LIT("0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501") };
     struct phi_err err;
     assert_null(client_link_claim(w.l, PHI_LIT("g1"), &act, 0, NULL, NULL, &err));
     assert_int_equal(err.rc, PHI_EEXPIRED);
@@ -194,7 +194,7 @@ static void the_link_comes_back_and_asks_what_it_missed(void **unused)
     struct world w = { .p = { .answer = "{\"answer\":\"pending\",\"request\":{\"id\":\"r1\",\"status\":\"pending\"},\"url\":\"u\"}",
                               .status = "{\"id\":\"r1\",\"status\":\"approved\",\"grant\":{\"id\":\"g1\"}}" } };
     world_open(&w);
-    struct client_act act = { .principal = PHI_LIT("p-alice"), .session = PHI_LIT("s"), .target = PHI_LIT("shop") };
+    struct client_act act = { .principal = PHI_LIT("0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501"), .session = PHI_LIT("s"), .target = PHI_LIT("shop") };
     struct phi_err err;
     assert_non_null(client_link_request(w.l, &act, answered, &w, &err));
     UNTIL(&w, w.answers);
@@ -218,7 +218,7 @@ static void claimed(const struct client_claim *c, void *ctx)
     w->claim = *c;
 }
 
-static const struct client_act alice = { .principal = PHI_LIT("p-alice"),
+static const struct client_act alice = { .principal = PHI_LIT("0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501"),
                                          .credential = PHI_LIT("c1"),
                                          .session = PHI_LIT("s1"),
                                          .target = PHI_LIT("shop"),
@@ -256,7 +256,7 @@ static void every_answer_has_its_kind(void **unused)
             assert_string_equal(w.answer.code, "policy.denied");
         }
     }
-    assert_non_null(strstr(w.p.last_body, "\"principal\":{\"id\":\"p-alice\"},\"credential\":\"c1\""));
+    assert_non_null(strstr(w.p.last_body, "\"principal\":{\"id\":\"0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501\"},\"credential\":\"c1\""));
     phid_stop(&w.p);
     w.answers = 0;
     assert_non_null(client_link_request(w.l, &alice, answered, &w, NULL));
@@ -384,7 +384,7 @@ static void a_claims_key_goes_on_at_the_next_phid(void **unused)
 
 static bool record(struct world *w)
 {
-    return client_link_record(w->l, PHI_LIT("p-alice"), PHI_LIT("shop"), PHI_LIT("s1"),
+    return client_link_record(w->l, PHI_LIT("0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501"), PHI_LIT("shop"), PHI_LIT("s1"),
                               PHI_LIT("[{\"action\":\"pg:select\"}]"), PHI_LIT("select 1;"), NULL);
 }
 
@@ -444,7 +444,7 @@ static void denials_are_recorded_and_held_back_like_allows(void **unused)
     (void)unused;
     struct world w = { 0 };
     struct client_denial why = { .policies = PHI_LIT("[\"freeze\"]"), .reason = PHI_LIT("there is a freeze") };
-    const struct phi_view p = PHI_LIT("p-alice"), t = PHI_LIT("shop"), s = PHI_LIT("s1"), none = PHI_LIT("[]"), sql = PHI_LIT("x");
+    const struct phi_view p = PHI_LIT("0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501"), t = PHI_LIT("shop"), s = PHI_LIT("s1"), none = PHI_LIT("[]"), sql = PHI_LIT("x");
     world_open(&w);
     assert_true(client_link_record(w.l, p, t, s, none, sql, NULL));
     assert_true(client_link_record_denied(w.l, p, t, s, none, sql, &why));

@@ -127,10 +127,10 @@ static inline void phid_snapshot(struct phid *p, struct phi_buf *b)
     phi_jw_key(&w, "targets");
     phi_jw_raw(&w, PHI_LIT("[\"shop\"]"));
     phi_jw_key(&w, "principals");
-    phi_jw_raw(&w, PHI_LIT("[{\"id\":\"p-alice\",\"name\":\"alice\",\"groups\":[\"dev\"],\"attrs\":{}}]"));
+    phi_jw_raw(&w, PHI_LIT("[{\"id\":\"0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501\",\"name\":\"alice\",\"groups\":[\"dev\"],\"attrs\":{}}]"));
     phi_jw_key(&w, "credentials");
-    phi_jw_raw(&w, PHI_LIT("[{\"id\":\"c1\",\"person\":\"p-alice\",\"target\":\"shop\",\"verifier\":\"SCRAM-SHA-256$x\","
-                           "\"expires_in_ms\":60000},{\"id\":\"c2\",\"person\":\"p-alice\",\"target\":\"shop\","
+    phi_jw_raw(&w, PHI_LIT("[{\"id\":\"c1\",\"person\":\"0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501\",\"target\":\"shop\",\"verifier\":\"SCRAM-SHA-256$x\","
+                           "\"expires_in_ms\":60000},{\"id\":\"c2\",\"person\":\"0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f501\",\"target\":\"shop\","
                            "\"verifier\":\"SCRAM-SHA-256$y\",\"expires_in_ms\":0}]"));
     phi_jw_key(&w, "groups");
     phi_jw_raw(&w, PHI_LIT("[\"dba\",\"dev\"]"));

@@ -237,6 +237,24 @@ static enum phi_rc own_pending(struct phi_core *c, struct phi_arena *a, const st
     return PHI_OK;
 }
 
+/* An edit stays with those for whom the request is: they go on seeing it, and their votes go on not to count. */
+static enum phi_rc same_behalf(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
+                               struct phi_request_ask *ask, struct phi_err *err)
+{
+    struct core_draft was;
+    PHI_TRY(core_draft_of_row(c, a, row, &was, err));
+    struct phi_view *id = phi_arena_array(a, was.of.n_behalf + 1, sizeof *id);
+    if (!id)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    if (ask->n_on_behalf)
+        return phi_fail(err, PHI_EINPUT, "on_behalf stays as it was asked; cancel the request and ask anew");
+    for (size_t i = 0; i < was.of.n_behalf; i++)
+        id[i] = was.of.behalf[i].id;
+    ask->on_behalf = id;
+    ask->n_on_behalf = was.of.n_behalf;
+    return PHI_OK;
+}
+
 enum phi_rc phi_request_edit(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                              struct phi_view which, const struct phi_request_ask *ask, struct phi_request *ret,
                              struct phi_err *err)
@@ -244,11 +262,13 @@ enum phi_rc phi_request_edit(struct phi_core *c, struct phi_arena *a, const stru
     struct core_request_row row;
     struct core_draft d;
     struct core_ruling r;
+    struct phi_request_ask edit = *ask;
     bool feasible = false;
     PHI_TRY(own_pending(c, a, by, which, &row, err));
     if (!row.scoped)
         return core_no(c, "request.exact", err, PHI_EINPUT, "a request for exact bytes cannot be edited; send other bytes");
-    PHI_TRY(core_draft_of_ask(c, a, by, ask, &d, err));
+    PHI_TRY(same_behalf(c, a, &row, &edit, err));
+    PHI_TRY(core_draft_of_ask(c, a, by, &edit, &d, err));
     if (!phi_view_eq(d.target, row.target) || !phi_id_read(row.id, &d.body.id))
         return phi_fail(err, PHI_EINPUT, "an edit stays with its target");
     d.body.version = row.version + 1;

@@ -69,6 +69,21 @@ static void a_chain_is_decided_for_each_link_again_at_the_claim(void **state)
     assert_no(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c2", &claim), PHI_EDENIED, "policy.denied");
 }
 
+static void an_edit_stays_with_those_for_whom_it_is(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request after;
+    struct phi_view bob = PHI_LIT("bob");
+    struct phi_request_ask ask = for_bob(k, &bob);
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans));
+    assert_ok(k, kit_edit(k, KIT_ALICE, ans.request.id, HOUR / 6, &after));
+    assert_int_equal(after.version, ans.request.version + 1);
+    assert_int_equal(after.n_on_behalf, 1);
+    assert_non_null(memmem(after.body.p, after.body.n, k->person[KIT_BOB].p, k->person[KIT_BOB].n));
+    assert_no(k, kit_vote(k, KIT_BOB, &after, true, 0, &after), PHI_EDENIED, "request.not-approver");
+}
+
 static void the_policy_sees_for_whom(void **state)
 {
     struct kit *k = *state;
@@ -263,6 +278,7 @@ int main(void)
         T(those_for_whom_one_acts_do_not_count),
         T(acting_for_somebody_gives_no_more_than_they_may),
         T(a_chain_is_decided_for_each_link_again_at_the_claim),
+        T(an_edit_stays_with_those_for_whom_it_is),
         T(the_policy_sees_for_whom),
         OVER(over_mem, quiet_hours_reach_over_midnight_and_know_their_days),
         T(nobody_is_reminded_while_all_sleep_and_whoever_wakes_may_still_vote),
