@@ -173,30 +173,32 @@ static enum phi_rc requests_fit(struct phi_core *c, struct phi_err *err)
 }
 
 /* The log: entries without a gap that lead to the head's root. */
-static enum phi_rc log_fits(struct phi_core *c, struct phi_err *err)
+static enum phi_rc log_fits(struct phi_core *c, struct core_held *held, struct phi_err *err)
 {
     PHI_ARENA(a, ALL_ROWS);
-    struct core_leaf_row *rows, key = { .idx = c->st.base };
+    struct phi_tree tree = held ? held->tree : (struct phi_tree){ 0 };
+    struct core_leaf_row *rows, key = { .idx = c->st.base + (int64_t)tree.size };
     struct core_span from = { .at_least = true };
-    struct phi_tree tree = { 0 };
     size_t n;
     PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, &key, from, &a, &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
         struct phi_digest leaf = phi_leaf_hash(rows[i].entry);
-        if (rows[i].idx != c->st.base + (int64_t)i || !phi_view_eq(rows[i].hash, phi_digest_view(&leaf)))
-            return broken(5, err, "entry %zu of the log is not what was written", i);
+        if (rows[i].idx != key.idx + (int64_t)i || !phi_view_eq(rows[i].hash, phi_digest_view(&leaf)))
+            return broken(5, err, "entry %lld of the log is not what was written", (long long)key.idx + (long long)i);
         phi_tree_append(&tree, &leaf, NULL, NULL);
     }
     struct phi_digest root = phi_tree_root(&tree), head = phi_tree_root(&c->tree);
     if (tree.size != c->tree.size || !phi_digest_eq(&root, &head))
         return broken(5, err, "the log's entries do not lead to its head");
+    if (held)
+        held->tree = tree;
     return PHI_OK;
 }
 
-enum phi_rc core_invariants(struct phi_core *c, struct phi_err *err)
+enum phi_rc core_invariants(struct phi_core *c, struct core_held *held, struct phi_err *err)
 {
     PHI_TRY(core_batched(c, err));
     PHI_TRY(requests_fit(c, err));
     PHI_TRY(grants_fit(c, err));
-    return log_fits(c, err);
+    return log_fits(c, held, err);
 }

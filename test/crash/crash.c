@@ -197,7 +197,7 @@ static int look(uint64_t seed)
     if (!s)
         return 1;
     kit_copy(&k, &base, s, seed + 1000000);
-    if (kit_invariants(&k) != PHI_OK || phi_core_do(k.core, log_read, &l, &k.err) != PHI_OK)
+    if (kit_invariants(&k, NULL) != PHI_OK || phi_core_do(k.core, log_read, &l, &k.err) != PHI_OK)
         return fprintf(stderr, "%s\n", k.err.msg), 1;
     if (!root_fits(&l))
         return fprintf(stderr, "the log's root is not that of its entries\n"), 1;

@@ -411,7 +411,7 @@ static void attack_29_every_changed_column_is_found(void **state)
             /* Another key is another row: then the request is not there, or its vote or grant is missing. */
             spoil(k, tables[t], i, old);
             enum phi_rc rc = kit_get(k, KIT_ALICE, r.id, &seen);
-            enum phi_rc found = rc == PHI_OK ? kit_invariants(k) : rc;
+            enum phi_rc found = rc == PHI_OK ? kit_invariants(k, NULL) : rc;
             if (found == PHI_OK || (found != PHI_ECORRUPT && d->index[0].cols[0] != i))
                 print_error("%s.%s: %d %s\n", d->name, d->cols[i].name, (int)found, k->err.msg);
             assert_int_not_equal(found, PHI_OK);

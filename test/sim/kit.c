@@ -141,7 +141,7 @@ RUN(profile, phi_profile_put(c, &q->by, q->profile, err))
 RUN(profile_get, phi_profile_get(c, A, &q->by, q->ret, err))
 RUN(forget, phi_person_forget(c, A, &q->by, q->id, q->ret, err))
 RUN(tick, phi_core_tick(c, q->ret, err))
-RUN(invariants, ((void)q, core_invariants(c, err)))
+RUN(invariants, core_invariants(c, q->ret, err))
 
 const char *kit_name(enum kit_who who)
 {
@@ -444,9 +444,9 @@ enum phi_rc kit_tick(struct kit *k, int64_t *ret_next)
     return go(k, run_tick, &q);
 }
 
-enum phi_rc kit_invariants(struct kit *k)
+enum phi_rc kit_invariants(struct kit *k, struct core_held *held)
 {
-    struct call q = { 0 };
+    struct call q = { .ret = held };
     return go(k, run_invariants, &q);
 }
 

@@ -9,6 +9,7 @@
 #include "core/delegation.h"
 #include "core/gateway.h"
 #include "core/grant.h"
+#include "core/invariant.h"
 #include "core/log.h"
 #include "core/person.h"
 #include "core/request.h"
@@ -96,6 +97,6 @@ enum phi_rc kit_person(struct kit *k, const char *name); /* a new one, in no gro
 enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add);
 enum phi_rc kit_link(struct kit *k, enum kit_who account, enum kit_who person);
 enum phi_rc kit_tick(struct kit *k, int64_t *ret_next);
-enum phi_rc kit_invariants(struct kit *k);
+enum phi_rc kit_invariants(struct kit *k, struct core_held *held); /* held NULL: the whole log */
 
 #endif

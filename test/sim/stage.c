@@ -47,7 +47,7 @@ int close_kit(void **state)
 {
     struct kit *k = *state;
     struct phi_store *s = k->store;
-    enum phi_rc rc = k->core ? kit_invariants(k) : PHI_OK;
+    enum phi_rc rc = k->core ? kit_invariants(k, NULL) : PHI_OK;
     if (rc != PHI_OK)
         print_error("%s\n", k->err.msg);
     kit_close(k);
