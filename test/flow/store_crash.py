@@ -19,14 +19,30 @@ import scratch_pg  # noqa: E402
 
 CRASH = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release"), "test/crash/crash")
 LEAST = 3  # points in a bounded run, or the machine was too slow to show anything
+PART = 500  # points over one database: each point reads all that the ones before have left in it
 
 
-def points(kind, place, args):
-    done = subprocess.run([CRASH, kind, place, str(args.start), str(args.points), str(args.seconds)], text=True, capture_output=True, check=False)
+def part(kind, place, start, n, seconds):
+    done = subprocess.run([CRASH, kind, place, str(start), str(n), str(seconds)], text=True, capture_output=True, check=False)
     m = re.search(r"(\d+) points .* 0 lost", done.stdout)
-    good = done.returncode == 0 and m and int(m.group(1)) >= min(LEAST, args.points)
-    print(f"{'ok' if good else 'not ok'} - {(done.stdout + done.stderr).strip()[-1500:]}", flush=True)
-    return good
+    good = done.returncode == 0 and m and int(m.group(1)) >= min(LEAST, n)
+    return good, (done.stdout + done.stderr).strip()[-1500:]
+
+
+def points(kind, place, args, anew):
+    if args.seconds:
+        good, said = part(kind, place, args.start, args.points, args.seconds)
+        print(f"{'ok' if good else 'not ok'} - {said}", flush=True)
+        return good
+    for at in range(args.start, args.start + args.points, PART):
+        n = min(PART, args.start + args.points - at)
+        good, said = part(kind, place, at, n, 0)
+        if not good or (at - args.start) // PART % 20 == 0 or at + n == args.start + args.points:
+            print(f"{'ok' if good else 'not ok'} - {at + n - args.start} of {args.points} points; {said}", flush=True)
+        if not good:
+            return False
+        anew()
+    return True
 
 
 def main():
@@ -42,12 +58,12 @@ def main():
     if "sqlite" in kinds:  # in memory where there is room for it: what would be lost with the power is undone by hand
         folder = tempfile.mkdtemp(prefix="phi-crash-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
         try:
-            good = points("sqlite", os.path.join(folder, "db"), args)
+            good = points("sqlite", os.path.join(folder, "db"), args, lambda: None)
         finally:
             shutil.rmtree(folder)
     if "pgsql" in kinds:
         with scratch_pg.Scratch() as pg:
-            good = points("pgsql", pg.conninfo, args) and good
+            good = points("pgsql", pg.conninfo, args, lambda: pg.sql("DROP SCHEMA phi CASCADE")) and good
     return 0 if good else 1
 
 
