@@ -7,6 +7,7 @@
 set -euo pipefail
 . scripts/lib/common.sh
 . scripts/setup/deps.sh
+. scripts/lib/build.sh
 
 case ${1:-} in
 12) suite=bookworm ;;
@@ -89,12 +90,13 @@ inside() {
     pass+=("PHI_PORT=${free[0]}" "PHI_API_PORT=${free[1]}" "PHI_PG_PORT=${free[2]}" "PHI_CLUSTER_PORT=${free[3]}")
     if [[ -n ${NODE_EXTRA_CA_CERTS:-} ]]; then pass+=("NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt"); fi
     local enter=(chroot "$root")
-    [[ -z $init ]] || enter=(nsenter --target "$init" --pid --mount --uts --ipc --cgroup --root --wd)
+    [[ -z $init ]] || enter=(nsenter --target "$init" --pid --mount --uts --ipc --cgroup --net --root --wd)
     "${enter[@]}" env -i HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" PATH=/usr/sbin:/usr/bin:/sbin:/bin "${pass[@]}" \
         bash -c "$1" </dev/null
 }
 
-# Starts systemd in the bare system, in namespaces of its own; the network is the machine's, whose settings are read-only.
+# Starts systemd in the bare system, in namespaces of its own. Its network is a loopback interface alone: the guide's ports
+# are those that a demo on this machine may have, and what it installs was downloaded before.
 boot() {
     local group=/sys/fs/cgroup
     [[ ! -d $group/unified ]] || group=$group/unified
@@ -102,9 +104,10 @@ boot() {
     rm -f "$root/run/phi-booted"
     setsid bash -c '
         echo $$ >"$2/phi-fresh/cgroup.procs"
-        exec unshare --fork --pid --mount --uts --ipc --cgroup --kill-child bash -c "
+        exec unshare --fork --pid --mount --uts --ipc --cgroup --net --kill-child bash -c "
             set -e
             root=$1
+            /usr/bin/python3 scripts/lib/lo_up.py
             mount --bind \$root \$root
             mount -t proc proc \$root/proc
             mount --bind \$root/proc/sys \$root/proc/sys && mount -o remount,bind,ro \$root/proc/sys
@@ -153,12 +156,15 @@ bring_tree() {
     git clone -q --no-hardlinks "$TOP" "$root/src/phi"
 }
 
-# What the guide says, apart from what only the test needs (python3 runs it; postgresql is the database to stand before).
+# What the guide says, apart from what only the test needs (python3 runs it; postgresql is the database to stand before;
+# node is the identity provider).
 install_debs() {
     mkdir -p "$root/src/debs"
     cp "$BUILD"/debs/*.deb "$root/src/debs/"
+    cp -r test/node/node_modules "$root/src/phi/test/node/"
     inside 'mkdir -p /etc/postgresql-common/createcluster.d && echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.d/phi-setup.conf'
-    inside 'export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get install -y --no-install-recommends python3 postgresql postgresql-client curl openssl systemd dbus'
+    inside 'export DEBIAN_FRONTEND=noninteractive; apt-get update && apt-get install -y --no-install-recommends python3 postgresql postgresql-client curl openssl nodejs systemd dbus'
+    inside 'apt-get install -y --no-install-recommends --download-only /src/debs/*.deb'
     inside "systemctl mask systemd-logind getty@tty1 systemd-sysctl systemd-udevd systemd-modules-load"
 }
 
@@ -170,6 +176,7 @@ step "carry proxies, certificates, mirror" carry
 step "clone the tree in" bring_tree
 if [[ $debs == yes ]]; then
     [[ -n $(compgen -G "$BUILD/debs/*.deb") ]] || bash scripts/dev/deb.sh -y
+    step "the test's identity provider" npm_packages test/node
     step "bring the packages" install_debs
     for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do umount -l "${mounts[i]}"; done
     mounts=()

@@ -1,8 +1,9 @@
-"""docs/start.md, followed to the letter inside a bare system that systemd has booted (./dev fresh 12 --debs).
+"""docs/start.md and then docs/team.md, followed to the letter inside a bare system that systemd has booted (./dev fresh 12 --debs).
 
 Each ```sh NAME block is run by a shell of that person's; one ending in & goes on while the next are run. LINK, CODE and
-K7Q-4MX stand for what an earlier block printed. The database of the guide is made here: a PostgreSQL with a certificate of
-a CA that the machine trusts."""
+K7Q-4MX stand for what an earlier block printed. Where a shell is told to open a page in a browser, its person does. The
+databases of the guide are made here (two PostgreSQL clusters with a certificate of a CA that the machine trusts), and
+standins.py plays the identity provider and Slack; an ```slack NAME block is a button that this person presses."""
 import os
 import pathlib
 import pty
@@ -12,12 +13,18 @@ import sys
 import threading
 import time
 
+import standins
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-GUIDE = ROOT / "docs" / "start.md"
-SQL = """CREATE TABLE orders (id int PRIMARY KEY, customer text);
+SQL = {"shop": """CREATE TABLE orders (id int PRIMARY KEY, customer text);
 INSERT INTO orders SELECT i, 'customer ' || i FROM generate_series(1, 100) i;
-"""
-PASSWORD = "a-long-password-of-the-test"
+""", "billing": """CREATE TABLE invoices (id int PRIMARY KEY, paid bool NOT NULL DEFAULT false);
+INSERT INTO invoices SELECT i FROM generate_series(1, 100) i;
+"""}
+OURS = {"A-LONG-PASSWORD": "a-long-password-of-the-test", "CLIENT-SECRET": standins.CLIENT_SECRET, "BOT-TOKEN": "xoxb-canary-of-the-test",
+        "SIGNING-SECRET": "signing-secret-of-the-test", "INSIDE-ADDRESSES": f"{standins.PROVIDER}, {standins.SLACK}"}
+GROUPS = {"ada": ["acme-ops"], "alice": ["acme-dev"], "bob": ["acme-dba", "else"], "carol": ["acme-dba"], "dave": ["acme-dev"]}
+LIMIT_S = 600  # "in ten minutes"
 
 
 def run(*args, user=None, **kw):
@@ -30,43 +37,46 @@ def run(*args, user=None, **kw):
 
 
 def certificate():
-    """A CA that this machine trusts, and a key and certificate of db.example.org by it."""
+    """A CA that this machine trusts, and by it what the databases and who stands outside show."""
     d = pathlib.Path("/etc/dbtls")
     d.mkdir(mode=0o755)
-    ext = d / "ext"
-    ext.write_text("subjectAltName=DNS:db.example.org\n")
-    ca = d / "ca"
+    ext, ca = d / "ext", d / "ca"
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    run("openssl", "req", "-x509", *key, "-keyout", f"{ca}.key", "-out", f"{ca}.crt", "-subj", "/CN=test CA", "-days", "2")
-    run("openssl", "req", *key, "-keyout", d / "db.key", "-out", d / "db.csr", "-subj", "/CN=db.example.org")
-    run("openssl", "x509", "-req", "-in", d / "db.csr", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-CAcreateserial",
-        "-out", d / "db.crt", "-days", "2", "-extfile", ext)
-    os.chmod(d / "db.key", 0o600)
+    run("openssl", "req", "-x509", *key, "-keyout", f"{ca}.key", "-out", f"{ca}.crt", "-subj", "/CN=test CA", "-days", "2",
+        "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+    for name, names in ("db", "DNS:db.example.org"), ("world", "DNS:login.acme.example,DNS:slack.com"):
+        ext.write_text(f"subjectAltName={names}\n")
+        run("openssl", "req", *key, "-keyout", d / f"{name}.key", "-out", d / f"{name}.csr", "-subj", f"/CN={name}")
+        run("openssl", "x509", "-req", "-in", d / f"{name}.csr", "-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-CAcreateserial",
+            "-out", d / f"{name}.crt", "-days", "2", "-extfile", ext)
+        os.chmod(d / f"{name}.key", 0o600)
     run("chown", "postgres", d / "db.key")
     pathlib.Path("/usr/local/share/ca-certificates/test-db.crt").write_text((d / "ca.crt").read_text())
     run("update-ca-certificates")
     return d
 
 
-def database(sql_of_guide):
-    tls = certificate()
+def hosts():
     with open("/etc/hosts", "a", encoding="ascii") as f:
-        f.write("127.0.0.1 db.example.org\n")
+        f.write(f"127.0.0.1 db.example.org\n{standins.PROVIDER} login.acme.example\n{standins.SLACK} slack.com\n")
+
+
+def database(tls, name, port, sql_of_guide):
     version = max(os.listdir("/usr/lib/postgresql"), key=int)
-    run("pg_createcluster", version, "main", "--port", "5432", "--start-conf", "manual")
-    conf = pathlib.Path(f"/etc/postgresql/{version}/main")
-    with open(conf / "postgresql.conf", "a", encoding="ascii") as f:
+    run("pg_createcluster", version, name, "--port", port, "--start-conf", "manual")
+    with open(f"/etc/postgresql/{version}/{name}/postgresql.conf", "a", encoding="ascii") as f:
         f.write(f"ssl = on\nssl_cert_file = '{tls}/db.crt'\nssl_key_file = '{tls}/db.key'\n")
-    run("systemctl", "start", f"postgresql@{version}-main")
-    run("createdb", "shop", user="postgres")
-    run("psql", "-v", "ON_ERROR_STOP=1", "-d", "shop", user="postgres", input=SQL + sql_of_guide)
+    run("systemctl", "start", f"postgresql@{version}-{name}")
+    run("createdb", "-p", port, name, user="postgres")
+    run("psql", "-p", port, "-v", "ON_ERROR_STOP=1", "-d", name, user="postgres",
+        input=SQL[name] + sql_of_guide.replace("A-LONG-PASSWORD", OURS["A-LONG-PASSWORD"]))
 
 
 class Shell:
-    """One block of the guide on a terminal of its own; says yes where phi asks."""
+    """One block of the guide on a terminal of its own; says yes where phi asks, and opens the browser where it is told to."""
 
     def __init__(self, name, script):
-        self.name, self.script, self.text = name, script, ""
+        self.name, self.script, self.text, self.asked = name, script, "", set()
         home = "/root" if name == "root" else f"/home/{name}"
         env = {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "dumb", "DEBIAN_FRONTEND": "noninteractive", "PAGER": "cat"}
         args = ["bash", "-euo", "pipefail", "-c", script]
@@ -91,6 +101,10 @@ class Shell:
             self.text += got.replace("\r", "")
             if got.rstrip().endswith("[y/N]"):
                 os.write(self.master, b"y\n")
+            for url, code in re.findall(r"Open (\S+) in a browser where you are signed in, and type (\S+)\n", self.text):
+                if code not in self.asked:
+                    self.asked.add(code)
+                    standins.confirm_device(url, code, self.name)
 
     def until(self, pattern, seconds=30):
         end = time.monotonic() + seconds
@@ -99,7 +113,7 @@ class Shell:
                 sys.exit(f"the guide says that {self.name} sees {pattern!r}:\n{self.script}\n{self.text}")
             self.reader.join(0.05)
 
-    def end(self):
+    def end(self, quiet=False):
         try:
             rc = self.process.wait(150)
         except subprocess.TimeoutExpired:
@@ -108,18 +122,20 @@ class Shell:
         if rc:
             journal = subprocess.run(["journalctl", "--no-pager", "-n", "30", "-u", "phi*"], capture_output=True, text=True).stdout
             sys.exit(f"{self.name}: {rc}\n{self.script}\n{self.text}\n{journal}")
-        print(f"  {self.name:6} {time.monotonic() - self.t0:5.1f} s  {self.script.strip().splitlines()[-1][:100]}", flush=True)
+        if not quiet:
+            print(f"  {self.name:6} {time.monotonic() - self.t0:5.1f} s  {self.script.strip().splitlines()[-1][:100]}", flush=True)
         return self.text
 
 
 class Guide:
     WORDS = (("LINK", r"https?://\S+/login/\S+"), ("CODE", r"(?m)^([\w.-]{60,})$"), ("K7Q-4MX", r"\b([0-9A-Z]{3}-[0-9A-Z]{3})\b"))
 
-    def __init__(self):
-        self.seen, self.people, self.waiting, self.said = {"A-LONG-PASSWORD": PASSWORD}, {"root"}, [], {}
+    def __init__(self, slack):
+        self.seen, self.people, self.waiting, self.said, self.slack = dict(OURS), {"root"}, [], {}, slack
+        self.t0, self.at = time.monotonic(), {}
 
     def fill(self, script):
-        for word in [w for w, _ in self.WORDS] + ["A-LONG-PASSWORD"]:
+        for word in [w for w, _ in self.WORDS] + list(OURS):
             used = re.compile(rf"(?<![\w-]){word}(?![\w-])")
             if used.search(script):
                 if word not in self.seen:
@@ -142,15 +158,34 @@ class Guide:
             self.learn(shell.text)
             self.waiting.append(shell)
             return
-        text = shell.end()
-        end = time.monotonic() + 30
+        text, end = shell.end(), time.monotonic() + 30
         while "has said nothing of its targets here yet" in text and time.monotonic() < end:  # the gateway is seconds old
-            text = Shell(name, self.fill(script)).end()
+            time.sleep(0.3)
+            text = Shell(name, self.fill(script)).end(quiet=True)
         self.learn(text)
         self.said[script.strip().splitlines()[-1]] = text
         if "phi approve" in script:
-            for shell in self.waiting:
-                self.said["held"] = shell.end()
+            self.held()
+
+    def held(self):
+        """Who waited goes on: what was approved, and when."""
+        for shell in self.waiting:
+            last = shell.script.strip().splitlines()[-1]
+            self.said[last] = shell.end()
+            self.at[last] = time.monotonic() - self.t0
+        self.waiting = []
+
+    def press(self, name, action):
+        self.slack.press(f"U0123{name.upper()}", action, "http://localhost:8470/v1/chat/slack")
+        print(f"  {name:6}        presses {action!r} in Slack", flush=True)
+        self.held()
+
+    def follow(self, text):
+        for kind, name, back, script in re.findall(r"```(sh|slack) (\w+)( &)?\n(.*?)```", text, re.S):
+            if kind == "slack":
+                self.press(name, script.strip())
+            else:
+                self.block(name, back, script)
 
 
 def expect(said, what, pattern):
@@ -159,24 +194,64 @@ def expect(said, what, pattern):
     print(f"  as promised: {what}: {re.search(pattern, said[what])[0]!r}")
 
 
-def main():
-    text = GUIDE.read_text()
-    t0 = time.monotonic()
-    database(re.search(r"```sql\n(.*?)```", text, re.S)[1].replace("A-LONG-PASSWORD", PASSWORD))
-    t1 = time.monotonic()
-    guide = Guide()
-    for name, back, script in re.findall(r"```sh (\w+)( &)?\n(.*?)```", text, re.S):
-        guide.block(name, back, script)
-    expect(guide.said, "phi connect shop -- -c 'SELECT count(*) FROM orders'", r"100")
-    expect(guide.said, "held", r"DELETE 1")
-    expect(guide.said, "phi log verify", r"verified")
-    expect(guide.said, "phi doctor || true   # 1 while something is to be mended", r"OPEN: PostgreSQL answers at db.example.org:5432")
+def units():
     for unit in "phid", "phi-gateway":
         score = float(re.search(r"exposure level for \S+: ([0-9.]+)", run("systemd-analyze", "security", "--no-pager", f"{unit}.service"))[1])
         if score > 1.5:
             sys.exit(f"systemd-analyze security {unit}: {score}")
         print(f"  systemd-analyze security {unit}: {score}")
-    print(f"the guide works: {time.monotonic() - t1:.0f} s (and {t1 - t0:.0f} s for the database that it stands before)")
+
+
+FIRST = "phi connect shop -- -c 'DELETE FROM orders WHERE id = 7'"
+SECOND = "phi connect billing -- -c 'UPDATE invoices SET paid = true WHERE id = 12'"
+
+
+def start_expected(said):
+    expect(said, "phi connect shop -- -c 'SELECT count(*) FROM orders'", r"100")
+    expect(said, FIRST, r"DELETE 1")
+    expect(said, "phi log verify", r"verified")
+    expect(said, "phi doctor || true   # 1 while something is to be mended", r"OPEN: PostgreSQL answers at db.example.org:5432")
+
+
+def team_expected(said, slack):
+    expect(said, "phi whoami", r"(?s)dave.*\bdev\b")
+    expect(said, "phi person", r"(?s)carol.*dba")
+    expect(said, "phi channel", r"chat")
+    expect(said, SECOND, r"UPDATE 1")
+    expect(said, "phi log verify", r"verified")
+    expect(said, "phi doctor || true   # the ways round, on one machine for all", r"target billing: PostgreSQL")
+    for user in "U0123BOB", "U0123CAROL":
+        if len([m for m in slack.messages(user) if "billing" in m["text"]]) != 1:
+            sys.exit(f"Slack: {user} should have got one message about it: {slack.messages(user)}")
+    print(f"  Slack: {slack.changed('was approved')!r}")
+    paid = run("psql", "-p", "5433", "-At", "-d", "billing", "-c", "SELECT id FROM invoices WHERE paid", user="postgres")
+    if paid != "12\n":
+        sys.exit(f"what was paid: {paid!r}")
+
+
+def main():
+    start, team = ((ROOT / "docs" / name).read_text() for name in ("start.md", "team.md"))
+    t0 = time.monotonic()
+    hosts()
+    tls = certificate()
+    database(tls, "shop", 5432, re.search(r"```sql\n(.*?)```", start, re.S)[1])
+    database(tls, "billing", 5433, re.search(r"```sql billing\n(.*?)```", team, re.S)[1])
+    slack = standins.Slack(tls, OURS["SIGNING-SECRET"], "T0123ACME")
+    provider = standins.provider(tls, "http://localhost:8470/login/oidc/acme/callback", GROUPS)
+    made = time.monotonic() - t0
+    try:
+        guide = Guide(slack)
+        guide.follow(start)
+        start_expected(guide.said)
+        guide.follow(team)
+        team_expected(guide.said, slack)
+    finally:
+        provider.kill()
+    units()
+    print(f"the guide works: first approved statement after {guide.at[FIRST]:.0f} s; with provider, three groups, five people, two databases and "
+          f"Slack, one approved there after {guide.at[SECOND]:.0f} s (and {made:.0f} s for what it stands before)")
+    if guide.at[SECOND] > LIMIT_S:
+        sys.exit(f"that is more than {LIMIT_S} s")
 
 
 main()

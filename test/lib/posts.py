@@ -39,7 +39,7 @@ class Got:
 class Web:
     """answers[path]: a list of what the next posts to it get, (status, headers, JSON or None) or an Event to wait for; then 200."""
 
-    def __init__(self, tls):
+    def __init__(self, tls, at=("127.0.0.1", 0)):
         web = self
         self.got, self.answers, self.lock, self.ts = [], {}, threading.Lock(), 0
 
@@ -76,7 +76,7 @@ class Web:
             def handle_error(self, *_):
                 pass
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(at, Handler)
         self.port = self.server.server_address[1]
         if tls:
             self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)

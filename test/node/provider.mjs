@@ -1,12 +1,15 @@
 // An OpenID Connect provider for tests: oidc-provider on a loopback port, with a sign-in page of one field, accounts that the test
 // changes while it runs, and a desk that signs any claims with the provider's key (POST /mint: for tokens of workloads).
-//   node provider.mjs PORT REDIRECT_URI SEED      prints "ready"; another SEED has other keys
+//   node provider.mjs PORT REDIRECT_URI SEED [ISSUER KEY CERT ADDRESS]      prints "ready"; another SEED has other keys;
+//                                                                           with an issuer it speaks HTTPS there
 import crypto from 'node:crypto';
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import Provider from 'oidc-provider';
 
-const [port, redirect, seed] = process.argv.slice(2);
-const issuer = `http://127.0.0.1:${port}`;
+const [port, redirect, seed, own, key, cert, address = '127.0.0.1'] = process.argv.slice(2);
+const issuer = own ?? `http://127.0.0.1:${port}`;
 const accounts = new Map();
 
 // The same seed gives the same Ed25519 key; RSA is made anew, its id says so.
@@ -68,7 +71,7 @@ async function interaction(req, res) {
 }
 
 const callback = provider.callback();
-http.createServer(async (req, res) => {
+async function serve(req, res) {
   try {
     if (req.url === '/accounts') {
       for (const [id, account] of Object.entries(JSON.parse(await body(req)))) accounts.set(id, account);
@@ -81,4 +84,6 @@ http.createServer(async (req, res) => {
     res.statusCode = 500;
     return res.end(String(e));
   }
-}).listen(Number(port), '127.0.0.1', () => console.log('ready'));
+}
+const server = key ? https.createServer({ key: fs.readFileSync(key), cert: fs.readFileSync(cert) }, serve) : http.createServer(serve);
+server.listen(Number(port), address, () => console.log('ready'));
