@@ -103,10 +103,48 @@ enum phi_rc gw_entities_add(struct phi_world *w, const struct phi_pair *pairs, s
     return ok ? PHI_OK : phi_fail(err, PHI_ELIMIT, "too many resources at once");
 }
 
-void gw_context_json(struct phi_view addr, struct phi_view application, struct phi_jw *w)
+void gw_context_json(struct phi_view addr, struct phi_view application, const struct gw_statement *st,
+                     struct phi_jw *w)
 {
     phi_jw_obj(w);
     phi_jw_kv(w, "addr", addr);
     phi_jw_kv(w, "application", application);
+    if (st->text_bytes > 0) {
+        phi_jw_key(w, "statement");
+        phi_jw_obj(w);
+        if (st->kind.n > 0)
+            phi_jw_kv(w, "kind", st->kind);
+        phi_jw_ki(w, "tables", st->tables);
+        if (st->changes)
+            phi_jw_kb(w, "has_where", st->has_where);
+        phi_jw_ki(w, "text_bytes", st->text_bytes);
+        phi_jw_end(w);
+    }
     phi_jw_end(w);
+}
+
+static const struct phi_value *statement_value(struct phi_arena *a, const struct gw_statement *st)
+{
+    struct phi_attr at[4] = {
+        {PHI_LIT("tables"),     phi_value_long(a, st->tables)    },
+        {PHI_LIT("text_bytes"), phi_value_long(a, st->text_bytes)}
+    };
+    size_t n = 2;
+    if (st->kind.n > 0)
+        at[n++] = (struct phi_attr){PHI_LIT("kind"), phi_value_string(a, st->kind)};
+    if (st->changes)
+        at[n++] = (struct phi_attr){PHI_LIT("has_where"), phi_value_bool(a, st->has_where)};
+    return phi_value_record(a, at, n);
+}
+
+const struct phi_value *gw_context_value(struct phi_arena *a, struct phi_view addr,
+                                         struct phi_view application, const struct gw_statement *st)
+{
+    struct phi_attr at[3] = {
+        {PHI_LIT("addr"),        phi_value_string(a, addr)       },
+        {PHI_LIT("application"), phi_value_string(a, application)}
+    };
+    if (st->text_bytes > 0)
+        at[2] = (struct phi_attr){PHI_LIT("statement"), statement_value(a, st)};
+    return phi_value_record(a, at, st->text_bytes > 0 ? 3 : 2);
 }

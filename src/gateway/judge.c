@@ -153,6 +153,13 @@ static void add_pairs(struct gather *g, const struct gw_sql_action *actions, siz
     }
 }
 
+static void note_kind(struct gw_unit *u, const struct gw_sql_stmt *st)
+{
+    u->many_kinds = u->many_kinds || (st->n > 0 && u->kind.n > 0 && !phi_view_eq(u->kind, st->tag));
+    if (st->n > 0)
+        u->kind = st->tag;
+}
+
 /* EXECUTE and FETCH mean what their PREPARE or DECLARE meant; unknown ones stay pg:admin. */
 static bool add_named(struct gather *g, const struct gw_sql_stmt *st)
 {
@@ -166,7 +173,9 @@ static bool add_named(struct gather *g, const struct gw_sql_stmt *st)
     if (f == NULL)
         return false;
     add_pairs(g, f->actions, f->n_actions);
-    g->or_flags |= f->flags & (GW_SQL_WRITES | GW_SQL_CALLS | GW_SQL_ADMIN | GW_SQL_DDL);
+    for (size_t i = 0; i < f->n; i++)
+        note_kind(&g->s->unit, &f->stmts[i]);
+    g->or_flags |= f->flags & (GW_SQL_WRITES | GW_SQL_CALLS | GW_SQL_ADMIN | GW_SQL_DDL | GW_SQL_WHERE | GW_SQL_NO_WHERE);
     g->all_harmless = g->all_harmless && (f->flags & GW_SQL_HARMLESS);
     return true;
 }
@@ -208,6 +217,7 @@ static bool add_stmt(struct gather *g, const struct gw_sql_stmt *st)
                     (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
     if (st->flags & (GW_SQL_EXECUTE | GW_SQL_FETCH))
         return add_named(g, st);
+    note_kind(&g->s->unit, st);
     add_pairs(g, st->actions, st->n);
     return true;
 }
@@ -278,6 +288,8 @@ static bool gather(struct gw_session *s)
     s->unit_no++;
     u->named = NULL;
     u->statements = 0;
+    u->many_kinds = false;
+    u->kind = (struct phi_view){0};
     g.pairs = scratch_pairs;
     for (size_t i = 0; i < u->n; i++) {
         u->runs =
@@ -428,12 +440,51 @@ bool gw_record_allow(struct gw_session *s, struct client_record_at *ret)
     return false;
 }
 
+/* So rough that texts of one skeleton are mostly one to a policy, and to what is kept of its answers. */
+int64_t gw_text_bytes(const struct gw_unit *u)
+{
+    size_t longest = 0;
+    int64_t n = 1;
+    for (size_t i = 0; i < u->n; i++) {
+        const struct gw_op *op = &u->ops[i];
+        bool runs = op->type == 'Q' || op->type == 'B';
+        size_t one = runs ? op->stmt->sql.n : op->type == 'E' ? op->portal->stmt->sql.n : 0;
+        longest = one > longest ? one : longest;
+    }
+    while (n < INT32_MAX && (size_t)n < longest)
+        n *= 2;
+    return longest > 0 ? n : 0;
+}
+
+static int64_t tables_in(const struct phi_pair *pairs, size_t n)
+{
+    int64_t tables = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool counts = phi_view_is(pairs[i].resource.type, "Table");
+        for (size_t k = 0; k < i && counts; k++)
+            counts = !phi_ref_eq(pairs[k].resource, pairs[i].resource);
+        tables += counts;
+    }
+    return tables;
+}
+
+struct gw_statement gw_statement_of(const struct gw_session *s)
+{
+    const struct gw_unit *u = &s->unit;
+    return (struct gw_statement){.kind = u->many_kinds ? (struct phi_view){0} : u->kind,
+                                 .tables = tables_in(u->actions, u->n_actions),
+                                 .text_bytes = gw_text_bytes(u),
+                                 .changes = u->flags & (GW_SQL_WHERE | GW_SQL_NO_WHERE),
+                                 .has_where = !(u->flags & GW_SQL_NO_WHERE)};
+}
+
 static struct gw_try try_of(const struct gw_session *s)
 {
     return (struct gw_try){.person = phi_view_of(s->who.person),
                            .target = phi_view_of(s->target->o.name),
                            .addr = phi_view_of(s->addr),
                            .application = phi_view_of(s->application),
+                           .statement = gw_statement_of(s),
                            .actions = s->unit.actions,
                            .n = s->unit.n_actions};
 }

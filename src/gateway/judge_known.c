@@ -9,7 +9,7 @@
 static const struct gw_sql_facts *plain_facts(const struct gw_session *s, const struct gw_stmt *st,
                                               uint64_t *id)
 {
-    const uint32_t plain = GW_SQL_HARMLESS | GW_SQL_PARAMS | GW_SQL_WRITES;
+    const uint32_t plain = GW_SQL_HARMLESS | GW_SQL_PARAMS | GW_SQL_WRITES | GW_SQL_WHERE;
     struct gw_sql_env env = gw_env_of(s);
     const struct gw_sql_facts *f = st->raw == NULL ? NULL : gw_sql_known(st->raw, &env, id);
     if (f == NULL || f->n != 1 || f->refuse.n > 0 || !(f->flags & GW_SQL_HARMLESS) ||
@@ -92,7 +92,7 @@ static bool judge_first(struct gw_session *s, const struct gw_sql_facts *f, stru
         return false; /* the long way finds out why */
     *ret = gw_record_allow(s, &at) ? EV_ALLOW : EV_DENY;
     if (*ret == EV_ALLOW)
-        *t = (struct gw_ticket){.facts = id, .decided = decided, .at = at};
+        *t = (struct gw_ticket){.facts = id, .decided = decided, .text_bytes = gw_text_bytes(&s->unit), .at = at};
     return true;
 }
 
@@ -107,13 +107,15 @@ bool gw_judge_known(struct gw_session *s, enum gw_event *ret)
     if (f == NULL)
         return false;
     u->flags = f->flags;
+    u->kind = f->stmts[0].tag;
+    u->many_kinds = false;
     u->only_begins = false;
     u->named = NULL;
     *ret = EV_ALLOW;
     if (!u->runs || f->n_actions == 0)
         return true;
     struct gw_ticket *t = &s->tickets[id % GW_TICKETS];
-    if (t->facts == id && t->decided == decided &&
+    if (t->facts == id && t->decided == decided && t->text_bytes == gw_text_bytes(u) &&
         p->record_again(p->ctx, &t->at, phi_buf_view(&u->bytes)))
         return true;
     return judge_first(s, f, t, id, decided, ret);

@@ -19,8 +19,18 @@ struct gw_signin { /* a credential that is good now */
     int64_t ends_boot_ms;
 };
 
+/* What a unit's text looks like, whatever its literals are: `context.statement`. */
+struct gw_statement {
+    struct phi_view kind; /* "DELETE"; empty: none, or of several kinds */
+    int64_t tables;       /* that it touches */
+    int64_t text_bytes;   /* of its longest statement, rounded up to a power of two; 0: nothing to be said (connecting) */
+    bool changes;         /* holds an UPDATE, DELETE or MERGE: has_where means something */
+    bool has_where;       /* each of them chooses its rows by a column */
+};
+
 struct gw_try { /* what a session asks the policy */
     struct phi_view person, target, addr, application;
+    struct gw_statement statement;
     const struct phi_pair *actions; /* sorted */
     size_t n;
     struct phi_buf *policies; /* may be NULL; on PHI_DENY the JSON list of the ids of those that decided */

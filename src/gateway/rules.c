@@ -56,8 +56,11 @@ uint64_t gw_rules_number(const struct gw_rules *r)
 static struct phi_view cache_key(const struct gw_try *t, const struct phi_pair *p,
                                  struct phi_buf *b)
 {
-    const struct phi_view parts[] = {t->person, t->addr,          t->application,
+    const struct gw_statement *st = &t->statement;
+    const struct phi_view parts[] = {t->person, t->addr,          t->application, st->kind,
                                      p->action, p->resource.type, p->resource.id};
+    phi_buf_add32(b, (uint32_t)st->tables << 2 | (uint32_t)st->changes << 1 | st->has_where);
+    phi_buf_add32(b, (uint32_t)st->text_bytes);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         phi_buf_add32(b, (uint32_t)parts[i].n);
         phi_buf_add(b, parts[i]);
@@ -172,11 +175,7 @@ static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p
 static bool prepare(struct deciding *d, struct phi_err *err)
 {
     const struct gw_try *t = d->t;
-    struct phi_attr attrs[] = {
-        {PHI_LIT("addr"),        phi_value_string(d->a, t->addr)       },
-        {PHI_LIT("application"), phi_value_string(d->a, t->application)}
-    };
-    d->seen = phi_value_record(d->a, attrs, sizeof attrs / sizeof *attrs);
+    d->seen = gw_context_value(d->a, t->addr, t->application, &t->statement);
     return d->seen != NULL &&
            phi_world_over(client_snapshot_world(d->snapshot), DECIDE_MEMORY, &d->world, err) ==
                PHI_OK &&

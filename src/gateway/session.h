@@ -65,6 +65,8 @@ struct gw_unit {
     uint32_t flags;       /* of all its statements, or-ed; HARMLESS only when all are */
     bool only_begins;     /* BEGIN and SET TRANSACTION only */
     bool runs;            /* holds a Bind, an Execute or a Query */
+    bool many_kinds;      /* its statements with actions have different tags, */
+    struct phi_view kind; /* else this one */
     const struct phi_pair *actions;
     size_t n_actions;
     struct phi_payload payload;
@@ -104,6 +106,7 @@ struct gw_wait { /* what is asked of phid, and held */
 
 struct gw_ticket { /* facts that were plainly allowed to this session */
     uint64_t facts, decided;
+    int64_t text_bytes; /* as gw_statement has it */
     struct client_record_at at;
 };
 #define GW_TICKETS 8
@@ -253,6 +256,8 @@ bool gw_judge_again(
     struct gw_session *s); /* false: what the unit means has changed since it was asked */
 struct gw_sql_env gw_env_of(const struct gw_session *s); /* what names mean to it now */
 enum phi_verdict gw_verdict(struct gw_session *s, struct phi_buf *reason); /* of the unit's actions */
+struct gw_statement gw_statement_of(const struct gw_session *s);           /* of the unit, as judged */
+int64_t gw_text_bytes(const struct gw_unit *u);
 #define GW_UNRECORDED                                                                              \
     "phi: nothing is decided unrecorded, and phid does not acknowledge what was recorded before; " \
     "try again"

@@ -46,7 +46,9 @@ enum gw_sql_flag {
     GW_SQL_CALLS = 1u << 19,        /* runs a function, operator, cast or view that is not on the harmless list */
     GW_SQL_HELD_CURSOR = 1u << 20,  /* DECLARE … WITH HOLD: outlives its transaction */
     GW_SQL_PARAMS = 1u << 21,       /* uses $n */
-    GW_SQL_MISSING = 1u << 22       /* names something that the catalogue does not have: temporary, or made since it was read */
+    GW_SQL_MISSING = 1u << 22,      /* names something that the catalogue does not have: temporary, or made since it was read */
+    GW_SQL_WHERE = 1u << 23,        /* holds an UPDATE or DELETE whose WHERE names a column, or a MERGE */
+    GW_SQL_NO_WHERE = 1u << 24      /* holds an UPDATE or DELETE without such a WHERE */
 };
 
 struct gw_sql_action {

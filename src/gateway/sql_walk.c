@@ -184,14 +184,25 @@ static unsigned returning(yyjson_val *o)
     return yyjson_arr_size(sql_get(o, "returningList")) ? SQL_ACT_SELECT : 0;
 }
 
-static void on_write(struct sql_walk *w, const char *type, yyjson_val *o, unsigned acts)
+/* `fields`: those of the node that are walked already. */
+static void on_write_but(struct sql_walk *w, const char *type, yyjson_val *o, unsigned acts, const char *fields)
 {
     struct sql_scope s;
     with_open(w, sql_get(o, "withClause"), &s);
     sql_use_rel(w, sql_get(o, "relation"), acts | returning(o));
     w->flags |= GW_SQL_WRITES;
-    walk_fields(w, type, o, " withClause relation ");
+    if (strstr(fields, " whereClause ")) { /* one that names no column, such as `true`, chooses no rows */
+        size_t before = w->columns;
+        sql_walk_any(w, sql_get(o, "whereClause"));
+        w->flags |= w->columns > before ? GW_SQL_WHERE : GW_SQL_NO_WHERE;
+    }
+    walk_fields(w, type, o, fields);
     w->scope = s.up;
+}
+
+static void on_write(struct sql_walk *w, const char *type, yyjson_val *o, unsigned acts)
+{
+    on_write_but(w, type, o, acts, " withClause relation ");
 }
 
 static void on_insert(struct sql_walk *w, yyjson_val *o)
@@ -202,12 +213,12 @@ static void on_insert(struct sql_walk *w, yyjson_val *o)
 
 static void on_update(struct sql_walk *w, yyjson_val *o)
 {
-    on_write(w, "UpdateStmt", o, SQL_ACT_UPDATE);
+    on_write_but(w, "UpdateStmt", o, SQL_ACT_UPDATE, " withClause relation whereClause ");
 }
 
 static void on_delete(struct sql_walk *w, yyjson_val *o)
 {
-    on_write(w, "DeleteStmt", o, SQL_ACT_DELETE);
+    on_write_but(w, "DeleteStmt", o, SQL_ACT_DELETE, " withClause relation whereClause ");
 }
 
 static void on_merge(struct sql_walk *w, yyjson_val *o)
@@ -226,6 +237,7 @@ static void on_merge(struct sql_walk *w, yyjson_val *o)
         else if (!sql_is(c, "commandType", "CMD_NOTHING"))
             sql_admin(w, "a MERGE clause that phi does not know");
     }
+    w->flags |= acts & (SQL_ACT_UPDATE | SQL_ACT_DELETE) ? GW_SQL_WHERE : 0u; /* its ON */
     on_write(w, "MergeStmt", o, acts ? acts : SQL_ACT_SELECT);
 }
 
@@ -316,8 +328,16 @@ static void use_fields(struct sql_walk *w, yyjson_val *list, size_t from)
 
 static void on_column(struct sql_walk *w, yyjson_val *o)
 {
+    w->columns++;
     use_fields(w, sql_get(o, "fields"), 1);
     walk_fields(w, "ColumnRef", o, "");
+}
+
+/* The one row that a cursor stands on. */
+static void on_current_of(struct sql_walk *w, yyjson_val *o)
+{
+    w->columns++;
+    walk_fields(w, "CurrentOfExpr", o, "");
 }
 
 static void on_indirection(struct sql_walk *w, yyjson_val *o)
@@ -358,7 +378,8 @@ static const struct {
     void (*fn)(struct sql_walk *w, yyjson_val *obj);
 } hooks[] = {
     { "A_Expr", on_expr },         { "A_Indirection", on_indirection }, { "CTECycleClause", on_cycle },
-    { "CaseExpr", on_case },       { "ColumnRef", on_column },          { "DeleteStmt", on_delete },
+    { "CaseExpr", on_case },       { "ColumnRef", on_column },          { "CurrentOfExpr", on_current_of },
+    { "DeleteStmt", on_delete },
     { "FuncCall", on_func },       { "InsertStmt", on_insert },         { "JoinExpr", on_join },
     { "MergeStmt", on_merge },     { "ParamRef", on_param },            { "RangeTableSample", on_sample },
     { "RangeVar", on_range_var },  { "SelectStmt", on_select },         { "SortBy", on_sort },

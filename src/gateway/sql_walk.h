@@ -36,6 +36,7 @@ struct sql_walk {
     const struct sql_scope *scope;
     size_t depth;
     bool too_deep, too_many;
+    size_t columns; /* seen so far */
     size_t n;
     struct sql_ref refs[SQL_MAX_REFS];
     uint16_t hash[SQL_HASH]; /* index + 1 into refs */

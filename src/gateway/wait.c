@@ -27,7 +27,8 @@ static bool act_fill(struct gw_session *s, struct act_texts *t, struct client_ac
     phi_jw_init(&w, &t->payload);
     phi_payload_write(&w, &s->unit.payload);
     phi_jw_init(&w, &t->context);
-    gw_context_json(phi_view_of(s->addr), phi_view_of(s->application), &w);
+    struct gw_statement st = gw_statement_of(s);
+    gw_context_json(phi_view_of(s->addr), phi_view_of(s->application), &st, &w);
     *act = (struct client_act){.principal = phi_view_of(s->who.person),
                                .credential = phi_view_of(s->who.credential),
                                .session = phi_view_of(s->id),

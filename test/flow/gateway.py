@@ -67,6 +67,37 @@ forbid (principal, action == Action::"pg:delete", resource == Table::"[\\"shop\\
         f.until(lambda: [e for e in entries(f, "action.denied") if e["principal"]["id"] == who and e.get("count") == 1], 10)
         f.contains(f.phi("bob", "log", "verify"), "verified")
 
+    def answer(sql):
+        said = f.psql_at_once("alice", sql)
+        return "denied" if "is not permitted" in said else "held" if "is waiting for" in said else "ran" if "ERROR" not in said else said
+
+    @f.test("policy sees what a statement looks like: kind, tables, WHERE, size")
+    def _():
+        bundle(f, """
+@id("no-where") @why("Say which rows") forbid (principal, action in Action::"pg:write", resource)
+when { context has statement && context.statement has has_where && !context.statement.has_where };
+@id("no-join") forbid (principal, action == Action::"pg:select", resource) when { context has statement && context.statement has tables && context.statement.tables > 1 };
+@id("no-copy") forbid (principal, action == Action::"pg:select", resource) when { context has statement && context.statement has kind && context.statement.kind == "COPY" };
+@id("short") forbid (principal, action == Action::"pg:select", resource) when { context has statement && context.statement has text_bytes && context.statement.text_bytes > 512 };
+""")
+        f.until(lambda: answer("DELETE FROM orders") == "denied", 10, "the policy is not in force")
+        long = "SELECT count(*) FROM orders WHERE status <> '" + "x" * 300 + "'"
+        for sql, want in (("UPDATE orders SET status = 'paid'", "denied"), ("DELETE FROM orders WHERE true", "denied"),
+                          ("WITH d AS (DELETE FROM orders RETURNING id) SELECT count(*) FROM d", "denied"),
+                          ("DELETE FROM orders WHERE id = 3; DELETE FROM orders", "denied"),
+                          ("PREPARE p AS DELETE FROM orders", "denied"), ("DELETE FROM orders WHERE id = 3", "held"),
+                          ("INSERT INTO orders (id, customer_id, status) VALUES (77777, 1, 'open')", "held"),
+                          ("SELECT count(*) FROM orders", "ran"), ("SELECT count(*) FROM orders a, orders b WHERE a.id = b.id AND a.id < 9", "ran"),
+                          ("SELECT count(*) FROM orders JOIN customers USING (id)", "denied"), ("COPY (SELECT id FROM orders WHERE id = 1) TO STDOUT", "denied"),
+                          (long, "ran"), (long.replace("x", "xx"), "denied"), (long, "ran")):
+            f.equal((sql[:60], answer(sql)), (sql[:60], want))
+        r = next(r for r in kit.person(f, "alice").get("/v1/requests?box=mine").json["requests"] if r["actions"][0]["action"] == "pg:delete")
+        f.true(not any("there is no WHERE" in x["why"] for x in r["risk_reasons"]), r)
+        bundle(f)
+        f.until(lambda: answer("DELETE FROM orders") == "held", 10, "the starter is not in force")
+        r = kit.person(f, "alice").get("/v1/requests?box=mine").json["requests"][0]
+        f.true(any("there is no WHERE" in x["why"] for x in r["risk_reasons"]), r)
+
     def granted(what, bounds):
         """A scope for alice, approved by bob."""
         r = kit.person(f, "alice").post("/v1/requests", {"target": "shop", "scope": what, "for_ms": 600000, "why": "test", **bounds}).json
