@@ -95,7 +95,8 @@ class Place:
             raise Trouble(f"port {self.ports[key]} ({NAMES[key]}) is in use; choose another: {env}={other} ./dev up")
 
     def program(self, name):
-        path = os.path.join(self.build, "src/bin", name)
+        """PHI_PHID, PHI_PHI_GATEWAY: another version's (./dev upgrade)."""
+        path = os.environ.get("PHI_" + name.upper().replace("-", "_")) or os.path.join(self.build, "src/bin", name)
         if not os.access(path, os.X_OK):
             raise Trouble(f"{os.path.relpath(path, TOP)} is not built; run ./dev build")
         return path

@@ -13,8 +13,10 @@
 
 #include "base/os.h"
 
-#define CA_DAYS   (20L * 365)
-#define LEAF_DAYS (2L * 365)
+#define DAY_S      86400LL
+#define CA_S       (20 * 365 * DAY_S)
+#define LISTENER_S (2 * 365 * DAY_S)
+#define EARLY_S    300 /* for a clock that is behind ours */
 #define MAX_PEM   (64 * 1024)
 #define MAX_CN    64 /* ub-common-name, RFC 5280 */
 
@@ -100,7 +102,7 @@ static bool serial_set(X509 *c)
 }
 
 /* Version, serial, names, validity and key: what every certificate has. */
-static X509 *cert_begin(struct phi_view cn, X509 *issuer, EVP_PKEY *key, long days)
+static X509 *cert_begin(struct phi_view cn, X509 *issuer, EVP_PKEY *key, int64_t life_s)
 {
     X509 *c = X509_new();
     if (!c)
@@ -110,8 +112,8 @@ static X509 *cert_begin(struct phi_view cn, X509 *issuer, EVP_PKEY *key, long da
         X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, cn.p, (int)cn.n, -1, 0) ==
             1 &&
         X509_set_issuer_name(c, issuer ? X509_get_subject_name(issuer) : name) == 1 &&
-        X509_gmtime_adj(X509_getm_notBefore(c), -300) &&
-        X509_time_adj_ex(X509_getm_notAfter(c), (int)days, 0, NULL) && X509_set_pubkey(c, key) == 1)
+        X509_gmtime_adj(X509_getm_notBefore(c), life_s / 10 < EARLY_S ? -(long)(life_s / 10) : -EARLY_S) &&
+        X509_time_adj_ex(X509_getm_notAfter(c), (int)(life_s / DAY_S), (long)(life_s % DAY_S), NULL) && X509_set_pubkey(c, key) == 1)
         return c;
     X509_free(c);
     return NULL;
@@ -122,7 +124,7 @@ static bool ca_make(struct phi_ca *ca)
     ca->key = EVP_EC_gen("P-256");
     if (!ca->key)
         return false;
-    ca->cert = cert_begin(PHI_LIT("phi gateways CA"), NULL, ca->key, CA_DAYS);
+    ca->cert = cert_begin(PHI_LIT("phi gateways CA"), NULL, ca->key, CA_S);
     X509 *c = ca->cert;
     return c && extension_add(c, c, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
            extension_add(c, c, NID_key_usage, "critical,keyCertSign,cRLSign") &&
@@ -247,7 +249,7 @@ enum phi_rc phi_ca_server(struct phi_ca *ca, const char *const *names, size_t n,
         if (!alt_name_add(&alt, names[i]))
             return phi_fail(err, PHI_EINPUT, "\"%s\" is no host name or address", names[i]);
     CA_KEY key = EVP_EC_gen("P-256");
-    CA_CERT c = key ? cert_begin(PHI_LIT("phid"), ca->cert, key, LEAF_DAYS) : NULL;
+    CA_CERT c = key ? cert_begin(PHI_LIT("phid"), ca->cert, key, LISTENER_S) : NULL;
     if (!c || !leaf_sign(ca, c, "serverAuth", n ? phi_buf_str(&alt) : NULL) ||
         !cert_to_pem(c, ret_chain) || !key_to_pem(key, ret_key))
         return phi_fail(err, PHI_EIO, "cannot make the gateways listener's certificate");
@@ -288,14 +290,14 @@ enum phi_rc phi_ca_key_hash(struct phi_view public_key, struct phi_digest *ret, 
     return PHI_OK;
 }
 
-enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key,
-                           struct phi_view name, struct phi_buf *ret_pem, struct phi_err *err)
+enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key, struct phi_view name, int64_t life_ms,
+                           struct phi_buf *ret_pem, struct phi_err *err)
 {
     CA_KEY key = NULL;
     if (!name.n || name.n > MAX_CN)
         return phi_fail(err, PHI_EINPUT, "a gateway's name has 1 to %d bytes", MAX_CN);
     PHI_TRY(key_read(public_key, &key, err));
-    CA_CERT c = cert_begin(name, ca->cert, key, LEAF_DAYS);
+    CA_CERT c = cert_begin(name, ca->cert, key, life_ms / 1000);
     if (!c || !leaf_sign(ca, c, "clientAuth", NULL) || !cert_to_pem(c, ret_pem))
         return phi_fail(err, PHI_EIO, "cannot sign the gateway's key");
     return PHI_OK;

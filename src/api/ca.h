@@ -25,8 +25,8 @@ enum phi_rc phi_ca_server(struct phi_ca *ca, const char *const *names, size_t n,
  * SHA-256 of its DER form: what core knows the gateway by. */
 enum phi_rc phi_ca_key_hash(struct phi_view public_key, struct phi_digest *ret,
                             struct phi_err *err);
-/* Signs that key for TLS clients with CN = name. Thread-safe: it only reads. */
-enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key,
-                           struct phi_view name, struct phi_buf *ret_pem, struct phi_err *err);
+/* Signs that key for TLS clients with CN = name, for `life_ms` from now. Thread-safe: it only reads. */
+enum phi_rc phi_ca_gateway(const struct phi_ca *ca, struct phi_view public_key, struct phi_view name, int64_t life_ms,
+                           struct phi_buf *ret_pem, struct phi_err *err);
 
 #endif

@@ -121,7 +121,7 @@ static void a_gateway_certificate_is_for_clients_and_names_the_gateway(void **st
     assert_int_equal(phi_ca_open(dir, &ca, &err), PHI_OK);
     EVP_PKEY *k = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     public_pem(k, &pub);
-    assert_int_equal(phi_ca_gateway(ca, phi_buf_view(&pub), PHI_LIT("gw1"), &pem, &err), PHI_OK);
+    assert_int_equal(phi_ca_gateway(ca, phi_buf_view(&pub), PHI_LIT("gw1"), 86400000, &pem, &err), PHI_OK);
     X509 *c = cert_of(phi_buf_view(&pem));
     assert_int_equal(chain_check(ca, c, X509_PURPOSE_SSL_CLIENT), 1);
     assert_int_not_equal(chain_check(ca, c, X509_PURPOSE_SSL_SERVER), 1);
@@ -144,9 +144,9 @@ static void weak_or_broken_public_keys_are_refused(void **state)
     assert_int_equal(phi_ca_open(dir, &ca, &err), PHI_OK);
     EVP_PKEY *k = EVP_RSA_gen(1024);
     public_pem(k, &pub);
-    assert_int_equal(phi_ca_gateway(ca, phi_buf_view(&pub), PHI_LIT("gw"), &pem, &err), PHI_EINPUT);
+    assert_int_equal(phi_ca_gateway(ca, phi_buf_view(&pub), PHI_LIT("gw"), 86400000, &pem, &err), PHI_EINPUT);
     assert_int_equal(phi_ca_key_hash(phi_buf_view(&pub), &print, &err), PHI_EINPUT);
-    assert_int_equal(phi_ca_gateway(ca, PHI_LIT("hello"), PHI_LIT("gw"), &pem, &err), PHI_EINPUT);
+    assert_int_equal(phi_ca_gateway(ca, PHI_LIT("hello"), PHI_LIT("gw"), 86400000, &pem, &err), PHI_EINPUT);
     EVP_PKEY_free(k);
     phi_ca_close(ca);
 }

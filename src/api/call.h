@@ -23,6 +23,8 @@ struct api_server;
 
 /* What handlers need of the server; set once at the start, then only read. */
 struct api_env {
+    int64_t people_cert_ends_ms; /* wall clock; 0: none of phid's own. Atomic: a reload changes it */
+    int64_t gateway_cert_ms; /* how long a gateway's certificate lasts */
     const char *origin; /* "http://localhost:8470" */
     bool secure;        /* the origin is https */
     const char *cookie; /* "phi_session" or "__Host-phi_session" */

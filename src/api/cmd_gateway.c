@@ -4,6 +4,7 @@
 #include "api/ca.h"
 #include "api/json_out.h"
 #include "base/limits.h"
+#include "base/os.h"
 #include "base/text.h"
 #include "core/gateway.h"
 
@@ -80,12 +81,36 @@ enum phi_rc api_gw_enroll(struct api_call *c, struct phi_err *err)
     if (rc == PHI_EAUTH)
         c->problem = API_BAD_CODE;
     PHI_TRY(rc);
-    PHI_TRY(phi_ca_gateway(c->env->ca, public_key, name, &pem, err));
+    PHI_TRY(phi_ca_gateway(c->env->ca, public_key, name, c->env->gateway_cert_ms, &pem, err));
     struct phi_jw *w = api_answer(c, 201);
     phi_jw_kv(w, "name", name);
     phi_jw_kv(w, "certificate", phi_buf_view(&pem));
     phi_jw_kv(w, "ca", phi_ca_pem(c->env->ca));
     phi_jw_end(w);
+    return PHI_OK;
+}
+
+/* For the key of this very connection and no other: what is signed here opens nothing that was not open. */
+enum phi_rc api_gw_certificate(struct api_call *c, struct phi_err *err)
+{
+    struct phi_digest key;
+    struct phi_view public_key = phi_json_text(c->body, "public_key");
+    PHI_BUF(pem, 64 * 1024);
+    PHI_TRY(phi_ca_key_hash(public_key, &key, err));
+    if (!phi_digest_eq(&key, &c->key))
+        return phi_fail(err, PHI_EDENIED, "a gateway renews the certificate of its own key; a new key wants a new enrolment");
+    PHI_TRY(phi_gateway_certified(c->core, &c->actor, phi_now_wall_ms() + c->env->gateway_cert_ms, err));
+    PHI_TRY(phi_ca_gateway(c->env->ca, public_key, c->actor.id, c->env->gateway_cert_ms, &pem, err));
+    struct phi_jw *w = api_answer(c, 201);
+    phi_jw_kv(w, "certificate", phi_buf_view(&pem));
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_gateway_remove(struct api_call *c, struct phi_err *err)
+{
+    PHI_TRY(phi_gateway_remove(c->core, &c->actor, c->params[0], err));
+    c->status = 204;
     return PHI_OK;
 }
 
@@ -123,13 +148,29 @@ static void snapshot_credentials(struct phi_jw *w, const struct phi_snapshot *s)
     phi_jw_end(w);
 }
 
+/* What is spoken from here on: the gateway's protocol, or ours where that is older. One that says none speaks the first. */
+static enum phi_rc protocol_agree(struct api_call *c, int64_t *ret, struct phi_err *err)
+{
+    struct phi_view said = api_query(c, "protocol");
+    int64_t theirs = 1;
+    if (said.n && (!phi_view_int(said, &theirs) || theirs < 0))
+        return phi_fail(err, PHI_EINPUT, "\"protocol\" is a number");
+    if (theirs < PHI_PROTOCOL_OLDEST)
+        return api_refuse(c, err, API_GATEWAY_PROTOCOL, "this gateway speaks an older protocol than phid " PHI_VERSION " knows");
+    *ret = theirs < PHI_PROTOCOL ? theirs : PHI_PROTOCOL;
+    return PHI_OK;
+}
+
 enum phi_rc api_gw_snapshot(struct api_call *c, struct phi_err *err)
 {
     struct phi_snapshot s;
+    int64_t protocol;
+    PHI_TRY(protocol_agree(c, &protocol, err));
     PHI_TRY(phi_gateway_snapshot(c->core, &c->arena, &c->actor, api_query(c, "version"), &s, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_ki(w, "seq", s.seq);
     phi_jw_ki(w, "lease_ms", s.lease_ms);
+    phi_jw_ki(w, "protocol", protocol);
     phi_jw_key(w, "bundle");
     phi_jw_obj(w);
     api_w_bundle(w, &s.bundle);

@@ -60,6 +60,7 @@ enum phi_rc api_gw_report(struct api_call *c, struct phi_err *err)
     free(r->targets);
     r->targets = copy;
     r->at_boot_ms = phi_now_boot_ms();
+    r->certificate_begins_ms = phi_json_num(c->body, "certificate_begins_ms", 0);
     r->certificate_ends_ms = phi_json_num(c->body, "certificate_ends_ms", 0);
     c->status = 204;
     return PHI_OK;
@@ -76,6 +77,7 @@ static void gateway_write(struct api_call *c, struct phi_jw *w, const struct phi
     phi_jw_kv(w, "version", g->version);
     if (r) {
         phi_jw_ki(w, "report_age_ms", phi_now_boot_ms() - r->at_boot_ms);
+        phi_jw_ki(w, "certificate_begins_ms", r->certificate_begins_ms);
         phi_jw_ki(w, "certificate_ends_ms", r->certificate_ends_ms);
         phi_jw_key(w, "targets");
         phi_jw_raw(w, phi_view_of(r->targets));
@@ -117,6 +119,9 @@ enum phi_rc api_doctor(struct api_call *c, struct phi_err *err)
     phi_jw_kc(w, "version", PHI_VERSION);
     phi_jw_ki(w, "now_ms", phi_now_wall_ms());
     phi_jw_kb(w, "https", c->env->secure);
+    int64_t ends_ms = __atomic_load_n(&c->env->people_cert_ends_ms, __ATOMIC_RELAXED);
+    if (ends_ms)
+        phi_jw_ki(w, "people_certificate_ends_ms", ends_ms);
     phi_jw_key(w, "log");
     phi_jw_obj(w);
     phi_jw_kv(w, "origin", head.origin);

@@ -12,7 +12,7 @@ struct api_report {
     char gateway[129];
     int64_t at_boot_ms;
     char *targets; /* JSON list, as it was checked */
-    int64_t certificate_ends_ms; /* wall clock */
+    int64_t certificate_begins_ms, certificate_ends_ms; /* wall clock */
 };
 
 struct api_reports {

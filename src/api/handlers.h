@@ -19,7 +19,7 @@
                         X(grant_review) X(delegation_make) X(delegation_list) X(delegation_end)    \
                         X(log_checkpoint) X(log_key) X(log_steps) X(log_comparison) X(witness_list) X(witness_set) X(witness_remove) X(witness_need) X(log_vouch) X(log_consistency)            \
                             X(log_proof) X(log_entries) X(log_tile) X(log_bundle) X(log_receipt) X(events_person) X(events_gateway)         \
-                                X(gw_enroll) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
+                                X(gw_enroll) X(gw_certificate) X(gateway_remove) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
                                 X(gw_request_get)                                                  \
                                     X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack) X(gw_report) X(doctor)              \
                                         X(authzen_evaluate)                                                            \

@@ -177,6 +177,7 @@
     X(BAD_SIGNATURE, 401, "chat.signature", "The signature is not a known chat's, or is too old",  \
       "Compare the app's signing secret with phid.yaml's, and the clocks.")                        \
     X(CREDENTIAL_UNKNOWN, 404, "credential.unknown", "There is no such credential of yours", "Check the id.") \
+    X(GATEWAY_PROTOCOL, 409, "gateway.protocol", "This gateway is too old for this phid", "Bring phi-gateway up to date: it may be one release behind phid, or ahead.") \
     X(GATEWAY_UNKNOWN, 404, "gateway.unknown", "There is no such gateway", "`phi gateway` lists them.") \
     X(GROUP_NOT_MEMBER, 404, "group.not-member", "They are not in that group", "Nothing to do.")   \
     X(PERSON_NAME_TAKEN, 409, "person.name-taken", "That name is taken", "Choose another name.")   \

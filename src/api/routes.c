@@ -75,6 +75,7 @@ const struct api_route api_routes[] = {
     { "GET", "/v1/profile", SELF, P, api_profile_get, "One's own time zone and quiet hours", NULL, NULL, 0 },
     { "PUT", "/v1/profile", SELF, P, api_profile_put, "Changes one's own time zone and quiet hours", "zone:str quiet:obj", NULL, 0 },
     { "POST", "/v1/gateways", MAY(TARGETS), P, api_gateway_add, "Adds a gateway and makes its enrolment code", "name:str! targets:strs!", NULL, 0 },
+    { "DELETE", "/v1/gateways/{name}", MAY(TARGETS), P, api_gateway_remove, "Takes a gateway's key away: it asks for nothing from then on", NULL, NULL, 0 },
     { "GET", "/v1/gateways", MAY(SEE_PEOPLE), P, api_gateway_list, "Lists gateways", NULL, NULL, 0 },
     { "PUT", "/v1/bundle", MAY(POLICY), P, api_bundle_put, "Makes a policy bundle live", "schema:str! policies:str! requirements:str!", NULL, API_CHANGE },
     { "GET", "/v1/bundle", MAY(SEE), P, api_bundle_get, "The live policy bundle", NULL, NULL, 0 },
@@ -144,7 +145,8 @@ const struct api_route api_routes[] = {
 
     /* ---- gateways ---- */
     { "POST", "/v1/gateways/enroll", ENROL, G, api_gw_enroll, "Uses an enrolment code: signs the gateway's key", "code:str! public_key:str!", NULL, 0 },
-    { "GET", "/v1/gateway/snapshot", GATEWAY, G, api_gw_snapshot, "What the gateway decides from", NULL, "version", 0 },
+    { "POST", "/v1/gateway/certificate", GATEWAY, G, api_gw_certificate, "Renews the certificate of the key that asks", "public_key:str!", NULL, 0 },
+    { "GET", "/v1/gateway/snapshot", GATEWAY, G, api_gw_snapshot, "What the gateway decides from", NULL, "version protocol", 0 },
     { "GET", "/v1/gateway/lease", GATEWAY, G, api_gw_lease, "Renews the lease", NULL, NULL, 0 },
     { "POST", "/v1/gateway/requests", GATEWAY, G, api_gw_request, "Decides, finds a grant, or files a request",
       "principal:obj! credential:str! session:str! target:str! actions:arr! entities:arr! payload:obj! settings:obj! "
@@ -157,7 +159,7 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/gateway/records", GATEWAY, G, api_gw_records, "Records plain allows", "batch:int! records:arr!", NULL, 0 },
     { "POST", "/v1/gateway/acks", GATEWAY, G, api_gw_ack, "Confirms that work was cut", "seq:int!", NULL, 0 },
     { "POST", "/v1/gateway/report", GATEWAY, G, api_gw_report, "Says where the targets are and what they run, for `phi doctor`",
-      "targets:arr! certificate_ends_ms:int!", NULL, 0 },
+      "targets:arr! certificate_ends_ms:int! certificate_begins_ms:int", NULL, 0 },
 
     /* ---- AuthZEN ---- */
     { "GET", "/.well-known/authzen-configuration", NONE, P, api_authzen_metadata, "AuthZEN: where this decision point answers", NULL, NULL, API_LOCAL | API_OPEN },

@@ -403,7 +403,7 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
     was_take(x);
     if (!origin_ok(x))
         return API_BAD_CSRF;
-    if (net_http_peer_cert(x->req, &cert)) {
+    if (net_http_peer_cert(x->req, &cert) && cert.ends_ms > phi_now_wall_ms()) { /* it may have ended since the connection began */
         c->has_key = true;
         c->key = cert.spki;
     }

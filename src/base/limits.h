@@ -2,6 +2,11 @@
 #ifndef BASE_LIMITS_H
 #define BASE_LIMITS_H
 
+/* What gateways and phid speak to each other (docs/api.md, Gateways). It rises with each change that the other side must
+ * know of; each program speaks this one and those from the oldest on, so that either may be brought up to date first. */
+#define PHI_PROTOCOL        1
+#define PHI_PROTOCOL_OLDEST 1
+
 #define PHI_MAX_JSON_DEPTH 64
 #define PHI_MAX_HTTP_HEAD (16 * 1024)
 #define PHI_MAX_HTTP_BODY (2 * 1024 * 1024)

@@ -195,7 +195,7 @@ int cli_do_log_prove(struct cli *c), cli_do_log_check(struct cli *c), cli_do_log
 int cli_do_person_add(struct cli *c), cli_do_person_list(struct cli *c), cli_do_person_account(struct cli *c), cli_do_person_forget(struct cli *c);
 int cli_do_group_add(struct cli *c), cli_do_group_remove(struct cli *c), cli_do_link_make(struct cli *c);
 int cli_do_target_add(struct cli *c), cli_do_target_list(struct cli *c);
-int cli_do_gateway_add(struct cli *c), cli_do_gateway_list(struct cli *c);
+int cli_do_gateway_add(struct cli *c), cli_do_gateway_remove(struct cli *c), cli_do_gateway_list(struct cli *c);
 int cli_do_policy_show(struct cli *c), cli_do_policy_apply(struct cli *c), cli_do_policy_init(struct cli *c);
 int cli_do_policy_fmt(struct cli *c), cli_do_policy_check(struct cli *c), cli_do_policy_test(struct cli *c);
 int cli_do_policy_explain(struct cli *c), cli_do_policy_authorize(struct cli *c), cli_do_policy_reach(struct cli *c);

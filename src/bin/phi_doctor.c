@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "bin/phi.h"
 
-enum { CLOCK_APART_MS = 2000, TRY_MS = 2000, CERT_SOON_S = 30 * 24 * 3600, UNSIGNED_MANY = 1000, CHANNEL_MANY = 1000 };
+enum { CLOCK_APART_MS = 2000, TRY_MS = 2000, CERT_SOON_S = 30 * 24 * 3600, CERT_WARN_S = 14 * 24 * 3600, UNSIGNED_MANY = 1000, CHANNEL_MANY = 1000 };
 
 struct doctor {
     struct cli *c;
@@ -62,13 +62,34 @@ static void log_look(struct doctor *d, const struct phi_json *v)
         behind < UNSIGNED_MANY ? "" : "the signer does not sign: see the server's journal (journalctl -u phid -u phi-signer@*), the disk, its folder's owner");
 }
 
-static void certificate_look(struct doctor *d, const char *about, int64_t ends_ms)
+/* A gateway renews its certificate when two thirds of the time are over: past three quarters something keeps it from that. */
+static void certificate_look(struct doctor *d, const char *about, const struct phi_json *g)
 {
-    int64_t left = (ends_ms - phi_now_wall_ms()) / 1000;
+    int64_t begins = phi_json_num(g, "certificate_begins_ms", 0), ends = phi_json_num(g, "certificate_ends_ms", 0);
+    int64_t left = ends - phi_now_wall_ms(), least = begins ? (ends - begins) / 4 : CERT_SOON_S * 1000LL;
     PHI_BUF(time, 64);
-    phi_text_time(&time, ends_ms);
-    say(d, about, phi_arena_printf(&d->c->arena, "its certificate ends at %s", phi_buf_str(&time)),
-        left > CERT_SOON_S ? "" : "phi gateway add NAME --target … and, on its machine, phi-gateway --config … enroll CODE --again");
+    phi_text_time(&time, ends);
+    say(d, about, phi_arena_printf(&d->c->arena, "its certificate ends at %s; the gateway renews it by itself", phi_buf_str(&time)),
+        left > least ? ""
+        : left > 0   ? "it should have by now: the gateway's journal says what keeps it from that"
+                     : "phi gateway add NAME --target … and, on its machine, phi-gateway --config … enroll CODE --again");
+}
+
+/* What browsers and the CLI see. Whoever has a proxy in front looks there. */
+static void people_look(struct doctor *d, const struct phi_json *v)
+{
+    int64_t ends = phi_json_num(v, "people_certificate_ends_ms", 0), left = ends - phi_now_wall_ms();
+    bool https = false;
+    PHI_BUF(time, 64);
+    phi_json_bool(phi_json_get(v, "https"), &https);
+    if (!ends) {
+        say(d, "https", https ? PHI_LIT("by a proxy in front of the server: its certificate is looked after there")
+                              : PHI_LIT("none: the server is meant for this machine alone"), "");
+        return;
+    }
+    phi_text_time(&time, ends);
+    say(d, "https", phi_arena_printf(&d->c->arena, "the server's certificate for people ends at %s", phi_buf_str(&time)),
+        left > CERT_WARN_S * 1000LL ? "" : "renew it where it came from, then systemctl reload phid (SIGHUP reads it again)");
 }
 
 /* Whether something that speaks PostgreSQL answers there: its answer to SSLRequest is one letter. */
@@ -177,7 +198,7 @@ static void gateway_look(struct doctor *d, const struct phi_json *g)
             "ask again in a few seconds; a gateway that is older than the server never says it");
         return;
     }
-    certificate_look(d, about, phi_json_num(g, "certificate_ends_ms", 0));
+    certificate_look(d, about, g);
     for (size_t i = 0; i < targets->n; i++) {
         parser_look(d, &targets->items[i]);
         way_round_look(d, &targets->items[i]);
@@ -208,6 +229,7 @@ static void look(struct doctor *d, const struct phi_json *v, int64_t sent_ms)
     say(d, "server", phi_arena_printf(&d->c->arena, "%s answers, phi " PHI_FMT, d->c->origin, PHI_ARG(phi_view_upto(phi_json_text(v, "version"), 40))), "");
     clock_look(d, v, sent_ms);
     log_look(d, v);
+    people_look(d, v);
     for (size_t i = 0; gateways && i < gateways->n; i++)
         gateway_look(d, &gateways->items[i]);
     if (!gateways || !gateways->n)

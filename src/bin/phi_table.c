@@ -144,6 +144,7 @@ const struct cli_cmd cli_cmds[] = {
     { "gateway", NULL, "", 0, 0, 0, "List gateways", cli_do_gateway_list, false },
     { "gateway", "list", "", 0, 0, 0, "List gateways", cli_do_gateway_list, false },
     { "gateway", "add", "NAME", 1, 1, OB(TARGET), "Add a gateway and make its enrolment code", cli_do_gateway_add, false },
+    { "gateway", "remove", "NAME", 1, 1, 0, "Take a gateway's key away; it acts on nothing once its lease is over", cli_do_gateway_remove, false },
     { "policy", NULL, "", 0, 0, OB(PART), "Show the live policy bundle", cli_do_policy_show, false },
     { "policy", "show", "", 0, 0, OB(PART), "Show the live policy bundle", cli_do_policy_show, false },
     { "policy", "init", "DIR", 1, 1, 0, "Write a starter bundle to begin from", cli_do_policy_init, false },

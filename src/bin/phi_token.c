@@ -208,6 +208,11 @@ int cli_do_provider_remove(struct cli *c)
     return del(c, "/v1/providers/", phi_view_of(c->arg[0]), "Removed.\n");
 }
 
+int cli_do_gateway_remove(struct cli *c)
+{
+    return del(c, "/v1/gateways/", phi_view_of(c->arg[0]), "Removed. What it was let do ends with its lease, within a minute.\n");
+}
+
 int cli_do_person_identity(struct cli *c)
 {
     struct client_reply r;

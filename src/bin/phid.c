@@ -85,7 +85,7 @@ static int config_run(const struct args *a)
     if (phid_config_read(&arena, a->config, &config, &err) != PHI_OK)
         return phid_fail(&err);
     if (a->check)
-        return puts("phid.yaml is well formed") < 0;
+        return phid_check(&config, &err) != PHI_OK ? phid_fail(&err) : puts("phid.yaml is well formed") < 0;
     if (!a->command)
         return a->admin ? usage_say(stderr, 2) : phid_serve(&config);
     if (strcmp(a->command, "signer") == 0 && !a->admin)

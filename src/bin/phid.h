@@ -48,6 +48,7 @@ int phid_rotate(const struct phid_config *c);
 /* `phid restore DIR`: into a data folder that holds nothing yet. The log begins anew under another origin, every right ends. */
 int phid_restore(const struct phid_config *c, const char *dir);
 /* `phid`: serves until SIGTERM. */
+enum phi_rc phid_check(const struct phid_config *c, struct phi_err *err); /* what --check-config looks at beyond the form */
 int phid_serve(const struct phid_config *c);
 
 int phid_fail(const struct phi_err *err); /* says why; 1 */

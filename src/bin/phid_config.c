@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/os.h"
+#include "base/text.h"
 #include "base/yaml.h"
 #include "net/sock.h"
 
@@ -52,6 +53,8 @@ static const struct key {
       "Origins (`https://wiki.example`) of applications behind `/v1/authz` that a person who waited is led back to" },
     { "gateway_names", LIST, offsetof(struct phid_config, gateway_names), "",
       "More names or addresses in the certificate of the gateways' listener" },
+    { "gateway_certificates", TEXT, offsetof(struct phid_config, gateway_certificates), "90d",
+      "How long a gateway's certificate lasts, such as `90d`; it renews it by itself when two thirds of that are over" },
     { "secrets", TEXT, offsetof(struct phid_config, secrets), "",
       "Folder with one secret a file (0600), named after what uses it, such as `oidc-NAME`; `credential:` takes systemd's" },
     { "outgoing_allow", LIST, offsetof(struct phid_config, outgoing_allow), "",
@@ -256,6 +259,8 @@ enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_
             return phi_fail(err, PHI_EINPUT, "phid.yaml: \"%s\" is missing", keys[i].name);
     if (ret->signer[0] && !ret->log[0])
         return phi_fail(err, PHI_EINPUT, "phid.yaml: with \"signer\" the log's name must be given: log: phi.example.org/1");
+    if (!phi_text_duration_read(phi_view_of(ret->gateway_certificates), &ret->gateway_cert_ms) || ret->gateway_cert_ms < 10000)
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: \"gateway_certificates\" is a time such as 90d, of at least 10s");
     return names_fill(a, ret, err);
 }
 

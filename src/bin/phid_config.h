@@ -41,6 +41,8 @@ struct phid_config {      /* all texts live in the arena */
     const char *countries;             /* MaxMind file, "" none */
     struct phid_list apps;          /* origins behind forward authentication */
     struct phid_list gateway_names; /* more names in the gateways listener's certificate */
+    const char *gateway_certificates; /* how long they last, as written */
+    int64_t gateway_cert_ms;
     const char *signer;             /* socket of a signer that is a service of its own; "" phid forks one */
     const char *signer_folder;      /* that service's folder with the log's key; "" none */
     int64_t signer_uid;             /* the signer's own uid and gid where phid starts as root */

@@ -198,13 +198,15 @@ static void reread(void *ctx)
     struct phid *p = ctx;
     struct phi_err err = { 0 };
     struct net_tls *fresh = NULL;
-    if (phid_tls_open(p->config, &fresh, &err) != PHI_OK) {
+    int64_t ends_ms;
+    if (phid_tls_open(p->config, &fresh, &ends_ms, &err) != PHI_OK) {
         PHI_LOG(ERROR, "the certificate stays as it was", "why", "%s", err.msg);
         return;
     }
     if (!fresh)
         return;
     api_server_tls(p->server, fresh);
+    __atomic_store_n(&p->env.people_cert_ends_ms, ends_ms, __ATOMIC_RELAXED);
     net_tls_close(p->people_tls);
     p->people_tls = fresh;
     PHI_LOG(INFO, "the certificate was read again", NULL, "%s", "");
@@ -258,6 +260,7 @@ static void env_fill(struct phid *p)
     p->env = (struct api_env){.origin = p->config->url,
                               .secure = secure,
                               .ca = p->data.ca,
+                              .gateway_cert_ms = p->config->gateway_cert_ms,
                               .cookie = secure ? "__Host-phi_session" : "phi_session",
                               .reports = &p->reports,
                               .fetch = guard_fetch_port(p->fetch),
@@ -335,7 +338,7 @@ static enum phi_rc start(struct phid *p, struct phi_err *err)
     PHI_TRY(phid_data_open(p->config, &p->data, err));
     env_fill(p);
     PHI_TRY(tls_open(p, err));
-    PHI_TRY(phid_tls_open(p->config, &p->people_tls, err));
+    PHI_TRY(phid_tls_open(p->config, &p->people_tls, &p->env.people_cert_ends_ms, err));
     PHI_TRY(console_open(p, err));
     PHI_TRY(net_loop_open(&p->loop, err));
     PHI_TRY(guard_fetch_bind(p->fetch, p->loop, err));

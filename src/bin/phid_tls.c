@@ -21,11 +21,13 @@ static enum phi_rc key_mode_check(const char *path, struct phi_err *err)
     return PHI_OK;
 }
 
-enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, struct phi_err *err)
+enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, int64_t *ret_ends_ms, struct phi_err *err)
 {
+    struct net_peer_cert facts;
     PHI_BUF(cert, PEM_MAX);
     PHI_BUF(key, PEM_MAX);
     *ret = NULL;
+    *ret_ends_ms = 0;
     if (!c->tls_cert[0])
         return PHI_OK;
     PHI_TRY(key_mode_check(c->tls_key, err));
@@ -34,5 +36,7 @@ enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, str
     struct net_tls_server_opts o = { .cert_pem = phi_buf_view(&cert), .key_pem = phi_buf_view(&key), .also_1_2 = true };
     enum phi_rc rc = net_tls_server_open(&o, ret, err);
     phi_buf_wipe(&key);
+    if (rc == PHI_OK && net_cert_read(phi_buf_view(&cert), &facts, NULL) == PHI_OK)
+        *ret_ends_ms = facts.ends_ms;
     return rc;
 }

@@ -7,6 +7,6 @@
 
 /* NULL in *ret where phid.yaml has no `tls`. PHI_EDENIED when others may read or write the key; PHI_EINPUT when
  * the two files do not fit each other. Called again on SIGHUP: a failure then leaves what is in use. */
-enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, struct phi_err *err);
+enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, int64_t *ret_ends_ms, struct phi_err *err);
 
 #endif

@@ -113,6 +113,15 @@ static enum phi_rc open_in(struct client *c, const struct client_opts *o, struct
     return rc;
 }
 
+enum phi_rc client_credentials(struct client *c, const struct client_opts *o, struct phi_err *err)
+{
+    struct net_tls *tls = NULL;
+    PHI_TRY(open_tls(o, &tls, err));
+    net_http_client_tls(c->http, tls);
+    net_tls_close(tls);
+    return PHI_OK;
+}
+
 enum phi_rc client_open(struct net_loop *loop, const struct client_opts *o, struct client **ret, struct phi_err *err)
 {
     struct client *c = calloc(1, sizeof *c);

@@ -28,6 +28,8 @@ struct client_opts {
     const struct phi_digest *ca_pin;          /* trust only the CA certificate of this SHA-256 (enrolment); NULL: none */
 };
 enum phi_rc client_open(struct net_loop *loop, const struct client_opts *o, struct client **ret, struct phi_err *err);
+/* Other certificates from now on (only those of `o` count); what is under way goes on. For an https:// client. */
+enum phi_rc client_credentials(struct client *c, const struct client_opts *o, struct phi_err *err);
 void client_close(struct client *c); /* ends its calls without calling back; NULL is fine */
 
 struct client_reply {

@@ -142,6 +142,7 @@ static enum phi_rc load(const char *dir, struct client_identity *id, struct phi_
     PHI_TRY(phi_file_read_secret(path, PEM_MAX, &id->key_pem, err));
     PHI_TRY(net_cert_read(phi_buf_view(&id->cert_pem), &cert, err));
     memcpy(id->name, cert.name, sizeof id->name);
+    id->certificate_begins_ms = cert.begins_ms;
     id->certificate_ends_ms = cert.ends_ms;
     return PHI_OK;
 }
@@ -156,6 +157,26 @@ enum phi_rc client_identity_load(const char *state_dir, struct client_identity *
     if (rc != PHI_OK)
         client_identity_done(ret);
     return rc;
+}
+
+enum phi_rc client_identity_renew(const char *state_dir, struct client_identity *id, struct phi_view cert_pem, struct phi_err *err)
+{
+    char path[4096];
+    struct net_peer_cert cert;
+    struct net_tls *tls;
+    PHI_TRY(path_of(state_dir, "cert.pem", path, err));
+    PHI_TRY(net_cert_read(cert_pem, &cert, err));
+    if (strcmp(cert.name, id->name) != 0 || cert.ends_ms <= id->certificate_ends_ms || cert_pem.n > PEM_MAX)
+        return phi_fail(err, PHI_EDENIED, "phid sent a certificate for another gateway, or one that ends no later");
+    struct net_tls_client_opts o = { .ca_pem = phi_buf_view(&id->ca_pem), .cert_pem = cert_pem, .key_pem = phi_buf_view(&id->key_pem), .any_name = true };
+    PHI_TRY(net_tls_client_open(&o, &tls, err)); /* the key is the certificate's */
+    net_tls_close(tls);
+    PHI_TRY(phi_file_write(path, cert_pem, 0600, err));
+    phi_buf_clear(&id->cert_pem);
+    phi_buf_add(&id->cert_pem, cert_pem);
+    id->certificate_begins_ms = cert.begins_ms;
+    id->certificate_ends_ms = cert.ends_ms;
+    return PHI_OK;
 }
 
 void client_identity_done(struct client_identity *id)

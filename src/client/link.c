@@ -8,10 +8,12 @@
 #include "base/limits.h"
 #include "base/logline.h"
 #include "base/os.h"
-#include "client/enroll.h"
 #include "client/link_in.h"
 
 enum { WITNESS_MS = 60000, RENEW_MS = 10000, RENEW_SOON_MS = 1000, ASK_MS = 10000, LOOK_MS = 1000 };
+
+#define LINK_TEXT(n)  LINK_TEXT_(n)
+#define LINK_TEXT_(n) #n
 
 static void fetch_snapshot(struct client_link *l);
 static void open_stream(void *ctx);
@@ -229,7 +231,7 @@ static void fetch_snapshot(struct client_link *l)
     }
     net_timer_clear(l->snapshot_retry);
     l->want_snapshot = false;
-    l->snapshot_call = client_send(l->api, "GET", "/v1/gateway/snapshot?version=" PHI_VERSION, (struct phi_view){ 0 },
+    l->snapshot_call = client_send(l->api, "GET", "/v1/gateway/snapshot?version=" PHI_VERSION "&protocol=" LINK_TEXT(PHI_PROTOCOL), (struct phi_view){ 0 },
                                    link_patience(l, ASK_MS), on_snapshot, l, NULL);
     if (!l->snapshot_call)
         snapshot_later(l, "out of memory");
@@ -314,11 +316,12 @@ static enum phi_rc open_api(struct client_link *l, const struct client_link_opts
     struct client_identity id;
     PHI_TRY(client_identity_load(o->state_dir, &id, err));
     memcpy(l->name, id.name, sizeof l->name);
-    l->certificate_ends_ms = id.certificate_ends_ms;
     struct client_opts c = { .ca_pem = phi_buf_view(&id.ca_pem),
                              .cert_pem = phi_buf_view(&id.cert_pem),
                              .key_pem = phi_buf_view(&id.key_pem) };
     enum phi_rc rc = link_nodes_open(l, o, &c, err);
+    if (rc == PHI_OK)
+        rc = link_cert_open(l, &id, err);
     client_identity_done(&id);
     return rc;
 }
@@ -377,6 +380,7 @@ void client_link_close(struct client_link *l)
     link_queue_close(l);
     link_records_close(l);
     link_log_close(l);
+    link_cert_close(l);
     net_timer_close(l->snapshot_retry);
     net_timer_close(l->renew);
     net_timer_close(l->expire);

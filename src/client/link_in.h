@@ -5,10 +5,18 @@
 
 #include "base/map.h"
 #include "client/api.h"
+#include "client/enroll.h"
 #include "client/link.h"
 #include "proof/note.h"
 
-struct link_item; /* link_queue.c */
+struct link_item; /* link_cert.c: a new certificate in good time. */
+enum phi_rc link_cert_open(struct client_link *l, const struct client_identity *id, struct phi_err *err);
+void link_cert_close(struct client_link *l);
+
+/* link_nodes.c again */
+enum phi_rc link_nodes_credentials(struct client_link *l, const struct client_opts *with, struct phi_err *err);
+
+/* link_queue.c */
 struct link_batch; /* link_records.c */
 
 struct link_queue {
@@ -30,6 +38,12 @@ struct link_records {
     unsigned attempts;
 };
 
+struct link_cert {
+    int64_t begins_ms, ends_ms; /* wall clock */
+    struct net_timer *look;
+    struct client_call *call;
+};
+
 struct link_log {
     char vkey[256];     /* the verifier key line; "" not known yet */
     uint64_t size;      /* remembered head; 0: none */
@@ -45,7 +59,6 @@ struct client_link {
     size_t n_nodes, moves; /* moves: since the last snapshot */
     int64_t hurried_ms;
     char name[129];
-    int64_t certificate_ends_ms; /* wall clock */
     char *state_dir;
     const struct client_link_events *events;
     void *ctx;
@@ -68,6 +81,7 @@ struct client_link {
     struct link_queue queue;
     struct link_records records;
     struct link_log log;
+    struct link_cert cert;
 };
 
 /* 100 ms, doubled to 1 s, half of it random, so that many gateways don't come back at once. */

@@ -25,6 +25,16 @@ enum phi_rc link_nodes_open(struct client_link *l, const struct client_link_opts
     return PHI_OK;
 }
 
+enum phi_rc link_nodes_credentials(struct client_link *l, const struct client_opts *with, struct phi_err *err)
+{
+    for (size_t i = 0; i < l->n_nodes; i++)
+        PHI_TRY(client_credentials(l->nodes[i], with, err));
+    net_http_stream_close(l->stream); /* it begins anew with them, and asks for what it missed */
+    l->stream = NULL;
+    net_timer_set(l->stream_retry, 0, 0);
+    return PHI_OK;
+}
+
 void link_nodes_close(struct client_link *l)
 {
     for (size_t i = 0; i < l->n_nodes; i++)

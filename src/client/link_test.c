@@ -160,6 +160,20 @@ static void a_snapshot_that_is_not_whole_is_not_taken(void **unused)
     world_close(&w);
 }
 
+static void a_phid_that_is_too_old_is_not_believed(void **unused)
+{
+    (void)unused;
+    struct world w = { 0 };
+    w.p.too_old = true;
+    phid_open(&w.p);
+    assert_int_equal(client_enroll(w.p.loop, w.p.url, w.p.code, w.p.dir, false, NULL), PHI_OK);
+    link_start(&w);
+    UNTIL(&w, w.p.n_snapshot >= 2); /* asked again */
+    assert_int_equal(w.snapshots, 0);
+    assert_false(client_link_fresh(w.l));
+    world_close(&w);
+}
+
 static void the_lease_ends_when_phid_is_silent(void **unused)
 {
     (void)unused;
@@ -614,6 +628,7 @@ int main(void)
         cmocka_unit_test(a_snapshot_makes_the_link_fresh),
         cmocka_unit_test(events_are_told),
         cmocka_unit_test(a_snapshot_that_is_not_whole_is_not_taken),
+        cmocka_unit_test(a_phid_that_is_too_old_is_not_believed),
         cmocka_unit_test(the_lease_ends_when_phid_is_silent),
         cmocka_unit_test(an_old_snapshot_gets_no_longer_lease),
         cmocka_unit_test(the_link_comes_back_and_asks_what_it_missed),

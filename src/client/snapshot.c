@@ -189,6 +189,16 @@ static enum phi_rc read_people(struct client_snapshot *s, const struct phi_json 
     return PHI_OK;
 }
 
+/* One that does not say it speaks the first. phid answers the older of both; an older one than we know cannot be understood. */
+static enum phi_rc read_protocol(const struct phi_json *v, struct phi_err *err)
+{
+    int64_t protocol = phi_json_num(v, "protocol", 1);
+    if (protocol >= PHI_PROTOCOL_OLDEST && protocol <= PHI_PROTOCOL)
+        return PHI_OK;
+    return phi_fail(err, PHI_EINPUT, "phid speaks protocol %lld, this gateway %d to %d: bring %s up to date", (long long)protocol, PHI_PROTOCOL_OLDEST,
+                    PHI_PROTOCOL, protocol < PHI_PROTOCOL_OLDEST ? "phid" : "phi-gateway");
+}
+
 static enum phi_rc read_all(struct client_snapshot *s, struct phi_view text, int64_t asked,
                             const struct client_snapshot *before, struct phi_err *err)
 {
@@ -200,6 +210,7 @@ static enum phi_rc read_all(struct client_snapshot *s, struct phi_view text, int
     s->credentials = phi_map_open(MANY);
     if (!s->entities || !s->by_id || !s->by_name || !s->credentials)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
+    PHI_TRY(read_protocol(v, err));
     PHI_TRY(phi_json_need_int(v, "seq", 0, INT64_MAX, &s->seq, err));
     PHI_TRY(phi_json_need_int(v, "lease_ms", 0, PHI_LEASE_MS, &s->lease_ms, err));
     PHI_TRY(phi_json_need_int(v, "records", 0, INT64_MAX, &s->last_batch, err));

@@ -43,7 +43,7 @@ struct phid {
     /* faults */
     int drop_claims;         /* so many claims are done, and their answers lost */
     int fail_outcomes;       /* so many outcomes are answered with 503 */
-    bool drop_records, mute, refuse_claims, wrong_ca, wrong_bundle, lie_consistency;
+    bool drop_records, mute, refuse_claims, wrong_ca, too_old, wrong_bundle, lie_consistency;
     int64_t lease_ms, seq, remaining_ms, last_batch;
     const char *answer, *status;
     struct net_http_req *held[16];
@@ -123,6 +123,8 @@ static inline void phid_snapshot(struct phid *p, struct phi_buf *b)
     phi_jw_obj(&w);
     phi_jw_ki(&w, "seq", p->seq);
     phi_jw_ki(&w, "lease_ms", p->lease_ms);
+    if (p->too_old)
+        phi_jw_ki(&w, "protocol", PHI_PROTOCOL_OLDEST - 1);
     phid_bundle(p, &w);
     phi_jw_key(&w, "targets");
     phi_jw_raw(&w, PHI_LIT("[\"shop\"]"));

@@ -96,10 +96,10 @@ static struct phi_view ref_id(const struct phi_json *e, const char *member)
 }
 
 enum said { SAID_MEMBER, SAID_NO_MEMBER, SAID_PERSON, SAID_NO_PERSON, SAID_CREDENTIAL, SAID_NO_CREDENTIAL, SAID_SESSION, SAID_NO_SESSION,
-            SAID_GATEWAY, SAID_BUNDLE, SAID_N };
+            SAID_GATEWAY, SAID_NO_GATEWAY, SAID_BUNDLE, SAID_N };
 static const char *const said_names[SAID_N] = { "group.member-added", "group.member-removed", "person.added", "person.removed",
                                                 "credential.issued", "credential.ended", "session.opened", "session.closed",
-                                                "gateway.enrolled", "bundle.live" };
+                                                "gateway.enrolled", "gateway.removed", "bundle.live" };
 
 static enum phi_rc fact_take(struct phi_compare *k, enum said what, const struct phi_json *e, struct phi_err *err)
 {
@@ -121,6 +121,7 @@ static enum phi_rc fact_take(struct phi_compare *k, enum said what, const struct
     case SAID_GATEWAY:
         hash = core_unhex(phi_json_text(e, "key_hash"));
         return fact_put(k, key_of(&b, "gateway", ref_id(e, "gateway"), none), &hash, err);
+    case SAID_NO_GATEWAY: fact_del(k, key_of(&b, "gateway", ref_id(e, "gateway"), none)); break;
     case SAID_BUNDLE:
         hash = core_unhex(phi_json_text(e, "bundle"));
         snprintf(version, sizeof version, "%lld", (long long)phi_json_num(e, "bundle_version", 0));

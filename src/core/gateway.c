@@ -141,6 +141,46 @@ enum phi_rc phi_gateway_enroll(struct phi_core *c, struct phi_arena *a, struct p
     return core_leaf(c, &e, NULL, NULL, err);
 }
 
+enum phi_rc phi_gateway_certified(struct phi_core *c, const struct phi_actor *gateway, int64_t until_ms, struct phi_err *err)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_gateway_row row;
+    struct phi_digest key = { { 0 } };
+    struct phi_entry e;
+    PHI_TRY(acting(c, &a, gateway, &row, err));
+    if (row.key.n != sizeof key.b)
+        return core_no(c, "gateway.unknown", err, PHI_EAUTH, "this gateway is not enrolled");
+    memcpy(key.b, row.key.p, sizeof key.b);
+    core_entry(c, &e, PHI_EV_GATEWAY_CERTIFIED, gateway);
+    phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", row.name));
+    phi_entry_hash(&e, PHI_F_KEY_HASH, &key);
+    phi_entry_int(&e, PHI_F_UNTIL_MS, until_ms);
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
+static bool is_removed(const struct core_gateway_row *row)
+{
+    return row->key.n == 0 && row->code_hash.n == 0;
+}
+
+enum phi_rc phi_gateway_remove(struct phi_core *c, const struct phi_actor *by, struct phi_view name, struct phi_err *err)
+{
+    PHI_ARENA(a, 1 << 20);
+    struct core_gateway_row row;
+    struct phi_entry e;
+    PHI_TRY(core_need(c, by, PHI_RIGHT_TARGETS, err));
+    if (gateway_row(c, &a, name, &row, NULL) != PHI_OK || is_removed(&row))
+        return core_no(c, "gateway.unknown", err, PHI_ENOTFOUND, "there is no gateway of that name");
+    row.key = row.code_hash = (struct phi_view){ 0 };
+    row.code_due = (struct core_due){ 0 };
+    PHI_TRY(core_set(c, CORE_GATEWAY, &row, err));
+    PHI_TRY(set_targets(c, &a, name, NULL, 0, err));
+    core_snapshot_changed(c, (struct phi_view){ 0 });
+    core_entry(c, &e, PHI_EV_GATEWAY_REMOVED, by);
+    phi_entry_ref(&e, PHI_F_GATEWAY, phi_ref_of("Gateway", name));
+    return core_leaf(c, &e, NULL, NULL, err);
+}
+
 enum phi_rc phi_gateway_find(struct phi_core *c, struct phi_arena *a, const struct phi_digest *key,
                              struct phi_view *ret_name, struct phi_err *err)
 {
@@ -164,8 +204,12 @@ enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const stru
     *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
     if (!*ret)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    for (size_t i = 0; i < *ret_n; i++) {
-        struct phi_gateway *g = &(*ret)[i];
+    size_t n_rows = *ret_n;
+    *ret_n = 0;
+    for (size_t i = 0; i < n_rows; i++) {
+        if (is_removed(&rows[i]) && core_left(c, &rows[i].lease_due) <= 0)
+            continue;
+        struct phi_gateway *g = &(*ret)[(*ret_n)++];
         *g = (struct phi_gateway){ .name = rows[i].name,
                                    .enrolled = rows[i].key.n > 0,
                                    .lease_ms = core_left(c, &rows[i].lease_due),

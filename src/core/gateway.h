@@ -25,6 +25,10 @@ enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const stru
 /* Consumes the code and binds the key (SHA-256 of its SubjectPublicKeyInfo in DER). PHI_EAUTH. */
 enum phi_rc phi_gateway_enroll(struct phi_core *c, struct phi_arena *a, struct phi_view code,
                                const struct phi_digest *key, struct phi_view *ret_name, struct phi_err *err);
+/* It was given a certificate anew, for the key that it has: so says the log. */
+enum phi_rc phi_gateway_certified(struct phi_core *c, const struct phi_actor *gateway, int64_t until_ms, struct phi_err *err);
+/* Its key opens nothing any more, at once; its lease counts until it ends, since it may still act on it until then. */
+enum phi_rc phi_gateway_remove(struct phi_core *c, const struct phi_actor *by, struct phi_view name, struct phi_err *err);
 /* The gateway that holds this key, for each connection. PHI_EAUTH. */
 enum phi_rc phi_gateway_find(struct phi_core *c, struct phi_arena *a, const struct phi_digest *key,
                              struct phi_view *ret_name, struct phi_err *err);

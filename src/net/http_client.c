@@ -16,7 +16,7 @@ struct http_link { /* one pooled connection */
     struct net_http_client *client;
     struct net_conn *c;
     struct net_http_call *call; /* NULL: idle */
-    bool open;
+    bool open, old; /* old: of credentials that were replaced */
 };
 
 struct net_http_call {
@@ -125,7 +125,7 @@ static void call_detach(struct net_http_call *call, bool keep)
     ring_remove(&call->ring);
     if (l) {
         l->call = NULL;
-        if (keep)
+        if (keep && !l->old)
             net_conn_deadline(l->c, call->client->idle_ms);
         else
             link_drop(l);
@@ -515,6 +515,19 @@ enum phi_rc net_http_client_open(struct net_loop *loop, const struct net_http_cl
     }
     *ret = c;
     return PHI_OK;
+}
+
+void net_http_client_tls(struct net_http_client *c, struct net_tls *tls)
+{
+    for (struct ring *r = c->links.next, *next; r != &c->links; r = next) {
+        struct http_link *l = (struct http_link *)r;
+        next = r->next;
+        l->old = true;
+        if (!l->call)
+            link_drop(l);
+    }
+    net_tls_close(c->tls);
+    c->tls = net_tls_ref(tls);
 }
 
 void net_http_client_close(struct net_http_client *c)

@@ -19,6 +19,8 @@ struct net_http_client_opts {
 };
 enum phi_rc net_http_client_open(struct net_loop *loop, const struct net_http_client_opts *o,
                                  struct net_http_client **ret, struct phi_err *err);
+/* From now on: connections that are open serve out their call and end; streams stay as they are. */
+void net_http_client_tls(struct net_http_client *c, struct net_tls *tls);
 /* Ends all calls and streams without calling back. */
 void net_http_client_close(struct net_http_client *c);
 

@@ -109,10 +109,10 @@ static int verify_peer(X509_STORE_CTX *sc, void *arg)
     return 1;
 }
 
-static int64_t cert_ends(const X509 *cert)
+static int64_t cert_time(const ASN1_TIME *at)
 {
     struct tm t;
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(cert), &t) != 1)
+    if (ASN1_TIME_to_tm(at, &t) != 1)
         return 0; /* an end that cannot be read has been */
     return (int64_t)timegm(&t) * 1000;
 }
@@ -126,7 +126,8 @@ static bool cert_facts(X509 *cert, struct net_peer_cert *ret)
     ret->spki = phi_sha256(phi_view_mem(der, (size_t)n));
     OPENSSL_free(der);
     ret->sha256 = cert_sha256(cert);
-    ret->ends_ms = cert_ends(cert);
+    ret->begins_ms = cert_time(X509_get0_notBefore(cert));
+    ret->ends_ms = cert_time(X509_get0_notAfter(cert));
     cert_name(cert, ret->name);
     return true;
 }

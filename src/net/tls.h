@@ -37,7 +37,7 @@ struct net_peer_cert {
     char name[129];            /* subject common name; "" when there is none or it is odd */
     struct phi_digest spki;    /* SHA-256 of the DER SubjectPublicKeyInfo */
     struct phi_digest sha256;  /* of the DER certificate */
-    int64_t ends_ms;           /* notAfter, wall clock */
+    int64_t begins_ms, ends_ms; /* notBefore, notAfter; wall clock */
 };
 /* Facts of the first certificate of a PEM text; verifies nothing. */
 enum phi_rc net_cert_read(struct phi_view pem, struct net_peer_cert *ret, struct phi_err *err);

@@ -129,6 +129,9 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "A gateway may sign on with a one-time code.")                                                \
     X(GATEWAY_ENROLLED, "gateway.enrolled", PHI_FB(GATEWAY) | PHI_FB(KEY_HASH), PHI_FB(UNTIL_MS),   \
       "A gateway signed on with its key.")                                                          \
+    X(GATEWAY_CERTIFIED, "gateway.certified", PHI_FB(GATEWAY) | PHI_FB(KEY_HASH), PHI_FB(UNTIL_MS), \
+      "A gateway's certificate was renewed for the key that it has.")                               \
+    X(GATEWAY_REMOVED, "gateway.removed", PHI_FB(GATEWAY), 0, "A gateway's key opens nothing any more.") \
     X(BUNDLE_LIVE, "bundle.live", PHI_FB(BUNDLE) | PHI_FB(BUNDLE_VERSION), PHI_FB(CHANGES), "A policy bundle went live.") \
     X(CREDENTIAL_ISSUED, "credential.issued", PHI_FB(CREDENTIAL) | PHI_FB(PERSON) | PHI_FB(TARGET), \
       PHI_FB(UNTIL_MS), "A short-lived credential for a target was issued.")                        \
