@@ -53,6 +53,7 @@ enum phi_rc api_person_forget(struct api_call *c, struct phi_err *err)
     phi_jw_kv(w, "id", f.id);
     phi_jw_ki(w, "requests", f.requests);
     phi_jw_ki(w, "texts", f.texts);
+    phi_jw_ki(w, "entries_left", f.entries_left);
     phi_jw_end(w);
     return PHI_OK;
 }

@@ -151,6 +151,7 @@
       "Make a new request.")                                                                       \
     X(EXTEND_WIDER, 400, "extend.wider", "An extension asks for more than the grant gives",        \
       "Make a new request for the rest.")                                                          \
+    X(EXTEND_OFTEN, 429, "extend.often", "The grant was extended too often", "Make a new request.") \
     X(IDEMPOTENCY_MISMATCH, 409, "idempotency.mismatch", "The Idempotency-Key was used for another request", \
       "Take a new key for a new request.")                                                         \
     X(REMARK_QUOTA, 429, "remark.quota", "The request takes no more remarks", "Talk elsewhere.")   \
@@ -164,6 +165,7 @@
     X(GLASS_LIVE, 409, "glass.live", "The grant still lives", "Revoke it first, or wait for its end.") \
     X(DELEGATION_UNKNOWN, 404, "delegation.unknown", "There is no such delegation",                \
       "Check the id; `GET /v1/delegations` lists yours.")                                          \
+    X(DELEGATION_SERVICE, 400, "delegation.service", "A service does not vote", "Name a person.") \
     X(DELEGATION_SELF, 400, "delegation.self", "One delegates to somebody else", "Name another person.") \
     X(DELEGATION_QUOTA, 429, "delegation.quota", "Too many of your delegations are live", "End some first.") \
     X(CHANNEL_UNKNOWN, 404, "channel.unknown", "There is no such channel", "`phi channel` lists them.") \

@@ -92,7 +92,8 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/requests/{id}/votes/options", MAY(VOTE), P, api_vote_options, "The vote as a passkey would sign it; changes nothing",
       "decision:str! digest:str! version:int! requirement:str reason:str narrowing:obj nonce:str salt:str", NULL, 0 },
     { "PUT", "/v1/requests/{id}", MAY(ASK), P, api_request_edit, "Changes one's own pending request; its votes are void",
-      "target:str! scope:obj! for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr", NULL, 0 },
+      "target:str! scope:obj! for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr watchers:strs "
+      "suggested:strs", NULL, 0 },
     { "POST", "/v1/requests/{id}/remarks", MAY(SEE), P, api_request_remark, "Comments or asks; no vote", "kind:str text:str!", NULL, 0 },
     { "POST", "/v1/requests/{id}/watchers", MAY(SEE), P, api_request_watch, "Names watchers or suggests approvers", "people:strs! suggested:bool", NULL, 0 },
     { "POST", "/v1/requests/{id}/cancel", MAY(ASK), P, api_request_cancel, "Cancels one's own request", NULL, NULL, 0 },

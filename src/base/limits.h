@@ -49,6 +49,8 @@
 #define PHI_SEARCH_PAGE 200                 /* results in a page, where the caller does not say */
 #define PHI_ARAP_DENIAL_MS (10 * 60 * 1000) /* how long a requestable denial may be asked about */
 #define PHI_IDEMPOTENCY_MS (24LL * 3600 * 1000)
+#define PHI_FORGET_ENTRIES 2000            /* of the log that one step of forgetting somebody reads */
+#define PHI_MAX_EXTENSIONS 8               /* one after the other; then a request of its own is needed */
 #define PHI_MAX_GRANT_MS (366LL * 24 * 3600 * 1000)
 #define PHI_MAX_PENDING_PER_PERSON 100
 #define PHI_MAX_ASKS_PER_HOUR 600          /* requests of one person for one resource and action that come to be */

@@ -127,6 +127,10 @@ int cli_do_person_forget(struct cli *c)
                    (long long)phi_json_num(r.json, "requests", 0));
     cli_esc(c, phi_json_text(r.json, "id"));
     cli_put(c, " and salted hashes.\n");
+    if (phi_json_num(r.json, "entries_left", 0))
+        phi_buf_printf(&c->out, "phid still reads %lld entries of the log for what they wrote about others' requests, and erases that too; the entry\n"
+                                "body.erased with their id says when it is done. Nobody has to wait for it.\n",
+                       (long long)phi_json_num(r.json, "entries_left", 0));
     return CLI_DONE;
 }
 

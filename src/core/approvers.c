@@ -88,10 +88,24 @@ struct gathering {
     size_t n, max;
 };
 
-/* The requester, and everybody for whom they act. */
+static bool spoke_as(struct phi_core *c, struct phi_view request, struct phi_view root)
+{
+    PHI_ARENA(a, 1 << 16);
+    struct core_party_row *rows, key = { request, PHI_LIT(CORE_PARTY_MAKER), { 0 } };
+    size_t n;
+    if (core_list(c, CORE_PARTY, CORE_BY_KEY, &key, (struct core_span){ .prefix = 2 }, &a, &rows, &n, NULL) != PHI_OK)
+        return true; /* not to be told: then nobody approves */
+    for (size_t i = 0; i < n; i++)
+        if (core_same_person(c, rows[i].person, root))
+            return true;
+    return false;
+}
+
+/* The requester, whoever speaks or spoke as them, and everybody for whom they act. */
 static bool is_of_requester(struct phi_core *c, const struct core_subject *s, struct phi_view root)
 {
-    bool is = phi_view_eq(root, s->root) || core_speaks_as(c, root, s->root);
+    bool service = !phi_view_is(phi_who_type(s->root), "Person");
+    bool is = phi_view_eq(root, s->root) || (service && (core_speaks_as(c, root, s->root) || spoke_as(c, s->id, root)));
     for (size_t i = 0; i < s->of->n_behalf && !is; i++)
         is = core_same_person(c, root, s->of->behalf[i].id);
     return is;

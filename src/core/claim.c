@@ -78,22 +78,6 @@ static enum phi_rc still_good(struct phi_core *c, const struct core_grant_row *g
     return PHI_OK;
 }
 
-/* For whom it acts; and where the policy speaks of the ticket or the justification: those of the request. */
-static enum phi_rc text_fill(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
-{
-    PHI_TRY(core_bundle_load(c, err));
-    if (!c->says_text && !k->request.behalf)
-        return PHI_OK;
-    if (!k->d.of.has_text)
-        PHI_TRY(core_draft_of_row(c, a, &k->request, &k->d, err));
-    k->of.behalf = k->d.of.behalf;
-    k->of.n_behalf = k->d.of.n_behalf;
-    k->of.has_text = true;
-    k->of.why = k->d.body.why;
-    k->of.ticket = k->d.body.ticket;
-    return PHI_OK;
-}
-
 static enum phi_rc learned(struct phi_core *c, struct phi_arena *a, const struct claiming *k, struct phi_err *err)
 {
     const struct phi_json *seen = NULL;
@@ -106,7 +90,6 @@ static enum phi_rc decided_again(struct phi_core *c, struct phi_arena *a, struct
 {
     struct core_names met;
     struct core_ruling r;
-    PHI_TRY(text_fill(c, a, k, err));
     PHI_TRY(core_grant_met(c, a, &k->grant, &met, err));
     k->of.met = met.v;
     k->of.n_met = met.n;
@@ -145,6 +128,8 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
                                   .gateway = k->by->id,
                                   .at_ms = core_wall(c),
                                   .statements = k->statements };
+    if (g->binds && g->session.n == 0)
+        g->session = k->ask->session;
     g->used++;
     g->spent_statements += k->statements;
     core_entry(c, &e, PHI_EV_GRANT_CLAIMED, k->by);
@@ -205,7 +190,8 @@ static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct cl
                                 .n_tries = k->ask->n_actions,
                                 .entities = k->ask->entities,
                                 .context = k->ask->context };
-    return core_request_load(c, a, k->grant.request, &k->request, err);
+    PHI_TRY(core_request_load(c, a, k->grant.request, &k->request, err));
+    return core_grant_case(c, a, &k->request, &k->of, err);
 }
 
 enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struct phi_actor *gateway,

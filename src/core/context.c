@@ -196,8 +196,9 @@ static const struct phi_value *on_behalf_value(const struct knowing *k)
     size_t n = 0;
     if (!k->m->has_behalf || k->m->n_behalf > PHI_MAX_ON_BEHALF)
         return NULL;
-    for (; n < k->m->n_behalf; n++)
-        in[n] = phi_value_entity(k->a, (struct phi_uid){ k->m->behalf[n].type, k->m->behalf[n].id });
+    for (size_t i = 0; i < k->m->n_behalf; i++)
+        if (phi_view_is(k->m->behalf[i].type, "Person")) /* the schema's set is of persons; services of the chain are judged all the same */
+            in[n++] = phi_value_entity(k->a, (struct phi_uid){ k->m->behalf[i].type, k->m->behalf[i].id });
     return phi_value_set(k->a, in, n);
 }
 

@@ -40,21 +40,26 @@ static enum phi_rc needs_out(struct phi_arena *a, const struct core_ruling *r, s
     return PHI_OK;
 }
 
+static bool is_counted(const struct phi_requirement *r)
+{
+    return r->uses || r->statements || r->rows || r->bytes || r->bind_session || r->first_use_ms;
+}
+
 /* An approval would make the question true only where its grant's uses are not counted: those are claimed, not asked about. */
 static bool is_requestable(const struct core_ruling *r)
 {
     for (size_t i = 0; i < r->n_options; i++)
         for (size_t k = 0; k < r->options[i].n; k++)
-            if (r->options[i].requirements[k]->uses)
+            if (is_counted(r->options[i].requirements[k]))
                 return false;
     return r->n_options > 0;
 }
 
-/* A live grant by scope whose uses are not counted, on these actions, as far as the rows tell. */
+/* A live grant by scope whose uses are not counted and belong to no one session, as far as the rows tell. */
 static bool may_serve(struct phi_core *c, const struct core_case *of, const struct core_grant_row *g,
                       struct phi_view only)
 {
-    return !g->act.n && !g->uses && !g->session.n && phi_view_eq(g->target, of->target) && core_left(c, &g->due) > 0 &&
+    return !g->act.n && !g->uses && !g->session.n && !g->binds && phi_view_eq(g->target, of->target) && core_left(c, &g->due) > 0 &&
            (!only.n || phi_view_eq(only, g->id));
 }
 
@@ -63,10 +68,17 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
 {
     struct core_case with = *of;
     struct core_names met;
+    struct core_request_row request;
     struct core_serving serving;
+    struct phi_grant t;
     bool covered = false;
     *ret_left = 0;
-    PHI_TRY(core_grant_covers(c, a, g, of, &covered, err));
+    PHI_TRY(core_grant_terms(a, g, &t, err));
+    if (t.budget.statements || t.budget.rows || t.budget.bytes || t.first_use_ms) /* an answer spends nothing and begins nothing */
+        return PHI_OK;
+    PHI_TRY(core_request_load(c, a, g->request, &request, err));
+    PHI_TRY(core_grant_case(c, a, &request, &with, err));
+    PHI_TRY(core_grant_covers(c, a, g, &with, &covered, err));
     if (!covered || core_grant_serves(c, a, g, 1, &serving, NULL) != PHI_OK)
         return PHI_OK;
     PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
@@ -74,7 +86,7 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
     with.met = met.v;
     with.n_met = met.n;
     PHI_TRY(core_rule(c, a, &with, r, err));
-    *ret_left = r->verdict == PHI_ALLOW ? core_left(c, &g->due) : 0;
+    *ret_left = r->verdict == PHI_ALLOW ? serving.left_ms : 0; /* of the window, where that is sooner */
     return PHI_OK;
 }
 

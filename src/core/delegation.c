@@ -59,6 +59,10 @@ enum phi_rc phi_delegation_make(struct phi_core *c, struct phi_arena *a, const s
     PHI_TRY(core_person_find(c, a, taker, &to, err));
     if (core_same_person(c, to.id, by->id))
         return core_no(c, "delegation.self", err, PHI_EINPUT, "one delegates to somebody else");
+    if (!phi_view_is(phi_who_type(to.id), "Person"))
+        return core_no(c, "delegation.service", err, PHI_EINPUT, "a service does not vote; delegate to a person");
+    if (!phi_view_is(phi_who_type(by->id), "Person"))
+        return core_no(c, "right.missing", err, PHI_EDENIED, "persons delegate");
     struct core_delegation_row row = { .id = core_new_id(c, a),
                                        .giver = core_root(c, a, by->id),
                                        .taker = core_root(c, a, to.id),

@@ -64,31 +64,6 @@ static enum phi_rc payload_in(struct phi_arena *a, const struct phi_request_ask 
     return phi_settings_read(a, settings, &d->body.settings, &d->body.n_settings, err);
 }
 
-/* What is gone on from: one's own, live, with a scope that holds what is asked now. */
-static enum phi_rc extends_in(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
-                              struct core_draft *d, struct phi_err *err)
-{
-    struct core_grant_row old;
-    struct phi_grant t;
-    struct phi_action_rules rules = core_action_rules(c);
-    if (ask->extends.n == 0)
-        return PHI_OK;
-    PHI_TRY(core_bundle_load(c, err));
-    bool found = core_grant_which(c, a, ask->extends, &old, NULL) == PHI_OK;
-    if (!found || !core_same_person(c, old.principal, d->requester) || !old.live || core_left(c, &old.due) <= 0 ||
-        old.act.n || old.review != CORE_REVIEW_NONE || !phi_view_eq(old.target, d->target))
-        return core_no(c, "extend.none", err, PHI_ENOTFOUND,
-                       "you hold no such live grant for a scope on this target; make a new request");
-    PHI_TRY(core_grant_terms(a, &old, &t, err));
-    if (!d->body.has_scope)
-        d->body.scope = t.scope;
-    d->body.has_scope = true;
-    if (!phi_scope_within(&rules, &d->body.scope, &t.scope))
-        return core_no(c, "extend.wider", err, PHI_EINPUT, "an extension asks for nothing that the grant does not give");
-    d->body.extends = old.id;
-    return PHI_OK;
-}
-
 static enum phi_rc scope_in(struct phi_arena *a, const struct phi_request_ask *ask, struct core_draft *d,
                             struct phi_err *err)
 {
@@ -121,12 +96,14 @@ static enum phi_rc behalf_in(struct phi_core *c, struct phi_arena *a, const stru
         return phi_fail(err, PHI_EINPUT, "a request acts for at most %d others", PHI_MAX_ON_BEHALF);
     if (ask->n_on_behalf && ask->break_glass)
         return phi_fail(err, PHI_EINPUT, "nobody breaks the glass on behalf of others");
+    if (ask->break_glass && (ask->from_ms || ask->n_windows || ask->extends.n))
+        return phi_fail(err, PHI_EINPUT, "the glass is broken for now: from_ms, windows and extends do not go with it");
     for (size_t i = 0; i < ask->n_on_behalf; i++) {
         struct core_person_row row;
         PHI_TRY(core_person_find(c, a, ask->on_behalf[i], &row, err));
         if (core_same_person(c, row.id, d->requester))
             return phi_fail(err, PHI_EINPUT, "on_behalf names others, not the requester");
-        refs[i] = phi_ref_of("Person", row.id);
+        refs[i] = phi_ref_of_who(row.id);
     }
     d->body.on_behalf = refs;
     d->body.n_on_behalf = phi_refs_sort(refs, ask->n_on_behalf);
@@ -230,9 +207,26 @@ static enum phi_rc draft_end(struct phi_core *c, struct phi_arena *a, const stru
     return rate(c, a, d, err);
 }
 
-enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                              const struct phi_request_ask *ask, struct core_draft *d, struct phi_err *err)
+/* What only a person says. */
+static enum phi_rc persons_part(struct phi_core *c, struct phi_arena *a, struct phi_request_ask *ask, struct core_draft *d,
+                                struct phi_err *err)
 {
+    PHI_TRY(core_extend(c, a, ask, d, err));
+    PHI_TRY(behalf_in(c, a, ask, d, err));
+    d->glass = ask->break_glass;
+    d->addr = phi_view_upto(ask->from_addr, PHI_MAX_NAME);
+    d->of.context = addr_json(a, d->addr);
+    d->watchers = ask->watchers;
+    d->n_watchers = ask->n_watchers;
+    d->suggested = ask->suggested;
+    d->n_suggested = ask->n_suggested;
+    return PHI_OK;
+}
+
+enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+                              const struct phi_request_ask *asked, struct core_draft *d, struct phi_err *err)
+{
+    struct phi_request_ask own = *asked, *ask = &own;
     struct core_target_row target, key = { .name = ask->target };
     bool gateway = by->kind == PHI_ACTOR_GATEWAY;
     *d = (struct core_draft){ .target = ask->target, .age_ms = INT64_MAX };
@@ -249,17 +243,8 @@ enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const str
         return phi_fail(err, PHI_EINPUT, "persons ask for a scope, gateways for an exact payload");
     PHI_TRY(gateway ? by_gateway(c, a, by, ask, d, err) : by_person(c, a, by, d, err));
     PHI_TRY(gateway ? payload_in(a, ask, d, err) : scope_in(a, ask, d, err));
-    if (!gateway) {
-        PHI_TRY(extends_in(c, a, ask, d, err));
-        PHI_TRY(behalf_in(c, a, ask, d, err));
-        d->glass = ask->break_glass;
-        d->addr = phi_view_upto(ask->from_addr, PHI_MAX_NAME);
-        d->of.context = addr_json(a, d->addr);
-        d->watchers = ask->watchers;
-        d->n_watchers = ask->n_watchers;
-        d->suggested = ask->suggested;
-        d->n_suggested = ask->n_suggested;
-    }
+    if (!gateway)
+        PHI_TRY(persons_part(c, a, ask, d, err));
     return draft_end(c, a, ask, d, err);
 }
 
@@ -281,7 +266,7 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
                               .credential = row->credential,
                               .session = row->session,
                               .glass = row->glass != 0,
-                              .age_ms = core_wall(c) > row->created_ms ? core_wall(c) - row->created_ms : 0,
+                              .age_ms = core_wall(c) > row->asked_ms ? core_wall(c) - row->asked_ms : 0,
                               .addr = core_text_get(c, a, row->id, "addr"),
                               .application = core_text_get(c, a, row->id, "application") };
     d->of.entities = core_text_get(c, a, row->id, "entities");

@@ -89,18 +89,44 @@ static enum phi_rc vote_erase(struct phi_core *c, struct forgetting *f, struct p
     return text_del(c, f, vote.id, PHI_LIT("reason"), err);
 }
 
+static enum phi_rc remarks_erase(struct phi_core *c, struct forgetting *f, struct phi_view request, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)4 << 20);
+    struct core_remark_row *rows, key = { .request = request };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_REMARK, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &n, err));
+    for (size_t i = 0; i < n; i++)
+        if (core_same_person(c, rows[i].person, f->person))
+            PHI_TRY(text_del(c, f, rows[i].id, PHI_LIT("remark"), err));
+    return PHI_OK;
+}
+
+/* An edit voided the vote: its text lies where the vote's own nonce leads. */
+static enum phi_rc void_erase(struct phi_core *c, struct forgetting *f, const struct phi_json *vote, struct phi_err *err)
+{
+    struct phi_view nonce = phi_json_text(vote, "nonce");
+    return nonce.n ? text_del(c, f, nonce, PHI_LIT(CORE_TEXT_VOID), err) : PHI_OK;
+}
+
 /* Requests and grants belong to their requester: of these only what this person said of them goes. All else that an entry
- * of theirs names (a remark, a delegation, a revocation) is theirs whole. */
+ * of theirs names (a delegation, say) is theirs whole. */
 static enum phi_rc entry_erase(struct phi_core *c, struct forgetting *f, const struct phi_json *e, struct phi_err *err)
 {
     struct phi_view ev = phi_json_text(e, "ev"), req = phi_json_text(e, "req"), grant = phi_json_text(e, "grant");
-    if (req.n && phi_view_is(ev, "request.voted"))
+    if (req.n && phi_view_is(ev, "request.voted")) {
         PHI_TRY(vote_erase(c, f, req, err));
+        PHI_TRY(void_erase(c, f, phi_json_get(e, "vote"), err));
+    }
+    if (req.n && phi_view_is(ev, "request.remarked"))
+        PHI_TRY(remarks_erase(c, f, req, err));
     if (req.n && phi_view_is(ev, "request.denied"))
         PHI_TRY(text_del(c, f, req, PHI_LIT("denied"), err));
-    if (grant.n) {
-        PHI_TRY(text_del(c, f, grant, phi_view_is(ev, "grant.revoked") ? PHI_LIT("revoked") : PHI_LIT("review"), err));
-    }
+    if (phi_view_is(ev, "grants.revoked"))
+        PHI_TRY(text_del(c, f, phi_json_text(e, "reason_hash"), PHI_LIT("revoked"), err));
+    if (grant.n && phi_view_is(ev, "grant.revoked"))
+        PHI_TRY(text_del(c, f, grant, PHI_LIT("revoked"), err));
+    if (grant.n && phi_view_is(ev, "glass.reviewed"))
+        PHI_TRY(text_del(c, f, grant, PHI_LIT("review"), err));
     for (size_t i = 0; i < e->n; i++) {
         struct phi_id id;
         bool other = phi_view_is(e->keys[i], "req") || phi_view_is(e->keys[i], "grant");
@@ -110,25 +136,56 @@ static enum phi_rc entry_erase(struct phi_core *c, struct forgetting *f, const s
     return PHI_OK;
 }
 
-static enum phi_rc said_erase(struct phi_core *c, struct forgetting *f, struct phi_err *err)
+static enum phi_rc said_page(struct phi_core *c, struct forgetting *f, int64_t at, struct phi_err *err)
 {
-    for (int64_t at = 0, size = c->st.base + c->st.size; at < size; at += PAGE) {
-        PHI_ARENA(a, (size_t)128 << 20);
-        struct core_leaf_row *rows, key = { .idx = at };
-        struct core_span span = { .at_least = true, .limit = PAGE };
-        size_t n;
-        PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, &key, span, &a, &rows, &n, err));
-        for (size_t i = 0; i < n; i++) {
-            const struct phi_json *e;
-            if (!memmem(rows[i].entry.p, rows[i].entry.n, f->person.p, f->person.n))
-                continue;
-            PHI_TRY(phi_json_read(&a, rows[i].entry, PHI_JSON_STRICT, "entry", &e, err));
-            const struct phi_json *by = phi_json_get(e, "by");
-            if (phi_view_is(phi_json_text(by, "type"), "Person") && phi_view_eq(phi_json_text(by, "id"), f->person))
-                PHI_TRY(entry_erase(c, f, e, err));
-        }
+    PHI_ARENA(a, (size_t)128 << 20);
+    struct core_leaf_row *rows, key = { .idx = at };
+    struct core_span span = { .at_least = true, .limit = PAGE };
+    size_t n;
+    PHI_TRY(core_list(c, CORE_LEAF, CORE_BY_KEY, &key, span, &a, &rows, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        const struct phi_json *e;
+        if (!memmem(rows[i].entry.p, rows[i].entry.n, f->person.p, f->person.n))
+            continue;
+        PHI_TRY(phi_json_read(&a, rows[i].entry, PHI_JSON_STRICT, "entry", &e, err));
+        const struct phi_json *by = phi_json_get(e, "by");
+        if (phi_view_is(phi_json_text(by, "type"), "Person") && phi_view_eq(phi_json_text(by, "id"), f->person))
+            PHI_TRY(entry_erase(c, f, e, err));
     }
     return PHI_OK;
+}
+
+/* So many entries at once and no more: what is left stands in a timer, whose ticks go on with it, so that nobody waits while
+ * a long log is read. */
+static enum phi_rc said_erase(struct phi_core *c, struct forgetting *f, int64_t at, int64_t size, struct phi_err *err)
+{
+    PHI_BUF(left, 64);
+    struct core_timer_row t = { f->person, PHI_LIT(CORE_TIMER_FORGET), core_wall(c), { 0 } };
+    for (int64_t to = at + PHI_FORGET_ENTRIES; at < size && at < to; at += PAGE)
+        PHI_TRY(said_page(c, f, at, err));
+    enum phi_rc rc = core_del(c, CORE_TIMER, &t, NULL);
+    if (rc != PHI_OK && rc != PHI_ENOTFOUND)
+        return phi_fail(err, rc, "the timer cannot be removed");
+    if (at >= size)
+        return PHI_OK;
+    f->sum->entries_left += size - at;
+    phi_buf_printf(&left, "%lld %lld", (long long)at, (long long)size);
+    t.data = phi_buf_view(&left);
+    return core_add(c, CORE_TIMER, &t, err);
+}
+
+enum phi_rc core_forget_more(struct phi_core *c, const struct core_timer_row *t, struct phi_err *err)
+{
+    struct phi_forgotten sum = { 0 };
+    struct phi_actor by = { .kind = PHI_ACTOR_SYSTEM };
+    struct forgetting f = { .by = &by, .person = t->request, .sum = &sum };
+    struct phi_view size = t->data, at;
+    int64_t from, to;
+    bool read = phi_view_split(&size, ' ', &at) && phi_view_int(at, &from) && phi_view_int(size, &to);
+    if (!read)
+        return phi_fail(err, PHI_ECORRUPT, "a timer's data cannot be read");
+    PHI_TRY(said_erase(c, &f, from, to, err));
+    return sum.entries_left ? PHI_OK : erased_leaf(c, &f, (struct phi_view){ 0 }, err);
 }
 
 /* ---- acting no more */
@@ -226,14 +283,16 @@ static enum phi_rc forget_one(struct phi_core *c, struct forgetting *f, struct c
     PHI_TRY(sessions_end(c, f, err));
     PHI_TRY(rights_end(c, f, err));
     PHI_TRY(core_contacts_forget(c, f->by, row->id, err));
-    PHI_TRY(said_erase(c, f, err)); /* before the texts it finds its way by */
+    int64_t before = f->sum->entries_left;
+    PHI_TRY(said_erase(c, f, 0, c->st.base + c->st.size, err));
     PHI_TRY(requests_erase(c, f, err));
     PHI_TRY(grants_erase(c, f, err));
     PHI_TRY(texts_del(c, f, row->id, err));
     PHI_TRY(core_risk_forget(c, row->id, err));
     PHI_TRY(profile_erase(c, row->id, err));
     PHI_TRY(names_erase(c, f, row, err));
-    PHI_TRY(erased_leaf(c, f, (struct phi_view){ 0 }, err));
+    if (f->sum->entries_left == before) /* else it is said once that is so */
+        PHI_TRY(erased_leaf(c, f, (struct phi_view){ 0 }, err));
     core_entry(c, &e, PHI_EV_PERSON_REMOVED, f->by);
     phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->id));
     return core_leaf(c, &e, NULL, NULL, err);

@@ -9,6 +9,8 @@
 struct phi_forgotten {
     struct phi_view id;  /* stays, in the log */
     int64_t requests, texts; /* bodies of so many requests; texts in all */
+    int64_t entries_left;    /* of the log that are still to be read for what this person wrote about others' requests; phid goes on
+                                with it by itself, over restarts too, and says body.erased when it is through */
 };
 
 /* Needs an admin (never themself). `person` is a name of any account or an id; accounts linked to one person are forgotten

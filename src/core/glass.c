@@ -133,7 +133,9 @@ static enum phi_rc review_check(struct phi_core *c, const struct phi_actor *by, 
 {
     if (by->kind != PHI_ACTOR_PERSON || !core_grant_sees(c, by, g))
         return core_no(c, "grant.unknown", err, PHI_ENOTFOUND, "there is no such grant");
-    if (core_same_person(c, by->id, g->principal) || core_same_person(c, by->id, g->root))
+    PHI_ARENA(a, 1 << 16);
+    if (core_same_person(c, by->id, g->principal) || core_same_person(c, by->id, g->root) ||
+        core_speaks_as(c, core_root(c, &a, by->id), g->principal))
         return core_no(c, "glass.self", err, PHI_EDENIED, "somebody else must review this");
     if (!may_review(c, by, g))
         return core_no(c, "right.missing", err, PHI_EDENIED, "its approvers, its reviewers and whoever has the right \"revoke\" review this");

@@ -229,6 +229,7 @@ enum phi_rc core_grant_file(struct phi_core *c, struct phi_arena *a, const struc
                                   .root = request->root,
                                   .target = request->target,
                                   .session = m.bind_session ? request->session : (struct phi_view){ 0 },
+                                  .binds = m.bind_session && request->session.n == 0,
                                   .summary = request->summary,
                                   .status = PHI_GRANT_READY,
                                   .live = 1,
@@ -302,6 +303,22 @@ enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct
     return core_met(c, a, &request, &d, &ret->v, &ret->n, err);
 }
 
+enum phi_rc core_grant_case(struct phi_core *c, struct phi_arena *a, const struct core_request_row *request, struct core_case *of,
+                            struct phi_err *err)
+{
+    struct core_draft d;
+    PHI_TRY(core_bundle_load(c, err));
+    if (!c->says_text && !request->behalf)
+        return PHI_OK;
+    PHI_TRY(core_draft_of_row(c, a, request, &d, err));
+    of->behalf = d.body.on_behalf;
+    of->n_behalf = d.body.n_on_behalf;
+    of->has_text = true;
+    of->why = d.body.why;
+    of->ticket = d.body.ticket;
+    return PHI_OK;
+}
+
 enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
                               const struct core_case *of, bool *ret, struct phi_err *err)
 {
@@ -335,15 +352,18 @@ static enum phi_rc fits(struct phi_core *c, struct phi_arena *a, const struct co
     struct core_names met;
     struct core_ruling r;
     struct core_case of = d->of;
+    struct core_request_row request;
     struct core_serving serving;
     bool right = phi_view_eq(g->target, d->target) && core_left(c, &g->due) > 0 &&
                  (g->uses == 0 || g->used < g->uses) && (g->session.n == 0 || phi_view_eq(g->session, d->session));
     *ret = false;
     if (!right || (g->act.n && !phi_view_eq(g->act, core_hex(a, &d->act))))
         return PHI_OK;
+    PHI_TRY(core_request_load(c, a, g->request, &request, err));
+    PHI_TRY(core_grant_case(c, a, &request, &of, err));
     if (g->act.n == 0) {
         bool covered;
-        PHI_TRY(core_grant_covers(c, a, g, &d->of, &covered, err));
+        PHI_TRY(core_grant_covers(c, a, g, &of, &covered, err));
         if (!covered)
             return PHI_OK;
     }

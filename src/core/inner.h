@@ -126,10 +126,19 @@ int64_t core_next_seq(struct phi_core *c);
 void core_snapshot_changed(struct phi_core *c, struct phi_view target);
 void core_world_changed(struct phi_core *c);
 
+/* ---- forget.c: goes on reading the log for what a forgotten person wrote about others' requests */
+#define CORE_TIMER_FORGET "forget"
+#define CORE_TEXT_VOID "void" /* the reason of a vote that an edit voided; its owner is the vote's nonce */
+enum phi_rc core_forget_more(struct phi_core *c, const struct core_timer_row *t, struct phi_err *err);
+
 /* ---- people */
+#define CORE_PARTY_MAKER "maker" /* of a request: who had a token of the service that asks */
 int64_t core_strong_age(struct phi_core *c, struct phi_view person); /* ms since a second factor was shown; -1: never */
 enum phi_rc core_person_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view id,
                              struct phi_view name, struct phi_person *ret, struct phi_err *err);
+/* Those (roots) who made a live token of this service; none for a person. */
+enum phi_rc core_token_makers(struct phi_core *c, struct phi_arena *a, struct phi_view service, const struct phi_view **ret,
+                              size_t *ret_n, struct phi_err *err);
 bool core_speaks_as(struct phi_core *c, struct phi_view root, struct phi_view service);
 enum phi_rc core_token_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
 enum phi_rc core_ways_in_end(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_err *err);
@@ -149,6 +158,9 @@ enum phi_rc core_delegations_of(struct phi_core *c, struct phi_arena *a, struct 
 enum phi_rc core_delegation_over(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                  struct core_delegation_row *row, const char *cause, struct phi_err *err);
 enum phi_rc core_delegation_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
+
+/* Accounts became one person: grants of theirs that rested on their own vote end (revoke.c). */
+enum phi_rc core_grants_linked(struct phi_core *c, struct phi_view root, struct phi_err *err);
 
 /* ---- world and bundle */
 enum phi_rc core_bundle_load(struct phi_core *c, struct phi_err *err); /* c->bundle is live or PHI_ENOTFOUND */

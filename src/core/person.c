@@ -238,6 +238,7 @@ enum phi_rc phi_account_link(struct phi_core *c, const struct phi_actor *by, str
     PHI_ARENA(a, (size_t)64 << 20);
     struct core_person_row row, other;
     struct phi_view salt;
+    bool moved = false;
     PHI_TRY(core_need(c, by, PHI_RIGHT_PEOPLE, err));
     PHI_TRY(core_person_find(c, &a, person, &row, err));
     struct phi_view root = core_root(c, &a, row.id);
@@ -247,6 +248,7 @@ enum phi_rc phi_account_link(struct phi_core *c, const struct phi_actor *by, str
         if (phi_view_eq(theirs, root))
             return PHI_OK;
         PHI_TRY(move_links(c, &a, theirs, root, err));
+        moved = true;
     } else {
         PHI_TRY(account_add(c, &a, name, root, &salt, err));
     }
@@ -256,5 +258,6 @@ enum phi_rc phi_account_link(struct phi_core *c, const struct phi_actor *by, str
     phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", root));
     phi_entry_hash(&e, PHI_F_ACCOUNT_HASH, &hash);
     core_world_changed(c);
-    return core_leaf(c, &e, NULL, NULL, err);
+    PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
+    return moved ? core_grants_linked(c, root, err) : PHI_OK;
 }

@@ -68,16 +68,27 @@ static enum phi_rc backed_off(struct phi_core *c, struct phi_arena *a, const str
                    (long long)(left + 999) / 1000);
 }
 
-enum phi_rc core_quota(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err)
+static enum phi_rc asked_few(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err)
 {
     struct core_habit_row row = counter(a, d, "asked");
-    PHI_TRY(pending_few(c, a, d, err));
-    PHI_TRY(backed_off(c, a, d, err));
     bool there = counted(c, a, &row);
     if (row.weight >= PHI_MAX_ASKS_PER_HOUR)
         return core_no(c, "request.quota", err, PHI_ELIMIT, "you asked for this %d times within an hour; ask again in %lld s",
                        PHI_MAX_ASKS_PER_HOUR, (long long)(row.at_ms + WINDOW_MS - core_wall(c) + 999) / 1000);
     return count(c, &row, there, err);
+}
+
+/* What was denied too often, or asked too often, is not come by through an edit of something else. */
+enum phi_rc core_quota_edit(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err)
+{
+    PHI_TRY(backed_off(c, a, d, err));
+    return asked_few(c, a, d, err);
+}
+
+enum phi_rc core_quota(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err)
+{
+    PHI_TRY(pending_few(c, a, d, err));
+    return core_quota_edit(c, a, d, err);
 }
 
 enum phi_rc core_quota_refused(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err)

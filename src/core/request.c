@@ -279,6 +279,7 @@ static enum phi_rc row_fill(struct phi_core *c, struct phi_arena *a, struct core
     row->glass = d->glass;
     row->risk = d->of.risk + 1;
     row->behalf = (int64_t)d->body.n_on_behalf;
+    row->asked_ms = core_wall(c);
     row->due = core_due_in(c, pending_ttl(ruling));
     return phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "the request is too large");
 }
@@ -293,6 +294,14 @@ static enum phi_rc body_put(struct phi_core *c, const struct core_request_row *r
     return core_text_put(c, row->id, "body", (struct phi_view){ 0 }, phi_buf_view(&body), err);
 }
 
+static enum phi_rc text_drop(struct phi_core *c, struct phi_view owner, const char *kind, struct phi_err *err)
+{
+    struct core_text_row key = { .owner = owner, .kind = phi_view_of(kind) };
+    enum phi_rc rc = core_del(c, CORE_TEXT_OF, &key, NULL);
+    return rc == PHI_OK || rc == PHI_ENOTFOUND ? PHI_OK : phi_fail(err, rc, "a text cannot be removed");
+}
+
+/* What was known of this version, and nothing of the one before. */
 static enum phi_rc facts_put(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
                              const struct core_draft *d, struct phi_digest *ret_hash, struct phi_err *err)
 {
@@ -309,6 +318,7 @@ static enum phi_rc facts_put(struct phi_core *c, struct phi_arena *a, const stru
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
         phi_buf_add64(&all, part[i].text.n);
         phi_buf_add(&all, part[i].text);
+        PHI_TRY(text_drop(c, row->id, part[i].kind, err));
         if (part[i].text.n)
             PHI_TRY(core_text_put(c, row->id, part[i].kind, salt, part[i].text, err));
     }
@@ -346,6 +356,21 @@ static void created_entry(struct phi_core *c, struct phi_entry *e, const struct 
         phi_entry_str(e, PHI_F_SESSION, row->session);
         phi_entry_str(e, PHI_F_CREDENTIAL, row->credential);
     }
+}
+
+/* Whoever can act as the service that asks: they count as it, also once their token has ended. */
+static enum phi_rc makers_put(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row, struct phi_err *err)
+{
+    const struct phi_view *maker;
+    size_t n;
+    PHI_TRY(core_token_makers(c, a, row->requester, &maker, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        struct core_party_row p = { row->id, PHI_LIT(CORE_PARTY_MAKER), maker[i] };
+        enum phi_rc rc = core_add(c, CORE_PARTY, &p, NULL);
+        if (rc != PHI_OK && rc != PHI_ECONFLICT)
+            return phi_fail(err, rc, "those who speak as the service cannot be stored");
+    }
+    return PHI_OK;
 }
 
 /* Those for whom it is: they see it and are told. */
@@ -389,9 +414,22 @@ enum phi_rc core_request_file(struct phi_core *c, struct phi_arena *a, const str
     PHI_TRY(core_timers_put(c, row, ruling, err));
     PHI_TRY(core_parties_put(c, a, by, row, "watcher", d->watchers, d->n_watchers, err));
     PHI_TRY(behalf_put(c, a, by, row, d, err));
+    PHI_TRY(makers_put(c, a, row, err));
     PHI_TRY(core_parties_put(c, a, by, row, "suggested", d->suggested, d->n_suggested, err));
     say(c, row, PHI_EVENT_REQUEST);
     return PHI_OK;
+}
+
+/* What a void vote said stays, under the nonce that its entry in the log names: so it is found when its writer is forgotten. */
+static enum phi_rc void_text(struct phi_core *c, struct phi_arena *a, const struct core_vote_row *v, struct phi_err *err)
+{
+    struct core_text_row text, key = { .owner = v->id, .kind = PHI_LIT("reason") };
+    const struct phi_json *doc;
+    if (core_get(c, CORE_TEXT_OF, CORE_BY_KEY, &key, a, &text, NULL) != PHI_OK)
+        return PHI_OK; /* erased */
+    PHI_TRY(phi_json_read(a, v->vote, PHI_JSON_STRICT, "stored vote", &doc, err));
+    PHI_TRY(core_text_put(c, phi_json_text(doc, "nonce"), CORE_TEXT_VOID, text.salt, text.text, err));
+    return core_del(c, CORE_TEXT_OF, &key, err);
 }
 
 static enum phi_rc votes_void(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
@@ -400,8 +438,10 @@ static enum phi_rc votes_void(struct phi_core *c, struct phi_arena *a, const str
     struct core_vote_row *v, key = { .request = row->id };
     size_t n;
     PHI_TRY(core_list(c, CORE_VOTE, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, a, &v, &n, err));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        PHI_TRY(void_text(c, a, &v[i], err));
         PHI_TRY(core_del(c, CORE_VOTE, &v[i], err));
+    }
     return PHI_OK;
 }
 
@@ -409,19 +449,27 @@ enum phi_rc core_request_refile(struct phi_core *c, struct phi_arena *a, const s
                                 struct core_request_row *row, const struct core_draft *d,
                                 const struct core_ruling *ruling, struct phi_err *err)
 {
-    struct core_text_row body = { .owner = row->id, .kind = PHI_LIT("body") };
+    struct phi_digest facts, bundle;
     struct phi_entry e;
     if (row->status != PHI_REQUEST_PENDING)
         return core_no(c, "request.ended", err, PHI_ECONFLICT, "this request has ended");
     PHI_TRY(votes_void(c, a, row, err));
     PHI_TRY(row_fill(c, a, row, d, ruling, err));
-    PHI_TRY(core_del(c, CORE_TEXT_OF, &body, err));
+    PHI_TRY(text_drop(c, row->id, "body", err));
     PHI_TRY(body_put(c, row, d, err));
+    PHI_TRY(facts_put(c, a, row, d, &facts, err));
     PHI_TRY(eligible_put(c, a, row, d, ruling, err));
+    bundle = core_unhex(row->bundle);
     core_entry(c, &e, PHI_EV_REQUEST_EDITED, by);
     phi_entry_hash(&e, PHI_F_DIGEST, &d->digest);
     phi_entry_int(&e, PHI_F_VERSION, row->version);
+    phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
+    phi_entry_int(&e, PHI_F_UNTIL_MS, row->due.wall);
+    phi_entry_hash(&e, PHI_F_FACTS_HASH, &facts);
     PHI_TRY(put_back(c, a, row, &e, err));
+    PHI_TRY(core_timers_put(c, row, ruling, err));
+    PHI_TRY(core_parties_put(c, a, by, row, "watcher", d->watchers, d->n_watchers, err));
+    PHI_TRY(core_parties_put(c, a, by, row, "suggested", d->suggested, d->n_suggested, err));
     say(c, row, PHI_EVENT_REQUEST);
     return PHI_OK;
 }

@@ -13,7 +13,7 @@ struct core_draft {
     struct phi_view addr, application;
     struct phi_body body;
     struct phi_digest digest, act; /* act: zero for a scope */
-    int64_t age_ms;                /* of the request; INT64_MAX: not filed yet */
+    int64_t age_ms;                /* of this version of the request; INT64_MAX: not filed yet */
     bool glass;                    /* break-glass */
     struct phi_view reasons;       /* of its risk: JSON of core/risk.h */
     const struct phi_view *watchers, *suggested; /* names */
@@ -63,6 +63,11 @@ enum phi_rc core_needs_read(struct phi_arena *a, struct phi_view json, struct co
                             struct phi_err *err);
 enum phi_rc core_names_read(struct phi_arena *a, struct phi_view json, struct core_names *ret, struct phi_err *err);
 struct phi_view core_names_json(struct phi_arena *a, const struct phi_view *v, size_t n);
+
+/* ---- extend.c */
+/* The ask as it is once bound to the grant that it goes on from: PHI_ENOTFOUND extend.none, PHI_EINPUT extend.wider, PHI_ELIMIT
+ * extend.often. */
+enum phi_rc core_extend(struct phi_core *c, struct phi_arena *a, struct phi_request_ask *ask, struct core_draft *d, struct phi_err *err);
 
 /* ---- change.c: changes of phi itself */
 enum phi_rc core_change_draft(struct phi_core *c, struct phi_arena *a, const struct phi_request_ask *ask,
@@ -125,6 +130,7 @@ enum phi_rc core_timer_run(struct phi_core *c, struct phi_arena *a, void *row, b
 /* ---- quota.c */
 /* PHI_ELIMIT request.quota: too many pending, too many within the hour, or denied too often just now. Counts the ask. */
 enum phi_rc core_quota(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err);
+enum phi_rc core_quota_edit(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err); /* nothing new is pending */
 enum phi_rc core_quota_refused(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err);
 enum phi_rc core_quota_approved(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_err *err);
 
@@ -177,6 +183,10 @@ enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct
 /* A ready grant that fits this attempt and that the engine allows: PHI_ENOTFOUND when there is none. */
 enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
                                struct core_grant_row *ret, struct phi_err *err);
+/* What is decided of an attempt under the grant of this request: for whom it acts, and where the policy speaks of them its reason
+ * and ticket. */
+enum phi_rc core_grant_case(struct phi_core *c, struct phi_arena *a, const struct core_request_row *request, struct core_case *of,
+                            struct phi_err *err);
 /* Whether the scope covers the tries: at least one, and what it does not cover needs no grant, since the policy allows
  * it plainly (UPDATE … RETURNING under a scope of pg:write, where reading is free). */
 enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,

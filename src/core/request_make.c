@@ -153,17 +153,21 @@ static enum phi_rc filed_answer(struct phi_core *c, struct phi_arena *a, const s
 
 /* A person who asks the same again waits on what they asked. */
 static enum phi_rc asked_already(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct core_draft *d,
-                                 struct phi_request_answer *ret, struct phi_err *err)
+                                 struct phi_view key, struct phi_request_answer *ret, struct phi_err *err)
 {
     struct core_request_row row;
     PHI_TRY(core_idem_equal(c, a, d, &row, err));
+    PHI_TRY(core_parties_put(c, a, by, &row, "watcher", d->watchers, d->n_watchers, err));
+    PHI_TRY(core_parties_put(c, a, by, &row, "suggested", d->suggested, d->n_suggested, err));
+    PHI_TRY(core_idem_put(c, a, d, key, row.id, err));
     ret->joined = true;
     return filed_answer(c, a, by, &row, ret, err);
 }
 
 /* The answers short of filing: PHI_ENOTFOUND when a request has to be filed. */
 static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                                  const struct core_draft *d, struct phi_request_answer *ret, struct phi_err *err)
+                                  const struct core_draft *d, struct phi_view key, struct phi_request_answer *ret,
+                                  struct phi_err *err)
 {
     struct core_request_row row;
     struct core_grant_row grant;
@@ -172,7 +176,7 @@ static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const
         return filed_answer(c, a, by, &row, ret, err);
     }
     if (d->gateway.n == 0)
-        return d->glass ? PHI_ENOTFOUND : asked_already(c, a, by, d, ret, err);
+        return d->glass ? PHI_ENOTFOUND : asked_already(c, a, by, d, key, ret, err);
     enum phi_rc rc = core_grant_fitting(c, a, d, &grant, err);
     if (rc == PHI_OK) {
         ret->kind = PHI_ANSWER_GRANT;
@@ -210,7 +214,7 @@ enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const stru
     }
     if (r.verdict != PHI_NEEDS)
         return denied(c, by, &d, &r, "policy", ret, err);
-    rc = without_filing(c, a, by, &d, ret, err);
+    rc = without_filing(c, a, by, &d, ask->key, ret, err);
     if (rc != PHI_ENOTFOUND)
         return rc;
     PHI_TRY(core_quota(c, a, &d, err));
@@ -243,6 +247,7 @@ static enum phi_rc same_behalf(struct phi_core *c, struct phi_arena *a, const st
 {
     struct core_draft was;
     PHI_TRY(core_draft_of_row(c, a, row, &was, err));
+    ask->extends = row->extends; /* it goes on from the same grant, and gets no wider than that one */
     struct phi_view *id = phi_arena_array(a, was.of.n_behalf + 1, sizeof *id);
     if (!id)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
@@ -263,14 +268,19 @@ enum phi_rc phi_request_edit(struct phi_core *c, struct phi_arena *a, const stru
     struct core_draft d;
     struct core_ruling r;
     struct phi_request_ask edit = *ask;
+    struct phi_actor as = *by; /* whatever account edits it: the requester stays who they were */
     bool feasible = false;
     PHI_TRY(own_pending(c, a, by, which, &row, err));
     if (!row.scoped)
         return core_no(c, "request.exact", err, PHI_EINPUT, "a request for exact bytes cannot be edited; send other bytes");
+    if (ask->break_glass)
+        return phi_fail(err, PHI_EINPUT, "an edit does not break the glass; ask for that by itself");
+    as.id = row.requester;
     PHI_TRY(same_behalf(c, a, &row, &edit, err));
-    PHI_TRY(core_draft_of_ask(c, a, by, &edit, &d, err));
+    PHI_TRY(core_draft_of_ask(c, a, &as, &edit, &d, err));
     if (!phi_view_eq(d.target, row.target) || !phi_id_read(row.id, &d.body.id))
         return phi_fail(err, PHI_EINPUT, "an edit stays with its target");
+    PHI_TRY(core_quota_edit(c, a, &d, err));
     d.body.version = row.version + 1;
     PHI_TRY(phi_body_digest(&d.body, &d.digest, err));
     PHI_TRY(core_met_at_once(c, a, &d, &d.of.met, &d.of.n_met, err));

@@ -163,7 +163,7 @@ static enum phi_rc many_leaf(struct phi_core *c, struct phi_arena *a, const stru
         phi_entry_ref(&e, PHI_F_TARGET, f->f.resource);
     if (f->bundle.n)
         phi_entry_hash(&e, PHI_F_BUNDLE, &bundle);
-    PHI_TRY(core_text_put(c, core_new_id(c, a), "revoked", salt, why, err));
+    PHI_TRY(core_text_put(c, core_hex(a, &hash), "revoked", salt, why, err)); /* found again by the entry's reason_hash */
     return core_leaf(c, &e, NULL, NULL, err);
 }
 
@@ -238,6 +238,41 @@ static enum phi_rc end_by_policy(struct phi_core *c, struct phi_arena *a, struct
     (void)ctx;
     return core_grant_revoke(c, a, &phid, g, PHI_LIT("the policy changed and does not allow this any more"),
                              "policy-changed", err);
+}
+
+struct linking {
+    struct phi_view root;
+};
+
+/* Grants of this person, and those that act for others: their approvals are counted anew, by who is who now. */
+static enum phi_rc not_by_others(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, const void *ctx,
+                                 bool *ret, struct phi_err *err)
+{
+    const struct linking *l = ctx;
+    struct core_request_row request;
+    bool theirs = phi_view_eq(core_root(c, a, g->principal), l->root);
+    if (!theirs) {
+        PHI_TRY(core_request_load(c, a, g->request, &request, err));
+        if (!request.behalf && phi_view_is(phi_who_type(g->principal), "Person"))
+            return PHI_OK;
+    }
+    return not_allowed_now(c, a, g, NULL, ret, err);
+}
+
+static enum phi_rc end_by_link(struct phi_core *c, struct phi_arena *a, struct core_grant_row *g, void *ctx, struct phi_err *err)
+{
+    static const struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
+    (void)ctx;
+    return core_grant_revoke(c, a, &phid, g, PHI_LIT("who approved it is known to be the requester now"), "account-linked", err);
+}
+
+enum phi_rc core_grants_linked(struct phi_core *c, struct phi_view root, struct phi_err *err)
+{
+    struct linking l = { root };
+    enum phi_rc rc = core_bundle_load(c, err);
+    if (rc != PHI_OK)
+        return rc == PHI_ENOTFOUND ? PHI_OK : rc; /* without a policy there is no grant */
+    return end_where(c, not_by_others, &l, end_by_link, NULL, err);
 }
 
 enum phi_rc core_grants_redecide(struct phi_core *c, struct phi_err *err)

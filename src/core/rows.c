@@ -69,7 +69,7 @@ static const struct core_column bundle_cols[] = { I(version), T(hash), T(schema)
 static const struct core_index bundle_index[] = { { true, 1, { 0 } } };
 
 #define R struct core_request_row
-static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass), I2(risk), I2(behalf) };
+static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass), I2(risk), I2(behalf), I2(asked_ms) };
 #undef R
 static const struct core_index request_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } }, { false, 3, { 7, 3, 0 } }, { false, 2, { 6, 3 } }, { false, 2, { 3, 0 } }, { false, 2, { 3, 23 } }, { false, 3, { 3, 25, 24 } } };
 
@@ -89,7 +89,7 @@ static const struct core_column vote_cols[] = { T(request), T(root), T(person), 
 static const struct core_index vote_index[] = { { true, 2, { 0, 1 } } };
 
 #define R struct core_grant_row
-static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev), DUE_(from_, from, true), I2(review), T2(reviewer), I2(spent_statements), I2(spent_rows), I2(spent_bytes) };
+static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev), DUE_(from_, from, true), I2(review), T2(reviewer), I2(spent_statements), I2(spent_rows), I2(spent_bytes), I2(binds) };
 #undef R
 static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 17 } }, { false, 3, { 11, 19, 18 } }, { false, 3, { 6, 27, 0 } } };
 

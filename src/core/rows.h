@@ -133,6 +133,7 @@ struct core_request_row {
     int64_t glass;           /* 1: break-glass */
     int64_t risk;            /* 1 more than the risk; 0: made before risk was known */
     int64_t behalf;          /* for how many others the requester acts */
+    int64_t asked_ms;        /* wall clock of this version: what waits for time to pass counts from it */
 };
 struct core_eligible_row { /* who might approve when this version was made */
     struct phi_view request;
@@ -164,6 +165,7 @@ struct core_grant_row {
     int64_t review;       /* enum core_review: of a broken glass */
     struct phi_view reviewer;
     int64_t spent_statements, spent_rows, spent_bytes;
+    int64_t binds; /* 1: the first session that uses it has it to itself */
 };
 enum core_review { CORE_REVIEW_NONE, CORE_REVIEW_OPEN, CORE_REVIEW_CLOSED };
 struct core_claim_row {
@@ -205,7 +207,7 @@ struct core_remark_row { /* its text: texts of owner id, kind "remark" */
     struct phi_view request, id, person, kind; /* kind: comment, question */
     int64_t at_ms;
 };
-struct core_timer_row { /* what is to happen to a request (or "": to everything) by the wall clock */
+struct core_timer_row { /* what is to happen to a request (kind forget: a person) by the wall clock */
     struct phi_view request, kind;
     int64_t at_ms;
     struct phi_view data;

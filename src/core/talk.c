@@ -27,10 +27,11 @@ bool core_only_watches(struct phi_core *c, struct phi_view request, struct phi_v
 {
     PHI_ARENA(a, 1 << 16);
     struct phi_view root = core_root(c, &a, person);
-    struct core_party_row p, reviewer = { request, PHI_LIT("reviewer"), root };
+    struct core_party_row p, reviewer = { request, PHI_LIT("reviewer"), root }, behalf = { request, PHI_LIT("behalf"), root };
     struct core_eligible_row *e, key = { .request = request, .person = root };
     size_t n = 0;
-    if (core_get(c, CORE_PARTY, CORE_BY_KEY, &reviewer, &a, &p, NULL) == PHI_OK)
+    if (core_get(c, CORE_PARTY, CORE_BY_KEY, &reviewer, &a, &p, NULL) == PHI_OK ||
+        core_get(c, CORE_PARTY, CORE_BY_KEY, &behalf, &a, &p, NULL) == PHI_OK)
         return false;
     return core_list(c, CORE_ELIGIBLE, CORE_ELIGIBLE_BY_PERSON, &key, (struct core_span){ .prefix = 2, .limit = 1 }, &a,
                      &e, &n, NULL) != PHI_OK ||
@@ -52,7 +53,7 @@ static enum phi_rc party_put(struct phi_core *c, struct phi_arena *a, const stru
         return phi_fail(err, rc, "the %s cannot be stored", kind);
     core_entry(c, &e, PHI_EV_REQUEST_PARTY_ADDED, by);
     phi_entry_str(&e, PHI_F_REQ, row->id);
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", party.person));
+    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of_who(party.person));
     phi_entry_str(&e, PHI_F_KIND, party.kind);
     return core_leaf(c, &e, NULL, NULL, err);
 }

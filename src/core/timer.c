@@ -17,10 +17,10 @@ static enum phi_rc put(struct phi_core *c, const struct core_request_row *row, c
     PHI_BUF(every, 32);
     phi_buf_printf(&every, "%lld", (long long)ms);
     struct core_timer_row t = { row->id, phi_view_of(kind), core_wall(c) + ms, phi_buf_view(&every) };
-    if (ms == 0)
-        return PHI_OK;
-    enum phi_rc rc = core_add(c, CORE_TIMER, &t, NULL);
-    return rc == PHI_OK || rc == PHI_ECONFLICT ? PHI_OK : phi_fail(err, rc, "the timer cannot be stored");
+    enum phi_rc rc = core_del(c, CORE_TIMER, &t, NULL); /* of the version before an edit */
+    if (rc == PHI_OK || rc == PHI_ENOTFOUND)
+        rc = ms ? core_add(c, CORE_TIMER, &t, NULL) : PHI_OK;
+    return rc == PHI_OK ? PHI_OK : phi_fail(err, rc, "the timer cannot be stored");
 }
 
 enum phi_rc core_timers_put(struct phi_core *c, const struct core_request_row *row, const struct core_ruling *ruling,
@@ -80,6 +80,8 @@ enum phi_rc core_timer_run(struct phi_core *c, struct phi_arena *a, void *p, boo
     struct core_timer_row *t = p;
     struct core_request_row row;
     *ret_done = true;
+    if (phi_view_is(t->kind, CORE_TIMER_FORGET))
+        return core_forget_more(c, t, err);
     enum phi_rc rc = core_request_load(c, a, t->request, &row, err);
     if (rc != PHI_OK && rc != PHI_ENOTFOUND)
         return rc;

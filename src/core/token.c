@@ -153,17 +153,33 @@ enum phi_rc phi_token_find(struct phi_core *c, struct phi_arena *a, struct phi_v
 }
 
 /* Whoever made a live token of a service can act as it, and so could approve what they ask for themself. */
+enum phi_rc core_token_makers(struct phi_core *c, struct phi_arena *a, struct phi_view service, const struct phi_view **ret,
+                              size_t *ret_n, struct phi_err *err)
+{
+    struct core_token_row *rows, key = { .who = service };
+    size_t n = 0;
+    *ret_n = 0;
+    if (!phi_view_is(phi_who_type(service), "Person"))
+        PHI_TRY(core_list(c, CORE_TOKEN, CORE_TOKEN_BY_WHO, &key, (struct core_span){ .prefix = 1 }, a, &rows, &n, err));
+    struct phi_view *maker = phi_arena_array(a, n + 1, sizeof *maker);
+    if (!maker)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < n; i++)
+        if (core_left(c, &rows[i].due) > 0)
+            maker[(*ret_n)++] = core_root(c, a, rows[i].maker);
+    *ret = maker;
+    return PHI_OK;
+}
+
 bool core_speaks_as(struct phi_core *c, struct phi_view root, struct phi_view service)
 {
     PHI_ARENA(a, (size_t)16 << 20);
-    struct core_token_row *rows, key = { .who = service };
+    const struct phi_view *maker;
     size_t n;
-    if (phi_view_is(phi_who_type(service), "Person"))
-        return false;
-    if (core_list(c, CORE_TOKEN, CORE_TOKEN_BY_WHO, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &n, NULL) != PHI_OK)
+    if (core_token_makers(c, &a, service, &maker, &n, NULL) != PHI_OK)
         return true; /* not to be told: then nobody approves */
     for (size_t i = 0; i < n; i++)
-        if (core_left(c, &rows[i].due) > 0 && phi_view_eq(core_root(c, &a, rows[i].maker), root))
+        if (phi_view_eq(maker[i], root))
             return true;
     return false;
 }

@@ -142,7 +142,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       PHI_FB(CODE) | PHI_FB(ACT) | PHI_FB(FACTS_HASH) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(UNTIL_MS) | \
           PHI_FB(CREDENTIAL) | PHI_FB(POLICY) | PHI_FB(STATE) | PHI_FB(EXTENDS) | PHI_FB(KIND) | PHI_FB(ON_BEHALF),     \
       "Somebody asks to act.")                                                                      \
-    X(REQUEST_EDITED, "request.edited", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION), PHI_FB(ACT) | PHI_FB(STATE), \
+    X(REQUEST_EDITED, "request.edited", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(VERSION), \
+      PHI_FB(ACT) | PHI_FB(STATE) | PHI_FB(BUNDLE) | PHI_FB(UNTIL_MS) | PHI_FB(FACTS_HASH),         \
       "The requester changed the request; its votes are void.")                                     \
     X(REQUEST_JOINED, "request.joined", PHI_FB(REQ) | PHI_FB(SESSION), PHI_FB(GATEWAY) | PHI_FB(COUNT) | PHI_FB(STATE), \
       "An equal attempt waits on the same request.")                                                \

@@ -367,7 +367,7 @@ static void what_is_known_of_a_person_goes_with_them(void **state)
     assert_ok(k, kit_profile(k, KIT_ALICE, &east));
     kit_pass(k, DAY);
     assert_ok(k, kit_tick(k, NULL));
-    assert_ok(k, kit_forget_person(k, KIT_ALICE));
+    assert_ok(k, kit_forget_person(k, KIT_ALICE, NULL));
     assert_int_equal(k->store->ops->begin(k->store->self, NULL), PHI_OK);
     struct core_habit_row key = { .person = k->person[KIT_ALICE] };
     assert_int_equal(k->store->ops->list(k->store->self, CORE_HABIT, CORE_BY_KEY, &key, &(struct core_span){ .prefix = 1 }, &k->a, &rows, &n, NULL), PHI_OK);

@@ -280,6 +280,12 @@ enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_
     return go(k, run_edit, &q);
 }
 
+enum phi_rc kit_refile(struct kit *k, enum kit_who who, struct phi_view id, const struct phi_request_ask *ask, struct phi_request *ret)
+{
+    struct call q = { .by = kit_actor(k, who), .ask = ask, .id = id, .ret = ret };
+    return go(k, run_edit, &q);
+}
+
 enum phi_rc kit_narrow(struct kit *k, enum kit_who who, const struct phi_request *seen, const struct phi_narrowing *n,
                        struct phi_request *ret)
 {
@@ -402,11 +408,14 @@ enum phi_rc kit_profile_get(struct kit *k, enum kit_who who, struct phi_profile 
     return go(k, run_profile_get, &q);
 }
 
-enum phi_rc kit_forget_person(struct kit *k, enum kit_who who)
+enum phi_rc kit_forget_person(struct kit *k, enum kit_who who, int64_t *ret_left)
 {
-    struct phi_forgotten sum;
+    struct phi_forgotten sum = { 0 };
     struct call q = { .by = kit_actor(k, KIT_ROOT), .id = k->person[who], .ret = &sum };
-    return go(k, run_forget, &q);
+    enum phi_rc rc = go(k, run_forget, &q);
+    if (ret_left)
+        *ret_left = sum.entries_left;
+    return rc;
 }
 
 static enum phi_rc run_person(struct phi_core *c, void *arg, struct phi_err *err)

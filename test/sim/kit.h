@@ -60,6 +60,7 @@ enum phi_rc kit_ask(struct kit *k, int gw, enum kit_who who, const char *sql, co
 enum phi_rc kit_scope(struct kit *k, enum kit_who who, const char *action, const char *resource, int64_t for_ms,
                       int64_t uses, struct phi_request_answer *ret);
 enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_t for_ms, struct phi_request *ret);
+enum phi_rc kit_refile(struct kit *k, enum kit_who who, struct phi_view id, const struct phi_request_ask *ask, struct phi_request *ret);
 enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms,
                      struct phi_request *ret);
 /* An ask for pg:write on this, for ten minutes, to be changed and made. */
@@ -92,7 +93,7 @@ enum phi_rc kit_lease(struct kit *k, int gw);
 enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag); /* tag: may be NULL */
 enum phi_rc kit_profile(struct kit *k, enum kit_who who, const struct phi_profile *p);
 enum phi_rc kit_profile_get(struct kit *k, enum kit_who who, struct phi_profile *ret);
-enum phi_rc kit_forget_person(struct kit *k, enum kit_who who);
+enum phi_rc kit_forget_person(struct kit *k, enum kit_who who, int64_t *ret_left); /* entries of the log still to be read */
 enum phi_rc kit_person(struct kit *k, const char *name); /* a new one, in no group */
 enum phi_rc kit_group(struct kit *k, enum kit_who who, const char *group, bool add);
 enum phi_rc kit_link(struct kit *k, enum kit_who account, enum kit_who person);

@@ -190,7 +190,7 @@ static void forgetting_ends_every_way_in(void **state)
     assert_ok(k, go(&p, provider));
     assert_ok(k, go(&as, sign_in));
     assert_ok(k, go(&t, make));
-    assert_ok(k, kit_forget_person(k, KIT_MALLORY));
+    assert_ok(k, kit_forget_person(k, KIT_MALLORY, NULL));
     assert_rc(k, go(&t, find), PHI_EAUTH);
     assert_ok(k, go(&as, sign_in)); /* the account is nobody's now: a new person, with nothing of the old one */
     assert_false(phi_view_eq(as.person.id, k->person[KIT_MALLORY]));
