@@ -5,13 +5,14 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "store/pg_cache.h"
 #include "store/pgsql.h"
 #include "store/pq.h"
 
 #define PG_PARAMS  (CORE_MAX_COLUMNS + 4)
 #define PG_INDEXES 8
 #define PG_SHAPES  ((CORE_INDEX_COLS + 1) * 8)
-#define PG_PENDING 128       /* answers that may be outstanding: few enough that nobody's buffer fills */
+#define PG_PENDING 512       /* answers that may be outstanding: few enough that nobody's buffer fills */
 #define PG_LOCK    0x70686931 /* "phi1": advisory lock that every transaction takes first */
 
 struct pg_stmt { /* prepared when first used on a connection */
@@ -43,12 +44,15 @@ struct pg {
     uint32_t conn_no;
     struct pg_pending pending[PG_PENDING];
     int n_pending;
-    bool in_tx, wrote;
+    bool in_tx, wrote, marked;
+    bool signed_off;     /* the head row bears this transaction's number */
+    uint32_t last_xid;   /* of our last commit that wrote; 0: none over this connection */
+    struct pg_cache cache;
     bool poisoned; /* something that was not waited for has failed: this transaction cannot commit */
     char xid[24];  /* of this transaction, once it writes */
     PGresult *head; /* the head row as begin has read it; NULL once it may have changed */
 
-    struct pg_stmt begin, lock, head_read, begin_write, commit, rollback, mark, unmark, back, spend;
+    struct pg_stmt begin, lock, head_read, begin_write, sign_off, commit, rollback, mark, unmark, back, spend;
     struct pg_stmt add[CORE_TABLES], set[CORE_TABLES], del[CORE_TABLES];
     struct pg_stmt get[CORE_TABLES][PG_INDEXES], list[CORE_TABLES][PG_INDEXES][PG_SHAPES];
     struct pg_stmt say, notify, hear, lease, lease_read, prune;
@@ -91,6 +95,14 @@ void pg_param_int(struct pg_params *p, int64_t v);
 void pg_param_text(struct pg_params *p, struct phi_view v);
 int64_t pg_int(const struct pg *g, const PGresult *r, int row, int col);
 struct phi_view pg_view(const struct pg *g, const PGresult *r, int row, int col);
+
+/* ---- pg_sql.c: $1, $2, … in the order in which values are given */
+void pg_sql_columns(struct phi_buf *b, const struct core_table_def *d);
+int pg_sql_where(struct phi_buf *b, const struct core_table_def *d, int ix, int n, int from); /* the next number */
+void pg_sql_add(struct phi_buf *b, const struct core_table_def *d);
+void pg_sql_set(struct phi_buf *b, const struct core_table_def *d);
+void pg_sql_free(struct phi_buf *b, const struct core_table_def *d);
+void pg_sql_list(struct phi_buf *b, const struct core_table_def *d, int ix, const struct core_span *s);
 
 /* ---- pgsql.c */
 extern const struct phi_store_ops pg_ops;

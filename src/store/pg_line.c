@@ -108,6 +108,8 @@ void pg_drop(struct pg *g)
     g->conn = NULL;
     g->n_pending = 0;
     g->in_tx = false;
+    g->last_xid = 0;
+    pg_cache_clear(&g->cache);
 }
 
 bool pg_alive(struct pg *g)
@@ -270,7 +272,7 @@ static enum phi_rc drain(struct pg *g, PGresult **ret, struct phi_err *err)
         bool ok = as_wanted(g, &g->pending[i], r);
         if (!ok && rc == PHI_OK) {
             bool refused = g->pq->resultStatus(r) == PGRES_COMMAND_OK; /* done, but not to one row */
-            rc = refused ? phi_fail(err, PHI_ECONFLICT, "the log has grown elsewhere meanwhile") : pg_failed(g, g->conn, r, err);
+            rc = refused ? phi_fail(err, PHI_ECONFLICT, "the store has changed elsewhere meanwhile") : pg_failed(g, g->conn, r, err);
             g->poisoned |= !last;
         }
         if (last && ok)

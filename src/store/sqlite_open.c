@@ -94,7 +94,7 @@ static enum phi_rc set_up(struct lite *l, struct phi_err *err)
     PHI_TRY(exec(l, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                     "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;"
                     /* Savepoints keep the pages they would restore; in memory, not in a file. */
-                    "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;",
+                    "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 500;",
                  err));
     PHI_TRY(number(l, "PRAGMA synchronous", &full, err));
     if (full != 2)

@@ -354,8 +354,8 @@ static void same_step(struct phi_store *m, struct phi_store *l)
     case 0:
     case 1:
     case 2:
-        if (l->ops->say && (t == CORE_LEAF || t == CORE_NODE))
-            break; /* appended without waiting: a_place_in_the_log_is_taken_once */
+        if (l->ops->say && (t == CORE_LEAF || t == CORE_NODE || t == CORE_CLAIM))
+            break; /* added without waiting: a_place_in_the_log_is_taken_once */
         assert_int_equal(DO(m, add, t, row), DO(l, add, t, row));
         break;
     case 3:
@@ -628,6 +628,37 @@ static void what_one_says_the_other_hears_once(void **state)
     COMMIT(s);
 }
 
+/* What is remembered from transaction to transaction holds until another phid has written, whatever that wrote. */
+static void what_another_one_writes_is_read_anew(void **state)
+{
+    struct phi_store *s[] = { *state, pg_control };
+    struct core_target_row row = { .name = PHI_LIT("shop"), .kind = PHI_LIT("postgresql") }, out;
+    struct core_state_row head = { .id = 0 };
+    BEGIN(s[0]);
+    assert_int_equal(DO(s[0], add, CORE_STATE, &head), PHI_OK);
+    assert_int_equal(DO(s[0], add, CORE_TARGET, &row), PHI_OK);
+    COMMIT(s[0]);
+    for (int i = 0; i < 40; i++) {
+        PHI_ARENA(a, 1 << 16);
+        struct phi_store *one = s[i ? rnd(2) : 1], *other = s[i ? rnd(2) : 0];
+        row.address = phi_arena_printf(&a, "10.0.0.%d", i);
+        BEGIN(one);
+        if (rnd(2))
+            assert_int_equal(DO(one, mark), PHI_OK);
+        assert_int_equal(DO(one, set, CORE_TARGET, &row), PHI_OK);
+        if (i && rnd(4) == 0) {
+            one->ops->rollback(one->self);
+            row.address = (struct phi_view){ 0 };
+        } else {
+            COMMIT(one);
+        }
+        BEGIN(other);
+        assert_int_equal(DO(other, get, CORE_TARGET, 0, &row, &a, &out), PHI_OK);
+        assert_true(row.address.n == 0 || phi_view_eq(out.address, row.address));
+        COMMIT(other);
+    }
+}
+
 static bool leased(struct phi_store *s, int64_t ms)
 {
     bool mine = false;
@@ -722,6 +753,7 @@ int main(void)
         OVER(with_pg, two_writers_at_once_spend_each_use_once),
         TWO(what_one_says_the_other_hears_once),
         TWO(a_lease_has_one_holder),
+        TWO(what_another_one_writes_is_read_anew),
         OVER(with_pg, the_steady_clock_goes_on_from_machine_to_machine),
     };
     snprintf(path, sizeof path, "/tmp/phi-store-test-%d.db", (int)getpid());
