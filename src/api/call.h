@@ -74,6 +74,7 @@ struct api_call {
     struct phi_view raw, signature, stamp; /* API_SIGNED: the body, X-Slack-Signature, X-Slack-Request-Timestamp */
     struct phi_view why;         /* Phi-Why: the reason of a change that waits for its approval */
     bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
+    int64_t protocol; /* what the header says that it speaks; 1 where there is none, 0 where it is no number */
     bool has_key;   /* a client certificate was verified: its key is `key` */
     struct phi_digest key;
     char trace[33]; /* trace id of W3C traceparent, "" none: for our log lines */

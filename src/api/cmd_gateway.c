@@ -151,13 +151,9 @@ static void snapshot_credentials(struct phi_jw *w, const struct phi_snapshot *s)
 /* What is spoken from here on: the gateway's protocol, or ours where that is older. One that says none speaks the first. */
 static enum phi_rc protocol_agree(struct api_call *c, int64_t *ret, struct phi_err *err)
 {
-    struct phi_view said = api_query(c, "protocol");
-    int64_t theirs = 1;
-    if (said.n && (!phi_view_int(said, &theirs) || theirs < 0))
-        return phi_fail(err, PHI_EINPUT, "\"protocol\" is a number");
-    if (theirs < PHI_PROTOCOL_OLDEST)
+    if (c->protocol < PHI_PROTOCOL_OLDEST)
         return api_refuse(c, err, API_GATEWAY_PROTOCOL, "this gateway speaks an older protocol than phid " PHI_VERSION " knows");
-    *ret = theirs < PHI_PROTOCOL ? theirs : PHI_PROTOCOL;
+    *ret = c->protocol < PHI_PROTOCOL ? c->protocol : PHI_PROTOCOL;
     return PHI_OK;
 }
 

@@ -147,7 +147,7 @@ const struct api_route api_routes[] = {
     /* ---- gateways ---- */
     { "POST", "/v1/gateways/enroll", ENROL, G, api_gw_enroll, "Uses an enrolment code: signs the gateway's key", "code:str! public_key:str!", NULL, 0 },
     { "POST", "/v1/gateway/certificate", GATEWAY, G, api_gw_certificate, "Renews the certificate of the key that asks", "public_key:str!", NULL, 0 },
-    { "GET", "/v1/gateway/snapshot", GATEWAY, G, api_gw_snapshot, "What the gateway decides from", NULL, "version protocol", 0 },
+    { "GET", "/v1/gateway/snapshot", GATEWAY, G, api_gw_snapshot, "What the gateway decides from", NULL, "version", 0 },
     { "GET", "/v1/gateway/lease", GATEWAY, G, api_gw_lease, "Renews the lease", NULL, NULL, 0 },
     { "POST", "/v1/gateway/requests", GATEWAY, G, api_gw_request, "Decides, finds a grant, or files a request",
       "principal:obj! credential:str! session:str! target:str! actions:arr! entities:arr! payload:obj! settings:obj! "

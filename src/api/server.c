@@ -383,6 +383,14 @@ static void was_take(struct exchange *x)
         x->call.was.browser = memcmp(accept.p + i, "text/html", 9) == 0;
 }
 
+static void protocol_take(struct exchange *x)
+{
+    struct phi_view v;
+    x->call.protocol = 1;
+    if (net_http_header(x->req, PHI_PROTOCOL_HEADER, &v) && !phi_view_int(v, &x->call.protocol))
+        x->call.protocol = 0;
+}
+
 static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
                                   struct phi_err *err)
 {
@@ -401,6 +409,7 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
     }
     token_take(x);
     was_take(x);
+    protocol_take(x);
     if (!origin_ok(x))
         return API_BAD_CSRF;
     if (net_http_peer_cert(x->req, &cert) && cert.ends_ms > phi_now_wall_ms()) { /* it may have ended since the connection began */

@@ -4,8 +4,12 @@
 
 /* What gateways and phid speak to each other (docs/api.md, Gateways). It rises with each change that the other side must
  * know of; each program speaks this one and those from the oldest on, so that either may be brought up to date first. */
-#define PHI_PROTOCOL        1
+#define PHI_PROTOCOL        2
 #define PHI_PROTOCOL_OLDEST 1
+#define PHI_PROTOCOL_CERTIFICATES 2 /* from here on a gateway's certificate can be renewed, and its report says when it began */
+#define PHI_PROTOCOL_HEADER "Phi-Protocol"
+#define PHI_TEXT(n)  PHI_TEXT_(n)
+#define PHI_TEXT_(n) #n
 
 #define PHI_MAX_JSON_DEPTH 64
 #define PHI_MAX_HTTP_HEAD (16 * 1024)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/limits.h"
 #include "base/os.h"
 
 enum { REPLY_ARENA = 96 * 1024 * 1024, QUIET_MS = 30000 };
@@ -241,10 +242,11 @@ static void on_done(const struct net_http_in *in, const struct phi_err *err, boo
 
 /* ---- Calls ---- */
 
-static size_t fields_of(const struct client *c, struct net_http_field f[2])
+static size_t fields_of(const struct client *c, struct net_http_field f[3])
 {
     size_t n = 0;
     f[n++] = (struct net_http_field){ "User-Agent", "phi/" PHI_VERSION };
+    f[n++] = (struct net_http_field){ PHI_PROTOCOL_HEADER, PHI_TEXT(PHI_PROTOCOL) }; /* a header: who does not know it passes it over */
     if (c->bearer)
         f[n++] = (struct net_http_field){ "Authorization", c->bearer };
     return n;
@@ -259,7 +261,7 @@ struct client_call *client_send(struct client *c, const char *method, const char
         return NULL;
     }
     *call = (struct client_call){ .client = c, .done = done, .ctx = ctx, .sent_boot_ms = phi_now_boot_ms() };
-    struct net_http_field fields[2];
+    struct net_http_field fields[3];
     struct net_http_out o = { .method = method,
                               .path = path,
                               .fields = fields,
@@ -319,7 +321,7 @@ enum phi_rc client_call_wait(struct client *c, struct phi_arena *a, const char *
 struct net_http_stream *client_events(struct client *c, const char *last_id,
                                       const struct net_http_stream_events *ev, void *ctx, struct phi_err *err)
 {
-    struct net_http_field fields[4];
+    struct net_http_field fields[5];
     size_t n = fields_of(c, fields);
     fields[n++] = (struct net_http_field){ "Accept", "text/event-stream" };
     if (last_id && *last_id)

@@ -12,9 +12,6 @@
 
 enum { WITNESS_MS = 60000, RENEW_MS = 10000, RENEW_SOON_MS = 1000, ASK_MS = 10000, LOOK_MS = 1000 };
 
-#define LINK_TEXT(n)  LINK_TEXT_(n)
-#define LINK_TEXT_(n) #n
-
 static void fetch_snapshot(struct client_link *l);
 static void open_stream(void *ctx);
 
@@ -231,7 +228,7 @@ static void fetch_snapshot(struct client_link *l)
     }
     net_timer_clear(l->snapshot_retry);
     l->want_snapshot = false;
-    l->snapshot_call = client_send(l->api, "GET", "/v1/gateway/snapshot?version=" PHI_VERSION "&protocol=" LINK_TEXT(PHI_PROTOCOL), (struct phi_view){ 0 },
+    l->snapshot_call = client_send(l->api, "GET", "/v1/gateway/snapshot?version=" PHI_VERSION, (struct phi_view){ 0 },
                                    link_patience(l, ASK_MS), on_snapshot, l, NULL);
     if (!l->snapshot_call)
         snapshot_later(l, "out of memory");

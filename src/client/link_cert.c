@@ -1,6 +1,7 @@
 /* The gateway's certificate is renewed for the same key when two thirds of its time are over, over the connection that it
  * still opens: an answer that gets lost is asked for again, and nobody is locked out by it. */
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/logline.h"
 #include "base/os.h"
 #include "client/link_in.h"
@@ -87,6 +88,10 @@ static void on_look(void *ctx)
     PHI_BUF(body, 8192);
     if (due_in(l) > 0) {
         look_in(l, due_in(l));
+        return;
+    }
+    if (!l->snapshot || client_snapshot_protocol(l->snapshot) < PHI_PROTOCOL_CERTIFICATES) {
+        again(l, "phid has not answered yet, or is of a release that renews none");
         return;
     }
     if (public_key(l, &pem, &err) != PHI_OK) {

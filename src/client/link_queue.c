@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "base/logline.h"
 #include "client/link_in.h"
 
@@ -160,7 +161,8 @@ void client_link_report(struct client_link *l, struct phi_view targets_json)
         return;
     phi_jw_init(&w, &body);
     phi_jw_obj(&w);
-    phi_jw_ki(&w, "certificate_begins_ms", l->cert.begins_ms);
+    if (l->snapshot && client_snapshot_protocol(l->snapshot) >= PHI_PROTOCOL_CERTIFICATES)
+        phi_jw_ki(&w, "certificate_begins_ms", l->cert.begins_ms);
     phi_jw_ki(&w, "certificate_ends_ms", l->cert.ends_ms);
     phi_jw_key(&w, "targets");
     phi_jw_raw(&w, targets_json);

@@ -17,7 +17,7 @@ struct bundle_ref { /* one loaded bundle, shared by the snapshots that name it *
 struct client_snapshot {
     int refs;
     struct phi_arena arena;
-    int64_t seq, lease_ms, last_batch;
+    int64_t seq, lease_ms, last_batch, protocol;
     struct bundle_ref *bundle;
     char bundle_hex[PHI_HEX_LEN + 1];
     struct phi_entities *entities;
@@ -190,13 +190,13 @@ static enum phi_rc read_people(struct client_snapshot *s, const struct phi_json 
 }
 
 /* One that does not say it speaks the first. phid answers the older of both; an older one than we know cannot be understood. */
-static enum phi_rc read_protocol(const struct phi_json *v, struct phi_err *err)
+static enum phi_rc read_protocol(struct client_snapshot *s, const struct phi_json *v, struct phi_err *err)
 {
-    int64_t protocol = phi_json_num(v, "protocol", 1);
-    if (protocol >= PHI_PROTOCOL_OLDEST && protocol <= PHI_PROTOCOL)
+    s->protocol = phi_json_num(v, "protocol", 1);
+    if (s->protocol >= PHI_PROTOCOL_OLDEST && s->protocol <= PHI_PROTOCOL)
         return PHI_OK;
-    return phi_fail(err, PHI_EINPUT, "phid speaks protocol %lld, this gateway %d to %d: bring %s up to date", (long long)protocol, PHI_PROTOCOL_OLDEST,
-                    PHI_PROTOCOL, protocol < PHI_PROTOCOL_OLDEST ? "phid" : "phi-gateway");
+    return phi_fail(err, PHI_EINPUT, "phid speaks protocol %lld, this gateway %d to %d: bring %s up to date", (long long)s->protocol, PHI_PROTOCOL_OLDEST,
+                    PHI_PROTOCOL, s->protocol < PHI_PROTOCOL_OLDEST ? "phid" : "phi-gateway");
 }
 
 static enum phi_rc read_all(struct client_snapshot *s, struct phi_view text, int64_t asked,
@@ -210,7 +210,7 @@ static enum phi_rc read_all(struct client_snapshot *s, struct phi_view text, int
     s->credentials = phi_map_open(MANY);
     if (!s->entities || !s->by_id || !s->by_name || !s->credentials)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    PHI_TRY(read_protocol(v, err));
+    PHI_TRY(read_protocol(s, v, err));
     PHI_TRY(phi_json_need_int(v, "seq", 0, INT64_MAX, &s->seq, err));
     PHI_TRY(phi_json_need_int(v, "lease_ms", 0, PHI_LEASE_MS, &s->lease_ms, err));
     PHI_TRY(phi_json_need_int(v, "records", 0, INT64_MAX, &s->last_batch, err));
@@ -248,6 +248,11 @@ enum phi_rc client_snapshot_read(struct phi_view text, int64_t asked_boot_ms, co
 int64_t client_snapshot_seq(const struct client_snapshot *s)
 {
     return s->seq;
+}
+
+int64_t client_snapshot_protocol(const struct client_snapshot *s)
+{
+    return s->protocol;
 }
 
 int64_t client_snapshot_lease_ms(const struct client_snapshot *s)

@@ -27,6 +27,7 @@ struct client_snapshot *client_snapshot_ref(struct client_snapshot *s); /* retur
 void client_snapshot_unref(struct client_snapshot *s);                  /* NULL is fine */
 
 int64_t client_snapshot_seq(const struct client_snapshot *s);
+int64_t client_snapshot_protocol(const struct client_snapshot *s); /* what phid speaks with us: PHI_PROTOCOL or older */
 int64_t client_snapshot_lease_ms(const struct client_snapshot *s);
 const struct phi_bundle *client_snapshot_bundle(const struct client_snapshot *s);
 struct phi_view client_snapshot_bundle_hex(const struct client_snapshot *s);

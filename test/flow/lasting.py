@@ -86,12 +86,15 @@ with phiflow.Flow() as f:
     @f.test("a gateway of before, which says no protocol, is served; one that is too old is told what to do; one that is newer hears what phid speaks")
     def _():
         gw = kit.gateway(f)
-        f.equal(gw.get("/v1/gateway/snapshot?version=0.0.9").json["protocol"], 1)
-        got = gw.get("/v1/gateway/snapshot?version=0.0.1&protocol=0")
+
+        def says(protocol):
+            return gw.call("GET", "/v1/gateway/snapshot?version=0.0.9", headers={"Phi-Protocol": protocol} if protocol else {})
+        f.equal((says(None).json["protocol"], says("1").json["protocol"], says("2").json["protocol"]), (1, 1, 2))
+        got = says("0")
         f.equal((got.status, got.json["code"]), (409, "gateway.protocol"))
         f.contains(got.json["next"], "up to date")
-        f.equal(gw.get("/v1/gateway/snapshot?version=9.0.0&protocol=99").json["protocol"], 1)
-        f.equal(gw.get("/v1/gateway/snapshot?protocol=x").status, 400)
+        f.equal(says("99").json["protocol"], 2)
+        f.equal(says("x").status, 409)
 
     @f.test("what a gateway sent and understood in protocol 1 is still taken and answered (test/golden/gateway-1.json)")
     def _():
