@@ -1,11 +1,15 @@
-# help: upgrade [COMMIT]         programs of COMMIT (otherwise the newest tag, else 30 commits back) beside these: phid first, gateway first
+# help: upgrade [COMMIT]         programs of COMMIT (otherwise the newest tag) beside these, over the same data: phid first, gateway first
 # shellcheck shell=bash
 set -euo pipefail
 . scripts/lib/common.sh
 . scripts/lib/build.sh
 
-commit=${1:-$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse --verify -q HEAD~30)} || die "there is no earlier commit"
-commit=$(git rev-parse --verify "$commit^{commit}")
+# Before the first release migrations are edited, and data of an older one fits no more: then the commit that edited them last.
+commit=${1:-$(git describe --tags --abbrev=0 2>/dev/null || git log -1 --format=%H -- src/store/sql)}
+commit=$(git rev-parse --verify "$commit^{commit}") || die "there is no commit $commit"
+for file in $(git ls-tree -r --name-only "$commit" src/store/sql); do
+    git diff --quiet "$commit" -- "$file" || say "note: $file differs from that of ${commit:0:12}; what was released must not be edited: add a migration"
+done
 tree=$BUILD/old-tree
 
 unpack_old() {
