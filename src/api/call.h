@@ -75,7 +75,8 @@ struct api_call {
     struct phi_view why;         /* Phi-Why: the reason of a change that waits for its approval */
     bool by_cookie; /* the token came as a cookie: csrf must fit where the method changes things */
     int64_t protocol; /* what the header says that it speaks; 1 where there is none, 0 where it is no number */
-    bool has_key;   /* a client certificate was verified: its key is `key` */
+    bool has_key;   /* a gateway's certificate was verified: its key is `key` */
+    struct phi_view device; /* of whose certificate a person's call came with; "": none */
     struct phi_digest key;
     char trace[33]; /* trace id of W3C traceparent, "" none: for our log lines */
     char request_id[API_REQUEST_ID_MAX + 1]; /* of X-Request-Id, or made up */

@@ -11,6 +11,12 @@ static bool is_trusted(const struct phi_cidr *trusted, size_t n, const struct ph
     return false;
 }
 
+bool api_peer_is_trusted(const struct phi_cidr *trusted, size_t n, const char *peer)
+{
+    struct phi_addr at;
+    return phi_addr_read(phi_view_of(peer), &at) && is_trusted(trusted, n, &at);
+}
+
 /* The part behind the last comma; what stands before is left in *rest. */
 static struct phi_view last_of(struct phi_view *rest)
 {

@@ -12,5 +12,6 @@
  * "unknown" where what a trusted one says is no list of addresses. */
 void api_peer_find(const struct phi_cidr *trusted, size_t n, const char *peer, struct phi_view forwarded,
                    char ret[API_PEER_MAX]);
+bool api_peer_is_trusted(const struct phi_cidr *trusted, size_t n, const char *peer);
 
 #endif

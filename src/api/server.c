@@ -391,7 +391,20 @@ static void protocol_take(struct exchange *x)
         x->call.protocol = 0;
 }
 
-static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
+/* A proxy's certificate says nothing of who stands behind it. */
+static void cert_take(struct exchange *x, enum api_listener listener, const struct net_peer_cert *cert)
+{
+    struct api_call *c = &x->call;
+    const struct api_env *env = c->env;
+    if (listener == API_GATEWAYS) {
+        c->has_key = true;
+        c->key = cert->spki;
+    } else if (!api_peer_is_trusted(env->proxies, env->n_proxies, net_http_peer_host(x->req))) {
+        c->device = kept(c, phi_view_of(cert->name));
+    }
+}
+
+static enum api_problem call_fill(struct exchange *x, enum api_listener listener, const struct api_match *m,
                                   struct phi_err *err)
 {
     struct api_call *c = &x->call;
@@ -412,10 +425,8 @@ static enum api_problem call_fill(struct exchange *x, const struct api_match *m,
     protocol_take(x);
     if (!origin_ok(x))
         return API_BAD_CSRF;
-    if (net_http_peer_cert(x->req, &cert) && cert.ends_ms > phi_now_wall_ms()) { /* it may have ended since the connection began */
-        c->has_key = true;
-        c->key = cert.spki;
-    }
+    if (net_http_peer_cert(x->req, &cert) && cert.ends_ms > phi_now_wall_ms()) /* it may have ended since the connection began */
+        cert_take(x, listener, &cert);
     enum api_problem p = body_take(x, err);
     return p == API_OK && !phi_arena_ok(&c->arena) ? API_TOO_LARGE : p;
 }
@@ -521,7 +532,7 @@ static void request_take(struct api_server *s, struct net_http_req *r, enum api_
         match_fail(x, &m);
         return;
     }
-    enum api_problem p = call_fill(x, &m, &err);
+    enum api_problem p = call_fill(x, listener, &m, &err);
     if (p != API_OK) {
         problem_send(s, r, p, err.msg, x->call.request_id);
         exchange_free(x);

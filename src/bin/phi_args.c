@@ -161,7 +161,7 @@ static void help_all(struct phi_buf *b)
     }
     phi_buf_adds(b, "\nEvery command takes --json and --help.\n"
                     "Exit codes: 0 done, 1 error, 2 usage, 3 denied, 4 expired, 5 still pending, 6 server unreachable.\n"
-                    "Environment: PHI_URL, PHI_CONFIG_DIR (~/.config/phi), PHI_TOKEN, PHI_CA (PEM file for https).\n");
+                    "Environment: PHI_URL, PHI_CONFIG_DIR (~/.config/phi), PHI_TOKEN, PHI_CA (PEM file for https), PHI_DEVICE (PEM file: this machine's certificate and key).\n");
 }
 
 void cli_help(struct phi_buf *b, const struct cli_cmd *m)

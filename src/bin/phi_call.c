@@ -119,10 +119,22 @@ int cli_url(struct cli *c, struct phi_err *err)
     return CLI_DONE;
 }
 
+/* The machine's own certificate with its key, in one PEM file that nobody else reads. */
+static enum phi_rc device_read(struct phi_buf *pem, struct client_opts *o, struct phi_err *err)
+{
+    const char *file = getenv("PHI_DEVICE");
+    if (!file || !file[0])
+        return PHI_OK;
+    PHI_TRY(phi_file_read_secret(file, 1 << 20, pem, err));
+    o->cert_pem = o->key_pem = phi_buf_view(pem);
+    return PHI_OK;
+}
+
 int cli_open_at(struct cli *c, const char *url, const char *token)
 {
     struct phi_err err = { 0 };
     PHI_BUF(ca, 1 << 20);
+    PHI_BUF(device, 1 << 20);
     const char *ca_file = getenv("PHI_CA");
     struct client_opts o = { .url = url, .token = token, .check_name = true };
     if (ca_file && ca_file[0]) {
@@ -130,6 +142,8 @@ int cli_open_at(struct cli *c, const char *url, const char *token)
             return cli_err(&err);
         o.ca_pem = phi_buf_view(&ca);
     }
+    if (device_read(&device, &o, &err) != PHI_OK)
+        return cli_err(&err);
     if (net_loop_open(&c->loop, &err) != PHI_OK || client_open(c->loop, &o, &c->client, &err) != PHI_OK)
         return cli_err(&err);
     return CLI_DONE;

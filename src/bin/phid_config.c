@@ -27,6 +27,8 @@ static const struct key {
       "Address for browsers, the CLI and AuthZEN callers; plain HTTP without `tls`, so then loopback or behind a TLS proxy" },
     { "tls", TLS, 0, "",
       "`{cert: FILE, key: FILE}` in PEM, the certificate first and then what leads to its CA: HTTPS on `people` (TLS 1.3 or 1.2), read again on SIGHUP" },
+    { "devices", TEXT, offsetof(struct phid_config, devices), "",
+      "PEM file of the CA of your devices' certificates: who connects to `people` with one (its common name is the device's) acts with `context.device`; needs `tls`, read again on SIGHUP" },
     { "gateways", TEXT, offsetof(struct phid_config, gateways), "127.0.0.1:8471",
       "Address for gateways; TLS 1.3 with client certificates" },
     { "url", TEXT, offsetof(struct phid_config, url), "",
@@ -203,6 +205,8 @@ static enum phi_rc url_check(struct phi_arena *a, struct phid_config *c, const s
     size_t skip = strncmp(c->url, "http://", 7) == 0 ? 7 : strncmp(c->url, "https://", 8) == 0 ? 8 : 0;
     if (!c->url || !skip || !c->url[skip] || strpbrk(c->url + skip, "/?#@ \"'<>\\"))
         return phi_fail(err, PHI_EINPUT, "phid.yaml: \"url\" is http:// or https://, a name, and a port where it is not the usual one");
+    if (c->devices[0] && !c->tls_cert[0])
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: \"devices\" needs \"tls\": behind a proxy phid sees no certificate");
     if (c->tls_cert[0] && skip != 8)
         return phi_fail(err, PHI_EINPUT, "phid.yaml: with \"tls\" the \"url\" begins with https://");
     return list_add(&c->all_hosts, c->url + skip, err);

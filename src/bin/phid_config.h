@@ -23,6 +23,7 @@ struct phid_config {      /* all texts live in the arena */
     const char *data;     /* folder: store, CA, log key */
     const char *people;   /* "127.0.0.1:8470" */
     const char *tls_cert, *tls_key; /* PEM files of the people's listener; "" plain HTTP */
+    const char *devices;            /* PEM file of the CA of people's devices; "" none */
     const char *gateways; /* "127.0.0.1:8471" */
     const char *url;      /* the console's address for people; no '/' at its end */
     const char *console;  /* folder with the console's files; "" none */

@@ -26,6 +26,7 @@ enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, int
     struct net_peer_cert facts;
     PHI_BUF(cert, PEM_MAX);
     PHI_BUF(key, PEM_MAX);
+    PHI_BUF(ca, PEM_MAX);
     *ret = NULL;
     *ret_ends_ms = 0;
     if (!c->tls_cert[0])
@@ -33,7 +34,10 @@ enum phi_rc phid_tls_open(const struct phid_config *c, struct net_tls **ret, int
     PHI_TRY(key_mode_check(c->tls_key, err));
     PHI_TRY(phi_file_read(c->tls_cert, PEM_MAX, &cert, err));
     PHI_TRY(phi_file_read(c->tls_key, PEM_MAX, &key, err));
-    struct net_tls_server_opts o = { .cert_pem = phi_buf_view(&cert), .key_pem = phi_buf_view(&key), .also_1_2 = true };
+    if (c->devices[0])
+        PHI_TRY(phi_file_read(c->devices, PEM_MAX, &ca, err));
+    struct net_tls_server_opts o = { .cert_pem = phi_buf_view(&cert), .key_pem = phi_buf_view(&key),
+                                     .client_ca_pem = phi_buf_view(&ca), .also_1_2 = true };
     enum phi_rc rc = net_tls_server_open(&o, ret, err);
     phi_buf_wipe(&key);
     if (rc == PHI_OK && net_cert_read(phi_buf_view(&cert), &facts, NULL) == PHI_OK)

@@ -189,7 +189,8 @@ static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct cl
                                 .tries = tries,
                                 .n_tries = k->ask->n_actions,
                                 .entities = k->ask->entities,
-                                .context = k->ask->context };
+                                .context = k->ask->context,
+                                .device = core_credential_device(c, a, k->ask->credential) };
     PHI_TRY(core_request_load(c, a, k->grant.request, &k->request, err));
     return core_grant_case(c, a, &k->request, &k->of, err);
 }

@@ -202,6 +202,11 @@ static const struct phi_value *on_behalf_value(const struct knowing *k)
     return phi_value_set(k->a, in, n);
 }
 
+static const struct phi_value *device_value(const struct knowing *k)
+{
+    return k->m->device.n ? phi_value_string(k->a, k->m->device) : NULL;
+}
+
 static const struct phi_value *country_value(const struct knowing *k)
 {
     char code[3] = "";
@@ -257,7 +262,8 @@ static const struct {
 } known[] = { { "local", local_value },     { "now", now_value },           { "risk", risk_value },
               { "ticket", ticket_value },   { "justification", justification_value }, { "country", country_value },
               { "networks", networks_value }, { "environment", environment_value }, { "tags", tags_value },
-              { "on_behalf", on_behalf_value }, { "mfa_age", mfa_age_value } };
+              { "on_behalf", on_behalf_value }, { "mfa_age", mfa_age_value },
+              { "device", device_value } };
 
 static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct phi_attr **ret, size_t *ret_n,
                              struct phi_view *ret_addr, struct phi_err *err)

@@ -15,6 +15,7 @@ static enum phi_rc by_person(struct phi_core *c, struct phi_arena *a, const stru
     struct core_person_row row;
     PHI_TRY(core_person_find(c, a, by->id, &row, err));
     d->requester = row.id;
+    d->of.device = by->device;
     return PHI_OK;
 }
 
@@ -32,6 +33,7 @@ static enum phi_rc by_gateway(struct phi_core *c, struct phi_arena *a, const str
         return phi_fail(err, PHI_EINPUT, "session must be 1 to %d bytes", PHI_MAX_NAME);
     d->requester = row.id;
     d->gateway = by->id;
+    d->of.device = core_credential_device(c, a, ask->credential);
     d->credential = ask->credential;
     d->session = ask->session;
     d->addr = phi_view_upto(ask->from_addr, PHI_MAX_NAME);
@@ -271,6 +273,7 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
                               .application = core_text_get(c, a, row->id, "application") };
     d->of.entities = core_text_get(c, a, row->id, "entities");
     d->of.context = core_text_get(c, a, row->id, "context");
+    d->of.device = core_text_get(c, a, row->id, "device");
     d->of.rated = true;
     d->of.risk = row->risk ? row->risk - 1 : CORE_RISK_MAX; /* made before risk was known: the riskiest */
     d->reasons = core_text_get(c, a, row->id, "risk");

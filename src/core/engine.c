@@ -182,7 +182,7 @@ static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct
                            .met = q->met,
                            .n_met = q->n_met };
     struct phi_err why = { 0 };
-    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true };
+    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device };
     PHI_TRY(core_context_at(c, a, ask.action, q->context, &m, &ask.context, err));
     *ans = (struct phi_answer){ .verdict = PHI_DENY };
     if (core_ask(c, p, &ask, a, ans, &why) != PHI_OK) {

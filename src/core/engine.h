@@ -21,6 +21,7 @@ struct core_case {
     struct phi_view entities, context; /* JSON as a gateway sent it, "" for none */
     bool has_text;                     /* `why` and `ticket` are known, also where they are empty */
     struct phi_view why, ticket;
+    struct phi_view device;            /* "": not known */
     bool wide;                         /* a scope of any number of uses, or for long */
     bool rated;                        /* else core_rule finds the risk where the policy speaks of it */
     int64_t risk;

@@ -313,6 +313,7 @@ static enum phi_rc facts_put(struct phi_core *c, struct phi_arena *a, const stru
                  { "entities", d->of.entities },
                  { "addr", d->addr },
                  { "application", d->application },
+                 { "device", d->of.device },
                  { "risk", d->reasons } };
     PHI_BUF(all, (size_t)8 << 20);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {

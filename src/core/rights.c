@@ -65,7 +65,7 @@ static enum phi_rc decide(struct phi_core *c, struct phi_arena *a, const struct 
     if (at_any_time)
         ask.context = phi_context_unknowns(a, c->bundle, ask.action, NULL);
     else
-        PHI_TRY(core_context_at(c, a, ask.action, (struct phi_view){ 0 }, &(struct core_moment){ .person = by->id },
+        PHI_TRY(core_context_at(c, a, ask.action, (struct phi_view){ 0 }, &(struct core_moment){ .person = by->id, .device = by->device },
                                 &ask.context, err));
     *ret = (struct phi_answer){ .verdict = PHI_DENY };
     if (core_ask(c, &prepared, &ask, a, ret, &why) != PHI_OK) {

@@ -110,7 +110,7 @@ struct core_gateway_target_row {
     struct phi_view gateway, target;
 };
 struct core_credential_row {
-    struct phi_view id, person, target, verifier;
+    struct phi_view id, person, target, verifier, device; /* device: of whom it was issued to; "": not known */
     struct core_due due;
 };
 struct core_bundle_row {

@@ -136,7 +136,7 @@ enum phi_rc phi_credential_make(struct phi_core *c, struct phi_arena *a, const s
     if (!phi_arena_ok(a))
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     struct core_credential_row row = { ret->id, who.id, ret->target.name,
-                                       verifier_of(a, phi_view_of(ret->password), salt),
+                                       verifier_of(a, phi_view_of(ret->password), salt), by->device,
                                        core_due_in(c, PHI_CREDENTIAL_MS) };
     PHI_TRY(core_add(c, CORE_CREDENTIAL, &row, err));
     core_snapshot_changed(c, row.target);
@@ -177,6 +177,13 @@ static bool any_credential(struct phi_core *c, struct phi_view person, struct ph
         if (phi_view_eq(rows[i].target, target) && core_left(c, &rows[i].due) > 0)
             return true;
     return false;
+}
+
+struct phi_view core_credential_device(struct phi_core *c, struct phi_arena *a, struct phi_view id)
+{
+    struct core_credential_row row, key = { .id = id };
+    bool there = id.n && core_get(c, CORE_CREDENTIAL, CORE_BY_KEY, &key, a, &row, NULL) == PHI_OK;
+    return there ? row.device : (struct phi_view){ 0 };
 }
 
 enum phi_rc core_credential_live(struct phi_core *c, struct phi_view id, struct phi_view person,

@@ -24,6 +24,7 @@ struct phi_actor {
     enum phi_actor_kind kind;
     struct phi_view id;
     uint32_t withheld; /* rights (bits of enum phi_right) that the token it came with does not carry */
+    struct phi_view device; /* whose certificate the connection showed; "": none */
 };
 
 /* The stable error code ("request.changed", "grant.used", …) of the last verb that failed in this

@@ -103,6 +103,7 @@ CREATE TABLE credential (
     person TEXT NOT NULL,
     target TEXT NOT NULL,
     verifier TEXT NOT NULL,
+    device TEXT NOT NULL DEFAULT '',
     wall INTEGER NOT NULL,
     boot_ms INTEGER NOT NULL,
     boot INTEGER NOT NULL,
