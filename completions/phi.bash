@@ -154,7 +154,7 @@ _phi() {
         gateway)
             case $cur in
             -*) words=" --json --help --target" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" list add" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list add remove" ;;
             esac ;;
         policy)
             case $cur in
