@@ -1,10 +1,10 @@
-#include "api/change.h"
-#include "api/server.h"
+#include "api/server_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/fast.h"
 #include "api/handlers.h"
 #include "api/page.h"
@@ -14,29 +14,16 @@
 
 #define PEOPLE_CONNS_MAX 20000 /* event streams too; the kernel's limit on descriptors may be lower */
 
-#define CSP                                                                                        \
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src "     \
-    "'self'; "                                                                                     \
-    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "               \
-    "frame-ancestors 'none'"
-
-struct api_server {
-    struct api_server_opts o;
-    struct net_http_server *people, *gateways;
-    net_fn drained;
-    void *drained_ctx;
-    int draining;
-    bool hsts;
-    struct api_fast *fast;
-    uint64_t by_class[6]; /* answers by status / 100 */
-};
-
-struct exchange { /* a call and the request that waits for it */
-    struct api_call call;
-    struct api_job job;
-    struct api_server *server;
-    struct net_http_req *req; /* NULL: the client has left */
-};
+/* Of every answer. */
+#define HEADERS                                                                                                        \
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src " \
+    "'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'\r\n"   \
+    "X-Content-Type-Options: nosniff\r\n"                                                                              \
+    "X-Frame-Options: DENY\r\n"                                                                                        \
+    "Referrer-Policy: same-origin\r\n"                                                                                 \
+    "Cross-Origin-Opener-Policy: same-origin\r\n"                                                                      \
+    "Cross-Origin-Resource-Policy: same-origin\r\n"                                                                    \
+    "Permissions-Policy: camera=(), geolocation=(), microphone=()\r\n"
 
 /* ---- answering ---- */
 
@@ -44,13 +31,7 @@ static void headers_set(const struct api_server *s, struct net_http_req *r, cons
 {
     if (s->hsts)
         net_http_set(r, "Strict-Transport-Security", "max-age=63072000");
-    net_http_set(r, "Content-Security-Policy", CSP);
-    net_http_set(r, "X-Content-Type-Options", "nosniff");
-    net_http_set(r, "X-Frame-Options", "DENY");
-    net_http_set(r, "Referrer-Policy", "same-origin");
-    net_http_set(r, "Cross-Origin-Opener-Policy", "same-origin");
-    net_http_set(r, "Cross-Origin-Resource-Policy", "same-origin");
-    net_http_set(r, "Permissions-Policy", "camera=(), geolocation=(), microphone=()");
+    net_http_set_lines(r, PHI_LIT(HEADERS));
     net_http_set(r, "Cache-Control", cache ? cache : "no-store");
 }
 
@@ -106,20 +87,7 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
     answer_send(s, r, t->status, "text/html; charset=utf-8", phi_buf_view(&out));
 }
 
-static void exchange_free(struct exchange *x)
-{
-    api_sub_free(x->call.sub);
-    api_fast_forget(&x->call);
-    if (x->call.token.n)
-        phi_wipe((void *)(uintptr_t)x->call.token.p, x->call.token.n); /* our own copy */
-    phi_buf_wipe(&x->call.out);
-    phi_buf_done(&x->call.out);
-    phi_arena_done(&x->call.arena);
-    phi_wipe(x->call.cookie, sizeof(x->call.cookie));
-    free(x);
-}
-
-static void problem_answer(struct exchange *x)
+static void problem_answer(struct api_exchange *x)
 {
     struct api_job *j = &x->job;
     enum api_problem p = x->call.problem;
@@ -150,7 +118,7 @@ static void forward_set(struct net_http_req *r, const struct api_call *c)
     net_http_set(r, "Refresh", phi_buf_str(&text));
 }
 
-static void call_answer(struct exchange *x)
+static void call_answer(struct api_exchange *x)
 {
     struct api_call *c = &x->call;
     if (!phi_buf_ok(&c->out)) {
@@ -169,11 +137,11 @@ static void call_answer(struct exchange *x)
     answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
 }
 
-static void ahead_send(struct exchange *x);
+static void ahead_send(struct api_exchange *x);
 
 static void call_done(struct api_job *j)
 {
-    struct exchange *x = j->arg;
+    struct api_exchange *x = j->arg;
     if (j->rc == PHI_OK && x->call.ask) {
         ahead_send(x);
         return;
@@ -194,39 +162,39 @@ static void call_done(struct api_job *j)
     } else if (x->req) {
         problem_answer(x);
     }
-    exchange_free(x);
+    api_exchange_free(x);
 }
 
 static void call_gone(struct net_http_req *r, void *ctx)
 {
     (void)r;
-    ((struct exchange *)ctx)->req = NULL;
+    ((struct api_exchange *)ctx)->req = NULL;
 }
 
 /* ---- running ---- */
 
 static enum phi_rc call_run(struct phi_core *core, void *arg, struct phi_err *err)
 {
-    struct api_call *c = &((struct exchange *)arg)->call;
+    struct api_call *c = &((struct api_exchange *)arg)->call;
     c->core = core;
     PHI_TRY(api_admit(c, err));
     PHI_TRY(c->filing ? api_change_file(c, err) : c->route->handler(c, err));
     if (api_fast_route(c->route))
-        api_fast_learn(((struct exchange *)arg)->server->fast, c);
+        api_fast_learn(((struct api_exchange *)arg)->server->fast, c);
     return phi_arena_ok(&c->arena) ? PHI_OK
                                    : phi_fail(err, PHI_ELIMIT, "this takes too much memory");
 }
 
 static void call_committed(struct api_job *j)
 {
-    struct exchange *x = j->arg;
+    struct api_exchange *x = j->arg;
     if (x->call.sub)
         api_sub_join(x->server->o.hub, x->call.sub);
 }
 
 /* ---- asking outside between two calls of the handler ---- */
 
-static void ahead_fail(struct exchange *x, enum phi_rc rc, const char *why)
+static void ahead_fail(struct api_exchange *x, enum phi_rc rc, const char *why)
 {
     x->call.ask = NULL;
     x->job.rc = phi_fail(&x->job.err, rc, "%s", why);
@@ -236,7 +204,7 @@ static void ahead_fail(struct exchange *x, enum phi_rc rc, const char *why)
 
 static void ahead_got(const struct net_fetch_answer *a, const struct phi_err *err, bool maybe_done, void *ctx)
 {
-    struct exchange *x = ctx;
+    struct api_exchange *x = ctx;
     struct api_got *g = &x->call.got;
     (void)maybe_done;
     x->call.ask = NULL;
@@ -248,12 +216,12 @@ static void ahead_got(const struct net_fetch_answer *a, const struct phi_err *er
         snprintf(g->why, sizeof(g->why), "%s", err->msg);
     }
     if (!x->req)
-        exchange_free(x); /* nobody waits any more */
+        api_exchange_free(x); /* nobody waits any more */
     else if (!api_engine_submit(x->server->o.engine, &x->job))
         ahead_fail(x, PHI_ELIMIT, "too much waits");
 }
 
-static void ahead_send(struct exchange *x)
+static void ahead_send(struct api_exchange *x)
 {
     const struct net_fetch *f = &x->call.env->fetch;
     struct phi_err err = {0};
@@ -263,7 +231,7 @@ static void ahead_send(struct exchange *x)
         ahead_fail(x, err.rc, err.msg);
 }
 
-static void local_run(struct exchange *x)
+static void local_run(struct api_exchange *x)
 {
     struct api_job *j = &x->job;
     j->why = "";
@@ -271,7 +239,7 @@ static void local_run(struct exchange *x)
     call_done(j);
 }
 
-static void core_run(struct exchange *x)
+static void core_run(struct api_exchange *x)
 {
     bool stream = x->call.route->flags & API_STREAM;
     x->job = (struct api_job){.run = call_run,
@@ -284,209 +252,7 @@ static void core_run(struct exchange *x)
         return;
     }
     problem_send(x->server, x->req, API_BUSY, NULL, x->call.request_id);
-    exchange_free(x);
-}
-
-/* ---- taking a request apart ---- */
-
-static struct phi_view kept(struct api_call *c, struct phi_view v)
-{
-    return phi_arena_copy(&c->arena, v);
-}
-
-/* A bearer token wins over a cookie; a request with a bearer token needs no proof against CSRF. */
-static void token_take(struct exchange *x)
-{
-    struct phi_view v;
-    struct api_call *c = &x->call;
-    if (net_http_header(x->req, "authorization", &v)) {
-        if (phi_view_starts(v, PHI_LIT("Bearer ")) || phi_view_starts(v, PHI_LIT("bearer ")))
-            c->token = kept(c, phi_view_trim(phi_view_from(v, 7)));
-    } else if (net_http_cookie(x->req, c->env->cookie, &v)) {
-        c->token = kept(c, v);
-        c->by_cookie = true;
-    }
-    if (net_http_cookie(x->req, api_login_cookie(c->env), &v))
-        c->login_secret = kept(c, v);
-    if (net_http_header(x->req, "x-phi-csrf", &v))
-        c->csrf = kept(c, v);
-    if (net_http_header(x->req, "user-agent", &v))
-        c->agent = kept(c, phi_view_upto(v, 200));
-    if (net_http_header(x->req, "idempotency-key", &v))
-        c->idempotency = kept(c, v);
-    if (net_http_header(x->req, "x-slack-signature", &v))
-        c->signature = kept(c, v);
-    if (net_http_header(x->req, "x-slack-request-timestamp", &v))
-        c->stamp = kept(c, v);
-    if (net_http_header(x->req, "phi-why", &v))
-        c->why = kept(c, v);
-}
-
-/* What a browser sends with a cookie, or from the form, must come from our own pages. */
-static bool origin_ok(struct exchange *x)
-{
-    struct phi_view origin, site;
-    bool unsafe = strcmp(x->call.route->method, "GET") != 0, form = x->call.route->flags & API_FORM;
-    if (!unsafe || !(x->call.by_cookie || form))
-        return true;
-    if (net_http_header(x->req, "origin", &origin))
-        return phi_view_is(origin, x->call.env->origin);
-    if (net_http_header(x->req, "sec-fetch-site", &site))
-        return phi_view_is(site, "same-origin");
-    return form; /* a link's secret in a client that is no browser */
-}
-
-static bool type_is_json(struct net_http_req *r)
-{
-    struct phi_view v, type;
-    if (!net_http_header(r, "content-type", &v) || net_http_header_count(r, "content-type") != 1)
-        return false;
-    phi_view_split(&v, ';', &type);
-    return phi_view_is(phi_view_trim(type), "application/json");
-}
-
-static enum api_problem body_take(struct exchange *x, struct phi_err *err)
-{
-    struct api_call *c = &x->call;
-    struct phi_view body = net_http_body(x->req);
-    if (c->route->flags & API_SIGNED)
-        c->raw = kept(c, body);
-    if (c->route->flags & API_FORM)
-        c->form = kept(c, body);
-    if (!c->route->body)
-        return API_OK;
-    bool open = c->route->flags & API_OPEN;
-    if (!type_is_json(x->req))
-        return open ? API_NOT_JSON : API_BAD_TYPE;
-    body = kept(c, body);
-    if (phi_json_read(&c->arena, body, open ? PHI_JSON_INT64 | PHI_JSON_REALS : PHI_JSON_STRICT, "body", &c->body, err) != PHI_OK)
-        return API_BAD_JSON;
-    return api_body_check(c->route, c->body, err) == PHI_OK ? API_OK : API_BAD_INPUT;
-}
-
-static struct phi_view either(struct exchange *x, const char *a, const char *b)
-{
-    struct phi_view v;
-    return net_http_header(x->req, a, &v) || net_http_header(x->req, b, &v) ? kept(&x->call, v) : (struct phi_view){0};
-}
-
-/* nginx has no fixed names for these, Caddy and Traefik say X-Forwarded-…. */
-static void was_take(struct exchange *x)
-{
-    struct phi_view accept = {0};
-    x->call.was = (struct api_was){.method = either(x, "x-forwarded-method", "x-original-method"),
-                                   .uri = either(x, "x-forwarded-uri", "x-original-uri"),
-                                   .host = either(x, "x-forwarded-host", "x-original-host"),
-                                   .proto = either(x, "x-forwarded-proto", "x-original-proto")};
-    net_http_header(x->req, "accept", &accept);
-    for (size_t i = 0; i + 9 <= accept.n && !x->call.was.browser; i++)
-        x->call.was.browser = memcmp(accept.p + i, "text/html", 9) == 0;
-}
-
-static void protocol_take(struct exchange *x)
-{
-    struct phi_view v;
-    x->call.protocol = 1;
-    if (net_http_header(x->req, PHI_PROTOCOL_HEADER, &v) && !phi_view_int(v, &x->call.protocol))
-        x->call.protocol = 0;
-}
-
-/* A proxy's certificate says nothing of who stands behind it. */
-static void cert_take(struct exchange *x, enum api_listener listener, const struct net_peer_cert *cert)
-{
-    struct api_call *c = &x->call;
-    const struct api_env *env = c->env;
-    if (listener == API_GATEWAYS) {
-        c->has_key = true;
-        c->key = cert->spki;
-    } else if (!api_peer_is_trusted(env->proxies, env->n_proxies, net_http_peer_host(x->req))) {
-        c->device = kept(c, phi_view_of(cert->name));
-    }
-}
-
-static enum api_problem call_fill(struct exchange *x, enum api_listener listener, const struct api_match *m,
-                                  struct phi_err *err)
-{
-    struct api_call *c = &x->call;
-    struct phi_view bad;
-    struct net_peer_cert cert;
-    memcpy(c->params, m->params, sizeof(c->params));
-    c->route = m->route;
-    c->query = kept(c, net_http_query(x->req));
-    if (c->query.n && !(m->route->flags & API_OPEN) && !api_query_check(&c->arena, c->route, c->query, &bad)) {
-        phi_fail(err, PHI_EINPUT,
-                 "the query's \"" PHI_FMT
-                 "\" is not known here, stands twice, or is not well encoded",
-                 PHI_ARG(phi_view_upto(bad, 64)));
-        return API_BAD_INPUT;
-    }
-    token_take(x);
-    was_take(x);
-    protocol_take(x);
-    if (!origin_ok(x))
-        return API_BAD_CSRF;
-    if (net_http_peer_cert(x->req, &cert) && cert.ends_ms > phi_now_wall_ms()) /* it may have ended since the connection began */
-        cert_take(x, listener, &cert);
-    enum api_problem p = body_take(x, err);
-    return p == API_OK && !phi_arena_ok(&c->arena) ? API_TOO_LARGE : p;
-}
-
-/* The caller's own, where it is harmless in a log line; else the one made up. */
-static void request_id_take(struct exchange *x)
-{
-    struct phi_view v;
-    if (net_http_header_count(x->req, "x-request-id") != 1 || !net_http_header(x->req, "x-request-id", &v) || !v.n ||
-        v.n >= sizeof(x->call.request_id))
-        return;
-    for (size_t i = 0; i < v.n; i++)
-        if (v.p[i] < 0x20 || v.p[i] > 0x7e)
-            return;
-    memcpy(x->call.request_id, v.p, v.n);
-    x->call.request_id[v.n] = 0;
-}
-
-/* Several headers of that name: a proxy that does not join them; whose client it was cannot be told. */
-static void peer_take(struct exchange *x)
-{
-    struct phi_view v = {0};
-    const struct api_env *env = x->call.env;
-    if (net_http_header(x->req, "x-forwarded-for", &v) && net_http_header_count(x->req, "x-forwarded-for") > 1)
-        v = PHI_LIT("several");
-    api_peer_find(env->proxies, env->n_proxies, net_http_peer_host(x->req), v, x->call.peer);
-    x->call.from_loopback = net_host_is_loopback(x->call.peer);
-}
-
-/* https://www.w3.org/TR/trace-context/: version 00, a trace id that is not all zero. */
-static void trace_take(struct exchange *x)
-{
-    struct phi_view v;
-    uint8_t bytes[16];
-    if (!net_http_header(x->req, "traceparent", &v) || v.n != 55 || !phi_view_starts(v, PHI_LIT("00-")) || v.p[35] != '-' || v.p[52] != '-' ||
-        !phi_hex_read(phi_view_mem(v.p + 3, 32), bytes, sizeof(bytes)))
-        return;
-    memcpy(x->call.trace, v.p + 3, 32);
-}
-
-static struct exchange *exchange_make(struct api_server *s, struct net_http_req *r)
-{
-    uint8_t bits[10];
-    struct exchange *x = calloc(1, sizeof(*x));
-    if (!x)
-        return NULL;
-    x->server = s;
-    x->req = r;
-    x->job.arg = x;
-    x->call.env = s->o.env;
-    x->call.server = s;
-    peer_take(x);
-    phi_arena_init(&x->call.arena, API_CALL_MEMORY);
-    phi_buf_init(&x->call.out, API_ANSWER_MAX);
-    phi_random(bits, sizeof(bits));
-    struct phi_id id = phi_id_make((uint64_t)phi_now_wall_ms(), bits);
-    memcpy(x->call.request_id, id.s, sizeof(id.s));
-    request_id_take(x);
-    trace_take(x);
-    return x;
+    api_exchange_free(x);
 }
 
 /* ---- the two listeners ---- */
@@ -508,19 +274,19 @@ static bool file_serve(struct api_server *s, struct net_http_req *r)
     return true;
 }
 
-static void match_fail(struct exchange *x, const struct api_match *m)
+static void match_fail(struct api_exchange *x, const struct api_match *m)
 {
     if (m->problem == API_NO_METHOD)
         net_http_set(x->req, "Allow", m->allow);
     problem_send(x->server, x->req, m->problem, NULL, x->call.request_id);
-    exchange_free(x);
+    api_exchange_free(x);
 }
 
 static void request_take(struct api_server *s, struct net_http_req *r, enum api_listener listener)
 {
     struct api_match m;
     struct phi_err err = {0};
-    struct exchange *x = exchange_make(s, r);
+    struct api_exchange *x = api_exchange_make(s, r);
     if (!x) {
         answer_send(s, r, 503, NULL, (struct phi_view){0});
         return;
@@ -532,18 +298,18 @@ static void request_take(struct api_server *s, struct net_http_req *r, enum api_
         match_fail(x, &m);
         return;
     }
-    enum api_problem p = call_fill(x, listener, &m, &err);
+    enum api_problem p = api_exchange_fill(x, listener, &m, &err);
     if (p != API_OK) {
         problem_send(s, r, p, err.msg, x->call.request_id);
-        exchange_free(x);
+        api_exchange_free(x);
     } else if (m.route->flags & API_LOCAL) {
         local_run(x);
     } else if (api_fast_route(m.route) && api_fast_full(s->fast)) {
         problem_send(s, r, API_BUSY, "decisions cannot be recorded now", x->call.request_id);
-        exchange_free(x);
+        api_exchange_free(x);
     } else if (api_fast_route(m.route) && api_fast_answer(s->fast, &x->call)) {
         call_answer(x);
-        exchange_free(x);
+        api_exchange_free(x);
     } else {
         core_run(x);
     }

@@ -2,26 +2,6 @@
 
 #include <string.h>
 
-struct phi_view phi_view_mem(const void *p, size_t n)
-{
-    return (struct phi_view){ p, n };
-}
-
-struct phi_view phi_view_of(const char *s)
-{
-    return phi_view_mem(s, s ? strlen(s) : 0);
-}
-
-bool phi_view_eq(struct phi_view a, struct phi_view b)
-{
-    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
-bool phi_view_is(struct phi_view a, const char *s)
-{
-    return phi_view_eq(a, phi_view_of(s));
-}
-
 int phi_view_cmp(struct phi_view a, struct phi_view b)
 {
     size_t n = a.n < b.n ? a.n : b.n;

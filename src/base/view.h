@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct phi_view {
     const uint8_t *p;
@@ -16,10 +17,27 @@ struct phi_view {
 #define PHI_FMT "%.*s" /* printf a view: printf(PHI_FMT, PHI_ARG(v)) */
 #define PHI_ARG(v) (int)(v).n, (const char *)((v).p ? (v).p : (const uint8_t *)"")
 
-struct phi_view phi_view_of(const char *nul_terminated); /* NULL gives the empty view */
-struct phi_view phi_view_mem(const void *p, size_t n);
-bool phi_view_eq(struct phi_view a, struct phi_view b);          /* bytewise; not for secrets */
-bool phi_view_is(struct phi_view a, const char *nul_terminated); /* likewise */
+/* These four stand here because they run for every byte string that is looked at, mostly against literals. */
+static inline struct phi_view phi_view_mem(const void *p, size_t n)
+{
+    return (struct phi_view){ (const uint8_t *)p, n };
+}
+
+static inline struct phi_view phi_view_of(const char *nul_terminated) /* NULL gives the empty view */
+{
+    return phi_view_mem(nul_terminated, nul_terminated ? strlen(nul_terminated) : 0);
+}
+
+static inline bool phi_view_eq(struct phi_view a, struct phi_view b) /* bytewise; not for secrets */
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline bool phi_view_is(struct phi_view a, const char *nul_terminated) /* likewise */
+{
+    return phi_view_eq(a, phi_view_of(nul_terminated));
+}
+
 int phi_view_cmp(struct phi_view a, struct phi_view b);          /* memcmp order, shorter first */
 bool phi_view_starts(struct phi_view a, struct phi_view prefix);
 struct phi_view phi_view_from(struct phi_view v, size_t at); /* the rest; empty past the end */

@@ -1,5 +1,7 @@
 #include "net/conn.h"
 
+#include "base/os.h"
+
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdarg.h>
@@ -11,13 +13,11 @@
 #include <unistd.h>
 
 enum {
-    SCRATCH_KEEP = 16 * 1024, /* unread bytes up to this are read on after a copy, without a buffer */
-    SCRATCH_READ = 64 * 1024, /* more than a TLS record, so nothing stays behind inside OpenSSL */
-    READS_PER_EVENT = 8,
-    PARTS_MAX = 16
+    SCRATCH_READ = 64 * 1024,
+    READS_PER_EVENT = 8
 };
 
-static _Thread_local uint8_t scratch[SCRATCH_KEEP + SCRATCH_READ];
+static _Thread_local uint8_t scratch[NET_CONN_KEEP + SCRATCH_READ];
 
 static void conn_soon(void *ctx);
 static void conn_event(void *ctx, int events);
@@ -48,7 +48,7 @@ struct net_conn *net_conn_new(struct net_loop *loop, const struct net_conn_limit
 
 /* ---- Which events are wanted ---- */
 
-static bool has_output(const struct net_conn *c)
+bool net_conn_has_output(const struct net_conn *c)
 {
     return c->out.n > c->out_sent || (c->shut_wanted && !c->shut_done);
 }
@@ -63,7 +63,7 @@ static int wanted(const struct net_conn *c)
     case NET_CONN_HANDSHAKE:
         return c->handshake_wants;
     case NET_CONN_OPEN:
-        if (has_output(c))
+        if (net_conn_has_output(c))
             w |= c->write_wants_read ? NET_READ : NET_WRITE;
         if (!c->paused && !c->eof)
             w |= c->read_wants_write ? NET_READ | NET_WRITE : NET_READ;
@@ -72,7 +72,7 @@ static int wanted(const struct net_conn *c)
     return 0;
 }
 
-static void rewatch(struct net_conn *c)
+void net_conn_rewatch(struct net_conn *c)
 {
     if (c->watch && !c->ending && !c->dead)
         net_watch_set(c->watch, wanted(c));
@@ -164,8 +164,6 @@ static const struct net_conn_events finish_events = { .on_data = finish_data,
                                                       .on_eof = finish_eof,
                                                       .on_closed = finish_closed };
 
-static void flush(struct net_conn *c);
-
 void net_conn_finish(struct net_conn *c, int64_t ms)
 {
     if (c->dead)
@@ -180,9 +178,24 @@ void net_conn_finish(struct net_conn *c, int64_t ms)
         net_conn_close(c);
 }
 
+/* The timer stays where it is when the deadline moves back or goes away, which each request does: it looks again when it fires. */
+static void deadline_arm(struct net_conn *c, int64_t ms)
+{
+    c->deadline_armed = phi_now_boot_ms() + ms;
+    net_timer_set(c->deadline, ms, 0);
+}
+
 static void on_deadline(void *ctx)
 {
     struct net_conn *c = ctx;
+    int64_t left = c->deadline_at - phi_now_boot_ms();
+    c->deadline_armed = 0;
+    if (!c->deadline_at)
+        return;
+    if (left > 0) {
+        deadline_arm(c, left);
+        return;
+    }
     net_conn_end(c, PHI_EEXPIRED, "%s: the time for this is over", c->peer);
 }
 
@@ -190,15 +203,13 @@ void net_conn_deadline(struct net_conn *c, int64_t ms)
 {
     if (c->dead)
         return;
-    if (ms <= 0) {
-        if (c->deadline)
-            net_timer_clear(c->deadline);
+    c->deadline_at = ms > 0 ? phi_now_boot_ms() + ms : 0;
+    if (!c->deadline_at || (c->deadline_armed && c->deadline_armed <= c->deadline_at))
         return;
-    }
     if (!c->deadline)
         c->deadline = net_timer_open(c->loop, on_deadline, c);
     if (c->deadline)
-        net_timer_set(c->deadline, ms, 0);
+        deadline_arm(c, ms);
     else
         net_conn_end(c, PHI_ELIMIT, "out of memory");
 }
@@ -224,7 +235,7 @@ static bool deliver(struct net_conn *c)
         phi_buf_clear(&c->in);
         phi_buf_add(&c->in, left);
     }
-    if (!c->in.n && c->in.cap > SCRATCH_KEEP)
+    if (!c->in.n && c->in.cap > NET_CONN_KEEP)
         phi_buf_done(&c->in);
     if (!phi_buf_ok(&c->in)) {
         net_conn_end(c, PHI_ELIMIT, "out of memory");
@@ -234,35 +245,15 @@ static bool deliver(struct net_conn *c)
     return true;
 }
 
-enum got { GOT_BYTES, GOT_ALL, GOT_NONE, GOT_EOF, GOT_FAIL }; /* ALL: bytes, and no more of them for now */
-
-static enum got tls_result(struct net_conn *c, int rc, bool reading)
-{
-    char why[160];
-    switch (SSL_get_error(c->ssl, rc)) {
-    case SSL_ERROR_WANT_READ:
-        if (!reading)
-            c->write_wants_read = true;
-        return GOT_NONE;
-    case SSL_ERROR_WANT_WRITE:
-        if (reading)
-            c->read_wants_write = true;
-        return GOT_NONE;
-    case SSL_ERROR_ZERO_RETURN:
-        return GOT_EOF;
-    default:
-        net_conn_end(c, PHI_EIO, "%s: TLS: %s", c->peer, net_tls_why(c->ssl, why, sizeof why));
-        return GOT_FAIL;
-    }
-}
-
-static enum got read_some(struct net_conn *c, uint8_t *p, size_t n, size_t *got)
+static enum net_got read_some(struct net_conn *c, uint8_t *p, size_t n, size_t *got)
 {
     if (c->ssl) {
-        ERR_clear_error();
+        net_tls_errors_clear();
         c->read_wants_write = false;
         int rc = SSL_read_ex(c->ssl, p, n, got);
-        return rc > 0 ? GOT_BYTES : tls_result(c, rc, true);
+        if (rc <= 0)
+            return net_conn_tls_result(c, rc, true);
+        return SSL_has_pending(c->ssl) ? NET_GOT_BYTES : NET_GOT_ALL;
     }
     ssize_t k;
     do
@@ -270,27 +261,27 @@ static enum got read_some(struct net_conn *c, uint8_t *p, size_t n, size_t *got)
     while (k < 0 && errno == EINTR);
     if (k > 0) {
         *got = (size_t)k;
-        return (size_t)k < n ? GOT_ALL : GOT_BYTES;
+        return (size_t)k < n ? NET_GOT_ALL : NET_GOT_BYTES;
     }
     if (k == 0)
-        return GOT_EOF;
+        return NET_GOT_EOF;
     if (errno == EAGAIN)
-        return GOT_NONE;
+        return NET_GOT_NONE;
     net_conn_end(c, PHI_EIO, "%s: %s", c->peer, strerror(errno));
-    return GOT_FAIL;
+    return NET_GOT_FAIL;
 }
 
 /* Reads once, behind what is unread. */
-static enum got fill(struct net_conn *c)
+static enum net_got fill(struct net_conn *c)
 {
     size_t got = 0;
     if (c->view.n < c->in.n) { /* taken outside a delivery: it must not be shown again */
         phi_buf_drop(&c->in, c->in.n - c->view.n);
         c->view = phi_buf_view(&c->in);
     }
-    if (c->in.n <= SCRATCH_KEEP) {
-        enum got g = read_some(c, scratch + c->in.n, SCRATCH_READ, &got);
-        if (g == GOT_BYTES || g == GOT_ALL) {
+    if (c->in.n <= NET_CONN_KEEP) {
+        enum net_got g = read_some(c, scratch + c->in.n, SCRATCH_READ, &got);
+        if (g == NET_GOT_BYTES || g == NET_GOT_ALL) {
             if (c->in.n)
                 memcpy(scratch, c->in.p, c->in.n);
             c->view = phi_view_mem(scratch, c->in.n + got);
@@ -300,10 +291,10 @@ static enum got fill(struct net_conn *c)
     uint8_t *room = phi_buf_room(&c->in, SCRATCH_READ);
     if (!room) {
         net_conn_end(c, PHI_ELIMIT, "%s: sent more than can be kept", c->peer);
-        return GOT_FAIL;
+        return NET_GOT_FAIL;
     }
-    enum got g = read_some(c, room, SCRATCH_READ, &got);
-    if (g == GOT_BYTES || g == GOT_ALL)
+    enum net_got g = read_some(c, room, SCRATCH_READ, &got);
+    if (g == NET_GOT_BYTES || g == NET_GOT_ALL)
         phi_buf_commit(&c->in, got);
     c->view = phi_buf_view(&c->in);
     return g;
@@ -318,142 +309,34 @@ static void reached_eof(struct net_conn *c)
         net_conn_end(c, PHI_OK, "%s: closed", c->peer);
 }
 
+/* OpenSSL has read further than what was asked of it. */
+static bool held_inside(const struct net_conn *c)
+{
+    return c->ssl && SSL_has_pending(c->ssl);
+}
+
 static void pull(struct net_conn *c)
 {
     for (int i = 0; i < READS_PER_EVENT; i++) {
         if (c->dead || c->ending || c->paused || c->eof || c->state != NET_CONN_OPEN)
             return;
-        enum got g = fill(c);
+        enum net_got g = fill(c);
         switch (g) {
-        case GOT_BYTES:
-        case GOT_ALL:
-            if (!deliver(c) || g == GOT_ALL) /* what comes later wakes us again */
+        case NET_GOT_BYTES:
+        case NET_GOT_ALL:
+            if (!deliver(c) || g == NET_GOT_ALL) /* what comes later wakes us again */
                 return;
             break;
-        case GOT_EOF:
+        case NET_GOT_EOF:
             reached_eof(c);
             return;
-        case GOT_NONE:
-        case GOT_FAIL:
+        case NET_GOT_NONE:
+        case NET_GOT_FAIL:
             return;
         }
     }
-}
-
-/* ---- Writing ---- */
-
-static enum got write_some(struct net_conn *c, const uint8_t *p, size_t n, size_t *sent)
-{
-    if (c->ssl && c->state == NET_CONN_OPEN) {
-        ERR_clear_error();
-        c->write_wants_read = false;
-        int rc = SSL_write_ex(c->ssl, p, n, sent);
-        return rc > 0 ? GOT_BYTES : tls_result(c, rc, false);
-    }
-    ssize_t k;
-    do
-        k = send(c->fd, p, n, MSG_NOSIGNAL);
-    while (k < 0 && errno == EINTR);
-    if (k >= 0) {
-        *sent = (size_t)k;
-        return GOT_BYTES;
-    }
-    if (errno == EAGAIN)
-        return GOT_NONE;
-    net_conn_end(c, PHI_EIO, "%s: %s", c->peer, strerror(errno));
-    return GOT_FAIL;
-}
-
-static void half_close(struct net_conn *c)
-{
-    if (c->ssl) {
-        ERR_clear_error();
-        SSL_shutdown(c->ssl); /* one close_notify; when the socket is full the FIN alone must do */
-        ERR_clear_error();
-    }
-    shutdown(c->fd, SHUT_WR);
-    c->shut_done = true;
-}
-
-static void flush(struct net_conn *c)
-{
-    while (c->out.n > c->out_sent) {
-        size_t n = c->out.n - c->out_sent, sent = 0;
-        if (c->state == NET_CONN_UPGRADING)
-            n = c->plain_left;
-        if (!n)
-            return;
-        if (write_some(c, c->out.p + c->out_sent, n, &sent) != GOT_BYTES)
-            return;
-        c->out_sent += sent;
-        if (c->state == NET_CONN_UPGRADING)
-            c->plain_left -= sent;
-    }
-    c->out_sent = 0;
-    if (c->out.cap > SCRATCH_KEEP)
-        phi_buf_done(&c->out);
-    else
-        phi_buf_clear(&c->out);
-    if (c->shut_wanted && !c->shut_done && c->state == NET_CONN_OPEN)
-        half_close(c);
-}
-
-static ssize_t send_parts(int fd, const struct phi_view *parts, size_t n)
-{
-    if (n == 1)
-        return send(fd, parts[0].p, parts[0].n, MSG_NOSIGNAL);
-    struct iovec iov[PARTS_MAX];
-    for (size_t i = 0; i < n; i++)
-        iov[i] = (struct iovec){ (void *)(uintptr_t)parts[i].p, parts[i].n };
-    struct msghdr m = { .msg_iov = iov, .msg_iovlen = n };
-    return sendmsg(fd, &m, MSG_NOSIGNAL);
-}
-
-bool net_conn_writev(struct net_conn *c, const struct phi_view *parts, size_t n)
-{
-    if (c->dead || c->ending || c->shut_wanted)
-        return false;
-    size_t first = 0, skip = 0;
-    if (c->out_sent == c->out.n && !c->ssl && c->state == NET_CONN_OPEN && n <= PARTS_MAX) {
-        ssize_t k = send_parts(c->fd, parts, n);
-        if (k < 0 && errno != EAGAIN && errno != EINTR) {
-            net_conn_end(c, PHI_EIO, "%s: %s", c->peer, strerror(errno));
-            return false;
-        }
-        for (skip = k > 0 ? (size_t)k : 0; first < n && skip >= parts[first].n; first++)
-            skip -= parts[first].n;
-    }
-    if (first == n)
-        return true;
-    if (c->out_sent > c->limits.max_out / 4) {
-        phi_buf_drop(&c->out, c->out_sent);
-        c->out_sent = 0;
-    }
-    for (size_t i = first; i < n; i++, skip = 0)
-        phi_buf_add(&c->out, phi_view_from(parts[i], skip));
-    if (!phi_buf_ok(&c->out)) {
-        net_conn_end(c, PHI_ELIMIT, "%s: reads too slowly", c->peer);
-        return false;
-    }
-    if (c->ssl && c->state == NET_CONN_OPEN)
-        flush(c);
-    rewatch(c);
-    return !c->ending;
-}
-
-bool net_conn_write(struct net_conn *c, struct phi_view bytes)
-{
-    return net_conn_writev(c, &bytes, 1);
-}
-
-void net_conn_shut(struct net_conn *c)
-{
-    if (c->dead || c->ending || c->shut_wanted)
-        return;
-    c->shut_wanted = true;
-    if (c->state == NET_CONN_OPEN)
-        flush(c);
-    rewatch(c);
+    if (held_inside(c)) /* no event of the socket tells of that */
+        net_later(c->loop, &c->soon);
 }
 
 /* ---- TLS coming up ---- */
@@ -465,9 +348,9 @@ static void opened(struct net_conn *c)
         c->ev->on_open(c, c->ctx);
     if (c->dead || c->ending)
         return;
-    flush(c);
+    net_conn_flush(c);
     pull(c); /* OpenSSL may have read on into the first records */
-    rewatch(c);
+    net_conn_rewatch(c);
 }
 
 static void handshake(struct net_conn *c)
@@ -489,7 +372,7 @@ static void handshake(struct net_conn *c)
     default:
         net_conn_end(c, PHI_EIO, "%s: TLS: %s", c->peer, net_tls_why(c->ssl, why, sizeof why));
     }
-    rewatch(c);
+    net_conn_rewatch(c);
 }
 
 static void begin_tls(struct net_conn *c)
@@ -501,7 +384,7 @@ static void begin_tls(struct net_conn *c)
     }
     c->state = NET_CONN_HANDSHAKE;
     c->handshake_wants = net_tls_is_server(c->tls) ? NET_READ : NET_WRITE;
-    rewatch(c);
+    net_conn_rewatch(c);
 }
 
 void net_conn_begin(struct net_conn *c)
@@ -525,7 +408,7 @@ enum phi_rc net_conn_start_tls(struct net_conn *c, struct net_tls *tls, const ch
     c->plain_left = c->out.n - c->out_sent;
     if (c->plain_left) {
         c->state = NET_CONN_UPGRADING;
-        rewatch(c);
+        net_conn_rewatch(c);
     } else {
         begin_tls(c);
     }
@@ -542,7 +425,7 @@ static void conn_event(void *ctx, int events)
         net_conn_connected(c, events);
         return;
     case NET_CONN_UPGRADING:
-        flush(c);
+        net_conn_flush(c);
         if (!c->plain_left && !c->ending)
             begin_tls(c);
         return;
@@ -552,15 +435,15 @@ static void conn_event(void *ctx, int events)
     case NET_CONN_OPEN:
         break;
     }
-    if (has_output(c)) {
-        flush(c);
-        if (!c->ending && !has_output(c) && c->ev->on_drain)
+    if (net_conn_has_output(c)) {
+        net_conn_flush(c);
+        if (!c->ending && !net_conn_has_output(c) && c->ev->on_drain)
             c->ev->on_drain(c, c->ctx);
         if (c->finishing && c->eof && c->shut_done)
             net_conn_close(c);
     }
     pull(c);
-    rewatch(c);
+    net_conn_rewatch(c);
 }
 
 /* Runs from the loop: reports an end, shows unread bytes again, frees the dead. */
@@ -577,8 +460,11 @@ static void conn_soon(void *ctx)
         net_conn_close(c);
         return;
     }
-    if (!c->paused && c->state == NET_CONN_OPEN && c->view.n && deliver(c))
-        rewatch(c);
+    if (c->paused || c->state != NET_CONN_OPEN || !deliver(c))
+        return;
+    if (held_inside(c))
+        pull(c);
+    net_conn_rewatch(c);
 }
 
 /* ---- Pausing ---- */
@@ -586,7 +472,7 @@ static void conn_soon(void *ctx)
 void net_conn_pause(struct net_conn *c)
 {
     c->paused = true;
-    rewatch(c);
+    net_conn_rewatch(c);
 }
 
 void net_conn_resume(struct net_conn *c)
@@ -594,7 +480,7 @@ void net_conn_resume(struct net_conn *c)
     if (c->dead || !c->paused)
         return;
     c->paused = false;
-    rewatch(c);
-    if (c->view.n)
+    net_conn_rewatch(c);
+    if (c->view.n || held_inside(c))
         net_later(c->loop, &c->soon);
 }

@@ -39,6 +39,7 @@ struct net_conn {
     const struct net_conn_events *ev;
     void *ctx;
     struct net_timer *deadline;
+    int64_t deadline_at, deadline_armed; /* CLOCK_BOOTTIME ms; 0: none, the timer is not set */
     struct net_later soon;
     struct phi_err why;
 
@@ -54,12 +55,28 @@ void net_conn_detach(struct net_conn *c);                                     /*
 void net_conn_begin(struct net_conn *c); /* connected: handshake if it has a tls, else open */
 void net_conn_set_peer(struct net_conn *c, const void *sockaddr);
 void net_conn_connected(struct net_conn *c, int events); /* connect.c, on events while CONNECTING */
+
+/* Bytes that a connection keeps in a buffer of its own; larger ones are given back. */
+enum { NET_CONN_KEEP = 16 * 1024 };
+
+enum net_got { NET_GOT_BYTES, NET_GOT_ALL, NET_GOT_NONE, NET_GOT_EOF, NET_GOT_FAIL }; /* ALL: bytes, and no more of them for now */
+enum net_got net_conn_tls_result(struct net_conn *c, int rc, bool reading); /* of a failed SSL_read or SSL_write */
+
+/* conn.c */
+bool net_conn_has_output(const struct net_conn *c);
+void net_conn_rewatch(struct net_conn *c);
+
+/* conn_out.c */
+void net_conn_flush(struct net_conn *c);
+
+/* connect.c, listen.c */
 void net_lookup_drop(struct net_lookup *l);
 void net_listener_left(struct net_listener *l);
 
 /* tls.c */
 enum phi_rc net_tls_start(struct net_tls *t, int fd, const char *name, SSL **ret, struct phi_err *err);
 bool net_tls_is_server(const struct net_tls *t);
+void net_tls_errors_clear(void); /* cheap where there are none, as nearly always */
 /* The reason of the last failed TLS call, for people; empties OpenSSL's queue. */
 const char *net_tls_why(SSL *ssl, char *buf, size_t n);
 

@@ -58,6 +58,8 @@ bool net_percent_decode(struct phi_arena *a, struct phi_view text, bool plus_is_
 /* Adds a header to the answer. Names and values with characters that HTTP forbids make it a 500. */
 void net_http_set(struct net_http_req *r, const char *name, const char *value);
 void net_http_setv(struct net_http_req *r, const char *name, struct phi_view value);
+/* Whole header lines of our own, each with its CRLF; they are not looked at. */
+void net_http_set_lines(struct net_http_req *r, struct phi_view lines);
 /* Sends; the request is gone afterwards. `type` may be NULL (no body). Body is copied. HEAD and 204 send none. */
 void net_http_reply(struct net_http_req *r, int status, const char *type, struct phi_view body);
 /* Answer later, from any callback of the loop. If the client leaves first, `on_gone` is called and

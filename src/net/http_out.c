@@ -60,10 +60,31 @@ static void add_date(struct phi_buf *b)
                    s + 11);
 }
 
+/* Status line and Date: the same for all answers of a second. */
 static void add_line(struct phi_buf *b, int status)
 {
-    phi_buf_printf(b, "HTTP/1.1 %d %s\r\n", status, status_text(status));
-    add_date(b);
+    static _Thread_local struct {
+        int64_t second;
+        int status;
+        size_t n;
+        char text[160];
+    } last;
+    int64_t second = phi_now_wall_ms() / 1000;
+    if (last.second != second || last.status != status) {
+        PHI_BUF(line, sizeof last.text);
+        phi_buf_printf(&line, "HTTP/1.1 %d %s\r\n", status, status_text(status));
+        add_date(&line);
+        last.second = second;
+        last.status = status;
+        last.n = line.n;
+        memcpy(last.text, line.p, line.n);
+    }
+    phi_buf_add(b, phi_view_mem(last.text, last.n));
+}
+
+void net_http_set_lines(struct net_http_req *r, struct phi_view lines)
+{
+    phi_buf_add(&r->extra, lines);
 }
 
 void net_http_setv(struct net_http_req *r, const char *name, struct phi_view value)
@@ -83,6 +104,14 @@ void net_http_set(struct net_http_req *r, const char *name, const char *value)
     net_http_setv(r, name, phi_view_of(value));
 }
 
+static void add_field(struct phi_buf *b, const char *name, const char *value)
+{
+    phi_buf_adds(b, name);
+    phi_buf_adds(b, ": ");
+    phi_buf_adds(b, value);
+    phi_buf_adds(b, "\r\n");
+}
+
 static bool extra_ok(const struct net_http_req *r)
 {
     return !r->bad_extra && phi_buf_ok(&r->extra);
@@ -99,20 +128,19 @@ void net_http_reply(struct net_http_req *r, int status, const char *type, struct
     }
     bool close = !hc->reader.keep_alive || hc->server->draining;
     bool empty = status == 204 || status == 304;
-    PHI_BUF(head, 128 * 1024);
+    PHI_BUF(head, 4 * 1024);
+    phi_buf_room(&head, 256);
     add_line(&head, status);
     if (type && !empty)
-        phi_buf_printf(&head, "Content-Type: %s\r\n", type);
+        add_field(&head, "Content-Type", type);
     if (!empty)
         phi_buf_printf(&head, "Content-Length: %zu\r\n", body.n);
     if (close)
         phi_buf_adds(&head, "Connection: close\r\n");
-    phi_buf_add(&head, phi_buf_view(&r->extra));
-    phi_buf_adds(&head, "\r\n");
     if (empty || hc->reader.parser.method == HTTP_HEAD)
         body.n = 0;
     if (phi_buf_ok(&head))
-        net_conn_writev(hc->c, (struct phi_view[]){ phi_buf_view(&head), body }, 2);
+        net_conn_writev(hc->c, (struct phi_view[]){ phi_buf_view(&head), phi_buf_view(&r->extra), PHI_LIT("\r\n"), body }, 4);
     http_conn_answered(hc, close || !phi_buf_ok(&head));
     http_req_free(r);
 }
@@ -166,6 +194,7 @@ struct net_sse *net_sse_open(struct net_http_req *r, size_t max_backlog, void (*
     hc->req = NULL;
     hc->sse = s;
     http_req_free(r);
+    http_reader_done(&hc->reader); /* nothing is read any more, and streams are many */
     return s;
 }
 

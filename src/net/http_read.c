@@ -3,6 +3,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/hash.h"
+
+enum { ROOM_FIRST = 1024, ROOM_KEEP = 2048 };
+
 /* ---- Fields ---- */
 
 struct phi_view http_span_view(const struct phi_buf *text, struct http_span s)
@@ -18,8 +22,9 @@ static bool same_name(struct phi_view a, const char *name)
 bool http_field(const struct phi_buf *text, const struct http_fields *f, const char *name, size_t nth,
                 struct phi_view *ret)
 {
+    size_t len = strlen(name);
     for (size_t i = 0; i < f->n; i++)
-        if (same_name(http_span_view(text, f->name[i]), name) && nth-- == 0) {
+        if (f->name[i].n == len && strncasecmp((const char *)text->p + f->name[i].at, name, len) == 0 && nth-- == 0) {
             *ret = phi_view_trim(http_span_view(text, f->value[i]));
             return true;
         }
@@ -230,9 +235,22 @@ void http_reader_done(struct http_reader *r)
     phi_buf_done(&r->body);
 }
 
+/* What a small request needed is kept for the next one; its bytes are not: they may be secrets. */
+static void forget(struct phi_buf *b)
+{
+    if (b->cap > ROOM_KEEP) {
+        phi_buf_wipe(b);
+        return;
+    }
+    if (b->n)
+        phi_wipe(b->p, b->n);
+    phi_buf_clear(b);
+}
+
 void http_reader_next(struct http_reader *r)
 {
-    http_reader_done(r);
+    forget(&r->text);
+    forget(&r->body);
     llhttp_init(&r->parser, HTTP_REQUEST, &settings);
     r->parser.data = r;
     r->target = (struct http_span){ 0, 0 };
@@ -275,6 +293,8 @@ enum http_frame http_read(struct http_reader *r, struct phi_view *in)
 {
     if (r->status)
         return HTTP_BAD;
+    if (!r->text.p && in->n) /* at once, not in steps: each would leave a copy of what it moved */
+        phi_buf_room(&r->text, r->max_head < ROOM_FIRST ? r->max_head : ROOM_FIRST);
     enum http_frame f = r->done ? HTTP_READY : HTTP_MORE;
     while (in->n && f == HTTP_MORE) {
         r->begun = true;

@@ -1,5 +1,6 @@
 #include "base/test.h"
 
+#include "base/os.h"
 #include "net/sock.h"
 #include "net/test_pki.h"
 
@@ -444,6 +445,45 @@ static void unread_bytes_are_shown_again_and_bounded(void **unused)
     world_close(&w);
 }
 
+static void pausing_data(struct net_conn *c, struct phi_view in, void *ctx)
+{
+    struct world *w = ctx;
+    w->total += in.n;
+    net_conn_take(c, in.n);
+    if (w->echo)
+        net_conn_pause(c);
+    net_loop_stop(w->loop);
+}
+
+/* Small records that came together stand inside OpenSSL when the reader stops: nothing but we ourselves goes on with them. */
+static void records_that_came_together_are_all_shown(bool pauses)
+{
+    static const struct net_conn_events events = { .on_data = pausing_data, .on_closed = srv_closed };
+    struct world w = { .echo = pauses };
+    w.stls = server_tls(false);
+    w.ctls = client_tls((struct net_tls_client_opts){ .ca_pem = phi_buf_view(&pki.ca_pem) });
+    world_open(&w, w.stls);
+    world_connect(&w, w.ctls, "localhost");
+    while (!w.opened || !w.server)
+        net_loop_once(w.loop);
+    net_conn_bind(w.server, &events, &w);
+    for (int i = 0; i < 100; i++)
+        net_conn_write(w.client, PHI_LIT("hello"));
+    while (w.total < 500) {
+        net_conn_resume(w.server);
+        net_loop_run(w.loop);
+    }
+    assert_int_equal(w.total, 500);
+    world_close(&w);
+}
+
+static void records_are_all_shown_to_who_pauses_and_who_does_not(void **unused)
+{
+    (void)unused;
+    records_that_came_together_are_all_shown(true);
+    records_that_came_together_are_all_shown(false);
+}
+
 static void a_deadline_ends_the_connection(void **unused)
 {
     (void)unused;
@@ -452,9 +492,28 @@ static void a_deadline_ends_the_connection(void **unused)
     world_connect(&w, NULL, "127.0.0.1");
     while (!w.opened)
         net_loop_once(w.loop);
-    net_conn_deadline(w.client, 20);
+    net_conn_deadline(w.client, 15000);
+    net_conn_deadline(w.client, 0);
+    net_conn_deadline(w.client, 20); /* sooner than what the timer was set to */
     net_loop_run(w.loop);
     assert_int_equal(w.why, PHI_EEXPIRED);
+    world_close(&w);
+}
+
+static void a_deadline_that_moved_back_holds_from_there(void **unused)
+{
+    (void)unused;
+    struct world w = { 0 };
+    world_open(&w, NULL);
+    world_connect(&w, NULL, "127.0.0.1");
+    while (!w.opened)
+        net_loop_once(w.loop);
+    int64_t from = phi_now_boot_ms();
+    net_conn_deadline(w.client, 10);
+    net_conn_deadline(w.client, 60); /* the timer is still set to the first */
+    net_loop_run(w.loop);
+    assert_int_equal(w.why, PHI_EEXPIRED);
+    assert_true(phi_now_boot_ms() - from >= 60);
     world_close(&w);
 }
 
@@ -511,7 +570,9 @@ int main(void)
         cmocka_unit_test(eight_megabytes_come_back_whole),
         cmocka_unit_test(a_full_queue_ends_the_connection),
         cmocka_unit_test(unread_bytes_are_shown_again_and_bounded),
+        cmocka_unit_test(records_are_all_shown_to_who_pauses_and_who_does_not),
         cmocka_unit_test(a_deadline_ends_the_connection),
+        cmocka_unit_test(a_deadline_that_moved_back_holds_from_there),
         cmocka_unit_test(addresses_are_read_strictly),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -204,6 +204,7 @@ static struct net_tls *tls_new(bool server)
     }
     SSL_CTX_set_mode(t->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                  SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(t->ctx, 1); /* a record is one read, not its head and then its body */
     /* No resumption: each connection shows its certificate anew, so a revoked one is refused. */
     SSL_CTX_set_session_cache_mode(t->ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_options(t->ctx, SSL_OP_NO_TICKET);
@@ -338,6 +339,12 @@ enum phi_rc net_tls_start(struct net_tls *t, int fd, const char *name, SSL **ret
         SSL_set_connect_state(ssl);
     *ret = ssl;
     return PHI_OK;
+}
+
+void net_tls_errors_clear(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
 }
 
 const char *net_tls_why(SSL *ssl, char *buf, size_t n)
