@@ -43,17 +43,21 @@ bool core_reanchor(struct phi_core *c, struct core_due *due)
     return true;
 }
 
+#define PAGE 5000 /* rows at a time: a million rights must not stand in memory at once */
 typedef enum phi_rc (*settle_row)(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
 
 static enum phi_rc settle_table(struct phi_core *c, enum core_table t, int ix, const void *key, size_t prefix,
                                 settle_row row, struct phi_err *err)
 {
-    PHI_ARENA(a, (size_t)1 << 30);
-    char *rows;
-    size_t n;
-    PHI_TRY(core_list(c, t, ix, key, (struct core_span){ .prefix = prefix }, &a, &rows, &n, err));
-    for (size_t i = 0; i < n; i++)
-        PHI_TRY(row(c, &a, rows + i * core_table_of(t)->size, err));
+    struct core_span span = { .prefix = prefix, .limit = PAGE };
+    size_t n = PAGE;
+    for (; n == PAGE; span.offset += PAGE) { /* settling moves no row within its index */
+        PHI_ARENA(a, (size_t)1 << 30);
+        char *rows;
+        PHI_TRY(core_list(c, t, ix, key, span, &a, &rows, &n, err));
+        for (size_t i = 0; i < n; i++)
+            PHI_TRY(row(c, &a, rows + i * core_table_of(t)->size, err));
+    }
     return PHI_OK;
 }
 
