@@ -9,7 +9,9 @@
 #include "base/os.h"
 #include "proof/events.h"
 #include "proof/grant.h"
-#include "proof/note.h"
+#include "proof/receipt.h"
+#include "proof/succession.h"
+#include "proof/tile.h"
 
 #define DOC_MAX (8 * 1024 * 1024)
 
@@ -274,6 +276,124 @@ static void checkpoints_are_signed_alike(void **unused)
     }
 }
 
+/* ---- a small log as it leaves phi */
+
+static struct phi_key key_of(const struct phi_json *d, const char *seed_name)
+{
+    uint8_t seed[32];
+    struct phi_key key;
+    assert_true(phi_hex_read(phi_json_text(d, seed_name), seed, sizeof seed));
+    assert_int_equal(phi_key_from_seed(seed, &key, NULL), PHI_OK);
+    return key;
+}
+
+static struct phi_view text_of(const struct phi_json *d, const char *name, const char *member)
+{
+    struct phi_view v = phi_json_text(phi_json_get(d, name), member);
+    assert_true(v.n > 0);
+    return v;
+}
+
+static void heads_are_cosigned_alike(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, DOC_MAX);
+    const struct phi_json *d = doc(&a, "log"), *entries = list(d, "entries");
+    struct phi_key key = key_of(d, "seed"), witness = key_of(d, "witness_seed");
+    struct phi_checkpoint head = { phi_json_text(d, "name"), entries->n, { { 0 } } };
+    struct phi_cosigner cosigner;
+    struct phi_tree t = { 0 };
+    struct phi_view line;
+    int64_t time_s = phi_json_num(d, "time_s", 0), said;
+    PHI_BUF(note, 4096);
+    PHI_BUF(text, 1024);
+    PHI_BUF(back, 1024);
+    for (size_t i = 0; i < entries->n; i++) {
+        struct phi_digest leaf = phi_leaf_hash(entries->items[i].str);
+        phi_tree_append(&t, &leaf, NULL, NULL);
+    }
+    head.root = phi_tree_root(&t);
+    phi_checkpoint_text(&text, &head);
+    assert_int_equal(phi_checkpoint_sign(&note, &head, &key, NULL), PHI_OK);
+    assert_int_equal(phi_cosign(&note, phi_buf_view(&text), phi_json_text(d, "witness"), &witness, time_s, NULL), PHI_OK);
+    assert_true(phi_view_eq(phi_buf_view(&note), phi_json_text(d, "checkpoint")));
+    assert_int_equal(phi_cosigner_read(phi_json_text(d, "cosigner"), &cosigner, NULL), PHI_OK);
+    phi_cosigner_write(&back, &cosigner);
+    assert_true(phi_view_eq(phi_buf_view(&back), phi_json_text(d, "cosigner")));
+    assert_int_equal(phi_cosign_find(phi_json_text(d, "checkpoint"), &cosigner, &said, &line, NULL), PHI_OK);
+    assert_int_equal(said, time_s);
+}
+
+static void receipts_hold_and_are_written_alike(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, DOC_MAX);
+    const struct phi_json *d = doc(&a, "log"), *all = list(d, "receipts"), *entries = list(d, "entries");
+    struct phi_vkey log;
+    struct phi_cosigner cosigner;
+    assert_int_equal(phi_vkey_read(phi_json_text(d, "key"), &log, NULL), PHI_OK);
+    assert_int_equal(phi_cosigner_read(phi_json_text(d, "cosigner"), &cosigner, NULL), PHI_OK);
+    for (size_t i = 0; i < all->n; i++) {
+        struct phi_receipt r;
+        struct phi_checkpoint head;
+        size_t cosigned = 0;
+        PHI_BUF(out, 1 << 16);
+        assert_int_equal(phi_receipt_read(&a, all->items[i].str, &r, NULL), PHI_OK);
+        assert_int_equal(phi_receipt_check(&r, &log, &cosigner, 1, 1, &head, &cosigned, NULL), PHI_OK);
+        assert_int_equal(r.index, i);
+        assert_int_equal(cosigned, 1);
+        assert_true(phi_view_eq(r.entry, entries->items[i].str));
+        phi_receipt_write(&out, &r);
+        assert_true(phi_view_eq(phi_buf_view(&out), all->items[i].str));
+    }
+}
+
+static void tiles_are_laid_out_alike(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, DOC_MAX);
+    const struct phi_json *d = doc(&a, "log"), *entries = list(d, "entries");
+    PHI_BUF(bundle, 1 << 16);
+    PHI_BUF(hashes, 1 << 16);
+    PHI_BUF(hex, 1 << 17);
+    struct phi_tile tile = phi_tile_of(0, 0, entries->n), read;
+    PHI_BUF(path, PHI_TILE_PATH_MAX);
+    phi_tile_write(&path, &tile);
+    assert_true(phi_view_eq(phi_buf_view(&path), text_of(d, "tile", "path")));
+    assert_int_equal(phi_tile_read(text_of(d, "bundle", "path"), &read, NULL), PHI_OK);
+    assert_true(read.entries && read.width == entries->n && read.index == 0);
+    for (size_t i = 0; i < entries->n; i++) {
+        struct phi_digest leaf = phi_leaf_hash(entries->items[i].str);
+        phi_buf_add(&hashes, phi_digest_view(&leaf));
+        assert_int_equal(phi_bundle_entry_add(&bundle, entries->items[i].str, NULL), PHI_OK);
+    }
+    phi_hex_add(&hex, phi_buf_view(&hashes));
+    assert_true(phi_view_eq(phi_buf_view(&hex), text_of(d, "tile", "hex")));
+    phi_buf_clear(&hex);
+    phi_hex_add(&hex, phi_buf_view(&bundle));
+    assert_true(phi_view_eq(phi_buf_view(&hex), text_of(d, "bundle", "hex")));
+}
+
+static void a_log_goes_on_under_its_next_keys(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, DOC_MAX);
+    const struct phi_json *d = doc(&a, "log");
+    struct phi_vkey key, after, operator;
+    struct phi_succession s;
+    PHI_BUF(out, 4096);
+    assert_int_equal(phi_vkey_read(phi_json_text(d, "key"), &key, NULL), PHI_OK);
+    assert_int_equal(phi_vkey_read(phi_json_text(d, "next_key"), &after, NULL), PHI_OK);
+    assert_int_equal(phi_vkey_read(phi_json_text(d, "operator"), &operator, NULL), PHI_OK);
+    assert_int_equal(phi_succession_open(phi_json_text(d, "rotated"), &key, NULL, 0, &s, NULL), PHI_OK);
+    assert_true(s.kind == PHI_SUCCESSION_ROTATED && phi_vkey_eq(&s.to, &after));
+    phi_succession_write(&out, &s);
+    assert_true(phi_view_starts(phi_json_text(d, "rotated"), phi_buf_view(&out)));
+    assert_int_equal(phi_succession_open(phi_json_text(d, "restored"), &after, NULL, 0, &s, NULL), PHI_EDENIED);
+    assert_int_equal(phi_succession_open(phi_json_text(d, "restored"), &after, &operator, 1, &s, NULL), PHI_OK);
+    assert_true(s.kind == PHI_SUCCESSION_RESTORED && s.size == list(d, "entries")->n && phi_view_eq(s.to.name, phi_json_text(d, "restored_name")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +405,10 @@ int main(void)
         cmocka_unit_test(entries_give_their_leaves),
         cmocka_unit_test(trees_have_their_roots_and_proofs),
         cmocka_unit_test(checkpoints_are_signed_alike),
+        cmocka_unit_test(heads_are_cosigned_alike),
+        cmocka_unit_test(receipts_hold_and_are_written_alike),
+        cmocka_unit_test(tiles_are_laid_out_alike),
+        cmocka_unit_test(a_log_goes_on_under_its_next_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

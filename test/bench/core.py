@@ -13,6 +13,7 @@ import scratch_pg  # noqa: E402
 
 BUILD = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release"))
 SECONDS = os.environ.get("PHI_BENCH_SECONDS", "3")
+HISTORY = [os.environ["PHI_BENCH_HISTORY"]] if "PHI_BENCH_HISTORY" in os.environ else []  # entries, 10000000 say: only what a claim costs then
 
 
 def disk(folder):
@@ -38,9 +39,9 @@ def main():
         print(f"load before: {f.read().split()[0]} on {os.cpu_count()} processors", flush=True)
     with tempfile.TemporaryDirectory(prefix="phi-bench-", dir="/var/tmp") as folder:
         disk(folder)
-        good = subprocess.run([program, "sqlite", os.path.join(folder, "db"), SECONDS], check=False).returncode == 0
+        good = subprocess.run([program, "sqlite", os.path.join(folder, "db"), SECONDS, *HISTORY], check=False).returncode == 0
     with scratch_pg.Scratch() as pg:
-        good = subprocess.run([program, "pgsql", pg.conninfo, SECONDS], check=False).returncode == 0 and good
+        good = subprocess.run([program, "pgsql", pg.conninfo, SECONDS, *HISTORY], check=False).returncode == 0 and good
     return 0 if good else 1
 
 

@@ -1,8 +1,10 @@
-/* What the core does a second over a store: core-bench sqlite FILE | pgsql CONNINFO  SECONDS
+/* What the core does a second over a store: core-bench sqlite FILE | pgsql CONNINFO  SECONDS [HISTORY]
+ * HISTORY: instead, what a claim costs when the log has 10,000 entries, ten times as many, and so on up to that.
  * Everything goes through batches as phid's core thread makes them; a batch is done when it is durable. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +26,13 @@ static double now_s(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double cpu_s(void) /* of this process; a database's own is not in it */
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void must(enum phi_rc rc, const char *what)
@@ -136,7 +145,7 @@ static void batch(command run, size_t n)
 /* `n` callers, each of whom asks again when answered. */
 static double closed(const char *what, command run, size_t n, double seconds)
 {
-    double t0 = now_s(), t = t0;
+    double t0 = now_s(), t = t0, cpu = cpu_s();
     size_t done = 0;
     n_took = 0;
     while (t - t0 < seconds) {
@@ -148,7 +157,8 @@ static double closed(const char *what, command run, size_t n, double seconds)
         done += n;
     }
     double rate = (double)done / (t - t0);
-    printf("  %-34s %4zu in flight  %9.0f/s   p50 %7.2f ms   p99 %7.2f ms\n", what, n, rate, percentile(0.5), percentile(0.99));
+    printf("  %-34s %4zu in flight  %9.0f/s   p50 %7.2f ms   p99 %7.2f ms   CPU %6.1f us each\n", what, n, rate, percentile(0.5),
+           percentile(0.99), (cpu_s() - cpu) * 1e6 / (double)done);
     fflush(stdout);
     return rate;
 }
@@ -213,6 +223,16 @@ static void grant_make(void)
     grant = phi_arena_copy(&k.keep, r.grant->id);
 }
 
+static void history(int64_t most, double s)
+{
+    for (int64_t n = 10000; n <= most; n *= 10) {
+        while (k.core->st.size < n)
+            batch(append_one, 1024);
+        printf("  %9lld entries", (long long)k.core->st.size);
+        closed("claims", claim_one, IN_FLIGHT, s);
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
@@ -226,6 +246,10 @@ int main(int argc, char **argv)
     kit_open(&k, store, 1);
     grant_make();
     printf("%s\n", argv[1]);
+    if (argc > 4) {
+        history(strtoll(argv[4], NULL, 10), s);
+        return 0;
+    }
     closed("claims", claim_one, 1, s);
     double before = closed("claims", claim_one, IN_FLIGHT, s);
     arriving("claims that arrive", claim_one, 5000, s);

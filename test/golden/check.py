@@ -260,8 +260,43 @@ def do_checkpoints(doc):
         assert ed_verify(public(seed), (text + "\n").encode(), raw[4:])
 
 
+def cosigned(name, seed, text, time_s):
+    """C2SP tlog-cosignature, type 0x04: one signature line."""
+    ident = hashlib.sha256(name.encode() + b"\n\x04" + public(seed)).digest()[:4]
+    sig = ed_sign(seed, b"cosignature/v1\ntime %d\n" % time_s + text.encode())
+    return "\u2014 " + name + " " + base64.b64encode(ident + time_s.to_bytes(8, "big") + sig).decode() + "\n"
+
+
+def cosigner_key(name, pub):
+    ident = hashlib.sha256(name.encode() + b"\n\x04" + pub).digest()[:4]
+    return "%s+%s+%s" % (name, ident.hex(), base64.b64encode(b"\4" + pub).decode())
+
+
+def do_log(doc):
+    """A small log as it leaves phi: the head with a cosignature, its tiles, receipts, and the key that comes next."""
+    seed, witness, after = (bytes.fromhex(doc[k]) for k in ("seed", "witness_seed", "next_seed"))
+    raw = [e.encode() for e in doc["entries"]]
+    leaves = [leaf_hash(e) for e in raw]
+    head = {"origin": doc["name"], "size": len(raw), "root": root(leaves).hex()}
+    text = checkpoint_text(head)
+    doc["key"], doc["cosigner"] = vkey(doc["name"], public(seed)), cosigner_key(doc["witness"], public(witness))
+    doc["checkpoint"] = note(doc["name"], seed, text) + cosigned(doc["witness"], witness, text, doc["time_s"])
+    doc["tile"] = {"path": "0/000.p/%d" % len(raw), "hex": b"".join(leaves).hex()}
+    doc["bundle"] = {"path": "entries/000.p/%d" % len(raw), "hex": b"".join(len(e).to_bytes(2, "big") + e for e in raw).hex()}
+    doc["receipts"] = []
+    for i, e in enumerate(raw):
+        way = "".join(base64.b64encode(h).decode() + "\n" for h in path(i, leaves))
+        doc["receipts"].append("c2sp.org/tlog-proof@v1\nextra %s\nindex %d\n%s\n%s" % (base64.b64encode(e).decode(), i, way, doc["checkpoint"]))
+    doc["next_key"] = vkey(doc["name"], public(after))
+    step = "phi-log-key/v1 rotated\n%s\n%s\n" % (doc["key"], doc["next_key"])
+    doc["rotated"] = note(doc["name"], seed, step) + note(doc["name"], after, step)[len(step) + 1:]
+    anew = "phi-log-key/v1 restored\n%s\n%s\n%d\n%s\n" % (doc["next_key"], vkey(doc["restored_name"], public(after)), len(raw),
+                                                          base64.b64encode(root(leaves)).decode())
+    doc["operator"], doc["restored"] = vkey(doc["operator_name"], public(witness)), note(doc["operator_name"], witness, anew)
+
+
 FILES = {"bodies": do_bodies, "votes": do_votes, "grants": do_grants, "entries": do_entries, "trees": do_trees,
-         "checkpoints": do_checkpoints}
+         "checkpoints": do_checkpoints, "log": do_log}
 
 
 def rfc8032():
@@ -290,7 +325,7 @@ def main():
             print("golden: %s.json differs from what Python computes" % name)
             bad = 1
         else:
-            print("golden: %s.json: %d vectors hold" % (name, len(doc.get("vectors", doc.get("roots", [])))))
+            print("golden: %s.json: %d vectors hold" % (name, len(doc.get("vectors", doc.get("roots", doc.get("receipts"))))))
     return bad
 
 

@@ -1,6 +1,6 @@
 // The vectors of test/golden, which the C and Python sides hold too.
 import assert from "node:assert/strict";
-import { webcrypto } from "node:crypto";
+import { createHash, createPublicKey, verify, webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -53,4 +53,59 @@ test("canonical JSON refuses what the formats do not allow", () => {
 test("base64url is read strictly", () => {
     assert.deepEqual([...unb64u("_v8")], [254, 255]);
     for (const bad of ["a", "YQ==", "a+b/", "a b"]) assert.throws(() => unb64u(bad));
+});
+
+// The log, by Node's own hashes and signatures: no line of the console's is in it.
+const log = golden("log.json") as unknown as { name: string; key: string; witness: string; cosigner: string; time_s: number; entries: string[]; checkpoint: string;
+    receipts: string[]; tile: { hex: string }; bundle: { hex: string }; next_key: string; rotated: string };
+const sha = (...parts: Uint8Array[]): Buffer => parts.reduce((h, p) => h.update(p), createHash("sha256")).digest();
+const leafOf = (entry: Buffer): Buffer => sha(Buffer.of(0), entry);
+const signedBy = (line: string, text: string, sig: Buffer): boolean => {
+    const raw = Buffer.from(line.split("+").slice(2).join("+"), "base64").subarray(1);
+    const spki = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), raw]);
+    return verify(null, Buffer.from(text), createPublicKey({ key: spki, format: "der", type: "spki" }), sig);
+};
+const open = (note: string): { text: string; sigs: { name: string; raw: Buffer }[] } => {
+    const at = note.indexOf("\n\n");
+    return { text: note.slice(0, at + 1), sigs: note.slice(at + 2).trimEnd().split("\n").map((l) => ({ name: l.split(" ")[1]!, raw: Buffer.from(l.split(" ")[2]!, "base64") })) };
+};
+
+test("the log's head is signed by its key and cosigned by the witness", () => {
+    const { text, sigs } = open(log.checkpoint);
+    assert.deepEqual(sigs.map((s) => s.name), [log.name, log.witness]);
+    assert.ok(signedBy(log.key, text, sigs[0]!.raw.subarray(4)));
+    const at = sigs[1]!.raw.readBigUInt64BE(4);
+    assert.equal(at, BigInt(log.time_s));
+    assert.ok(signedBy(log.cosigner, `cosignature/v1\ntime ${at}\n${text}`, sigs[1]!.raw.subarray(12)));
+    assert.ok(!signedBy(log.cosigner, `cosignature/v1\ntime ${at + 1n}\n${text}`, sigs[1]!.raw.subarray(12)));
+});
+
+test("receipts lead their entries to the signed root; tile and bundle hold the same", () => {
+    const head = open(log.checkpoint).text.split("\n");
+    let bundle = "";
+    log.receipts.forEach((receipt, i) => {
+        const [first, extra, index, ...rest] = receipt.split("\n");
+        assert.deepEqual([first, index], ["c2sp.org/tlog-proof@v1", `index ${i}`]);
+        const entry = Buffer.from(extra!.slice(6), "base64"), way = rest.slice(0, rest.indexOf("")).map((h) => Buffer.from(h, "base64"));
+        assert.equal(entry.toString(), log.entries[i]);
+        let at = i, last = log.entries.length - 1, hash = leafOf(entry); // RFC 9162, section 2.1.3.2
+        for (const h of way) {
+            if (at % 2 === 1 || at === last) {
+                hash = sha(Buffer.of(1), h, hash);
+                while (at % 2 === 0 && at !== 0) [at, last] = [at >> 1, last >> 1];
+            } else hash = sha(Buffer.of(1), hash, h);
+            [at, last] = [at >> 1, last >> 1];
+        }
+        assert.equal(last, 0);
+        assert.equal(hash.toString("base64"), head[2]);
+        assert.equal(log.tile.hex.slice(64 * i, 64 * i + 64), leafOf(entry).toString("hex"));
+        bundle += entry.length.toString(16).padStart(4, "0") + entry.toString("hex");
+    });
+    assert.equal(log.bundle.hex, bundle);
+});
+
+test("the log's next key is signed by both", () => {
+    const { text, sigs } = open(log.rotated);
+    assert.equal(text, `phi-log-key/v1 rotated\n${log.key}\n${log.next_key}\n`);
+    assert.ok(signedBy(log.key, text, sigs[0]!.raw.subarray(4)) && signedBy(log.next_key, text, sigs[1]!.raw.subarray(4)));
 });
