@@ -347,8 +347,9 @@ static enum phi_rc issuer_trusted(struct api_call *c, struct phi_view issuer, bo
 }
 
 static enum phi_rc workload_token(struct api_call *c, const struct phi_provider *p, const struct phi_workload_conf *w,
-                                  const struct phi_json *claims, struct phi_err *err)
+                                  const struct phi_jws *token, struct phi_err *err)
 {
+    const struct phi_json *claims = token->claims;
     char secret[PHI_API_TOKEN_LEN + 1];
     struct phi_token t;
     struct phi_login used = {.kind = PHI_LIT("used")};
@@ -359,7 +360,7 @@ static enum phi_rc workload_token(struct api_call *c, const struct phi_provider 
     int64_t left = exp + 2 * PHI_JWT_SKEW_MS - phi_now_wall_ms();
     if (left > 48LL * 3600 * 1000)
         return exchange_no(c, "invalid_request", w->issuer, "the token lives longer than two days; ask the issuer for a short one");
-    if (phi_login_put(c->core, api_form(c, "subject_token"), &used, left, NULL) != PHI_OK)
+    if (phi_login_put(c->core, token->signed_text, &used, left, NULL) != PHI_OK)
         return exchange_no(c, "invalid_grant", w->issuer, "this token was exchanged already; ask the issuer for a new one");
     struct phi_actor phid = {.kind = PHI_ACTOR_SYSTEM};
     PHI_TRY(phi_token_make(c->core, &c->arena, &phid, &want, secret, &t, err));
@@ -385,7 +386,7 @@ static enum phi_rc claims_match(struct api_call *c, struct phi_view issuer, cons
         if (phi_jwt_check(t, &want, &why) != PHI_OK)
             continue;
         if (phi_workload_fits(&w, t->claims, &missing))
-            return workload_token(c, &p[i], &w, t->claims, err);
+            return workload_token(c, &p[i], &w, t, err);
         phi_fail(&why, PHI_EDENIED, "the token's claim \"" PHI_FMT "\" is not what is pinned", PHI_ARG(phi_view_upto(missing, 64)));
     }
     return exchange_no(c, "invalid_grant", issuer, why.msg);

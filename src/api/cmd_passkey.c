@@ -137,7 +137,7 @@ enum phi_rc api_passkey_options(struct api_call *c, struct phi_err *err)
     uint8_t challenge[PHI_CHALLENGE_LEN];
     size_t n;
     PHI_TRY(api_passkey_rp(c, &rp, err));
-    PHI_TRY(phi_passkey_may_change(c->core, &c->actor, c->session.strong_ms, err));
+    PHI_TRY(phi_passkey_may_change(c->core, &c->actor, c->session.strong_ms, c->session.created_ms, err));
     PHI_TRY(phi_passkey_list(c->core, &c->arena, c->person.id, &keys, &n, err));
     PHI_TRY(phi_passkey_begin(c->core, PHI_PASSKEY_ADD, c->person.id, challenge, err));
     struct phi_jw *w = api_answer(c, 200);
@@ -167,7 +167,7 @@ enum phi_rc api_passkey_add(struct api_call *c, struct phi_err *err)
     struct phi_passkey_view made;
     PHI_TRY(api_passkey_rp(c, &rp, err));
     PHI_TRY(api_passkey_answer(c, c->body, "attestation", &got, NULL, err));
-    PHI_TRY(phi_passkey_may_change(c->core, &c->actor, c->session.strong_ms, err));
+    PHI_TRY(phi_passkey_may_change(c->core, &c->actor, c->session.strong_ms, c->session.created_ms, err));
     PHI_TRY(phi_passkey_add(c->core, &c->arena, &c->actor, phi_json_text(c->body, "name"), &rp, &got, &made, err));
     PHI_TRY(phi_session_strong(c->core, c->token, err));
     struct phi_jw *w = api_answer(c, 201);
@@ -179,7 +179,7 @@ enum phi_rc api_passkey_add(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_passkey_remove(struct api_call *c, struct phi_err *err)
 {
-    PHI_TRY(phi_passkey_may_change(c->core, &c->actor, c->session.strong_ms, err));
+    PHI_TRY(phi_passkey_may_change(c->core, &c->actor, c->session.strong_ms, c->session.created_ms, err));
     PHI_TRY(phi_passkey_remove(c->core, &c->actor, c->params[0], err));
     c->status = 204;
     return PHI_OK;

@@ -132,6 +132,7 @@ static enum phi_rc meta_take(struct api_call *c, struct entry *e, struct phi_vie
     e->pub = (struct api_issuer){ .issuer = phi_arena_str(&e->arena, issuer),
                                   .authorization = url_of(e, v, "authorization_endpoint"),
                                   .token = url_of(e, v, "token_endpoint"),
+                                  .userinfo = url_of(e, v, "userinfo_endpoint"),
                                   .keys_uri = url_of(e, v, "jwks_uri"),
                                   .basic_auth = !auth || phi_jwt_has(v, "token_endpoint_auth_methods_supported", PHI_LIT("client_secret_basic")),
                                   .takes_claims = takes_claims,

@@ -11,7 +11,7 @@ struct api_issuers *api_issuers_open(void); /* NULL: out of memory */
 void api_issuers_close(struct api_issuers *s);
 
 struct api_issuer { /* what its discovery document says; texts live as long as the issuer is known: copy what must stay */
-    const char *issuer, *authorization, *token, *keys_uri;
+    const char *issuer, *authorization, *token, *userinfo, *keys_uri;
     bool basic_auth;   /* the token endpoint takes the client's secret as HTTP Basic */
     bool takes_claims; /* single claims can be asked for (OpenID Connect Core 5.5) */
     bool says_iss;     /* answers name the issuer (RFC 9207) */

@@ -15,9 +15,11 @@
 #define SECRET_MAX 1024
 
 struct oidc_flow { /* between the calls of the callback's handler */
-    struct phi_view provider, next, code, id_token;
+    struct phi_view provider, next, code, id_token, access_token;
     struct phi_oidc_conf conf;
-    enum { FLOW_META, FLOW_TOKEN, FLOW_KEYS } step;
+    struct phi_jws token;        /* verified */
+    const struct phi_json *info; /* NULL: not asked for */
+    enum { FLOW_META, FLOW_TOKEN, FLOW_KEYS, FLOW_INFO } step;
     bool renewed;
 };
 
@@ -216,6 +218,7 @@ static enum phi_rc token_take(struct api_call *c, struct oidc_flow *f, struct ph
         return refused(c, err, "the provider did not take the code back");
     }
     f->id_token = phi_json_text(v, "id_token");
+    f->access_token = phi_json_text(v, "access_token");
     if (!f->id_token.n)
         return refused(c, err, "the provider's answer has no id_token");
     f->step = FLOW_KEYS;
@@ -224,20 +227,18 @@ static enum phi_rc token_take(struct api_call *c, struct oidc_flow *f, struct ph
 
 /* ---- what the token says ---- */
 
-static struct phi_view claim_of(const struct phi_jws *t, struct phi_view name)
+static const struct phi_json *member_of(const struct phi_json *v, struct phi_view name)
 {
-    for (size_t i = 0; i < t->claims->n; i++)
-        if (phi_view_eq(t->claims->keys[i], name) && t->claims->items[i].kind == PHI_JSON_STR)
-            return t->claims->items[i].str;
-    return (struct phi_view){0};
+    for (size_t i = 0; v && name.n && i < v->n; i++)
+        if (phi_view_eq(v->keys[i], name))
+            return &v->items[i];
+    return NULL;
 }
 
-static const struct phi_json *groups_of(const struct phi_jws *t, struct phi_view name)
+/* Whose word on a claim counts: the id_token's, and where it is silent the userinfo endpoint's. */
+static const struct phi_json *who_says(const struct oidc_flow *f, struct phi_view name)
 {
-    for (size_t i = 0; name.n && i < t->claims->n; i++)
-        if (phi_view_eq(t->claims->keys[i], name))
-            return &t->claims->items[i];
-    return NULL;
+    return member_of(f->token.claims, name) ? f->token.claims : f->info;
 }
 
 /* When a second factor was shown: only where amr or acr says so in a word that the configuration trusts, and the time is told. */
@@ -253,19 +254,23 @@ static int64_t strong_of(const struct phi_oidc_conf *conf, const struct phi_jws 
 }
 
 /* An address that nobody has checked proves nothing. */
-static struct phi_view name_of(const struct phi_oidc_conf *conf, const struct phi_jws *t)
+static struct phi_view name_of(const struct oidc_flow *f)
 {
     bool verified = false;
-    if (phi_view_is(conf->name_claim, "email") && (!phi_json_bool(phi_json_get(t->claims, "email_verified"), &verified) || !verified))
-        return (struct phi_view){0};
-    return claim_of(t, conf->name_claim);
+    struct phi_view name = {0};
+    const struct phi_json *says = who_says(f, f->conf.name_claim);
+    if (phi_view_is(f->conf.name_claim, "email") && (!phi_json_bool(phi_json_get(says, "email_verified"), &verified) || !verified))
+        return name;
+    phi_json_str(member_of(says, f->conf.name_claim), &name);
+    return name;
 }
 
-static enum phi_rc signed_in(struct api_call *c, const struct oidc_flow *f, const struct phi_jws *t, struct phi_err *err)
+static enum phi_rc signed_in(struct api_call *c, const struct oidc_flow *f, struct phi_err *err)
 {
     char token[PHI_TOKEN_LEN + 1];
-    struct phi_sign_in in = {.provider = f->provider, .subject = phi_json_text(t->claims, "sub"), .name = name_of(&f->conf, t),
-                             .groups = groups_of(t, f->conf.groups_claim)};
+    const struct phi_jws *t = &f->token;
+    struct phi_sign_in in = {.provider = f->provider, .subject = phi_json_text(t->claims, "sub"), .name = name_of(f),
+                             .groups = member_of(who_says(f, f->conf.groups_claim), f->conf.groups_claim)};
     struct phi_session_how how = {.kind = PHI_LIT("web"), .note = c->agent, .address = phi_view_of(c->peer), .provider = f->provider,
                                   .strong_ms = strong_of(&f->conf, t)};
     PHI_TRY(phi_identity_sign_in(c->core, &c->arena, &f->conf, &in, &c->person, err));
@@ -275,10 +280,43 @@ static enum phi_rc signed_in(struct api_call *c, const struct oidc_flow *f, cons
     return api_page_go(c, f->next, "Signed in");
 }
 
+/* OpenID Connect Core 5.3: asked once the id_token is verified, and believed only of the same subject (5.3.2). */
+static enum phi_rc info_ask(struct api_call *c, struct oidc_flow *f, const struct api_issuer *iss, struct phi_err *err)
+{
+    struct net_fetch_ask *q = phi_arena_new(&c->arena, struct net_fetch_ask);
+    struct net_http_field *fields = phi_arena_array(&c->arena, 2, sizeof(*fields));
+    if (!iss->userinfo[0] || !f->access_token.n)
+        return refused(c, err, "the provider has no userinfo endpoint under https, or gave no access token for it");
+    if (!q || !fields)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < f->access_token.n; i++)
+        if (f->access_token.p[i] <= ' ' || f->access_token.p[i] > '~')
+            return refused(c, err, "the provider's access token is none");
+    struct phi_view bearer = phi_arena_printf(&c->arena, "Bearer " PHI_FMT, PHI_ARG(f->access_token));
+    fields[0] = (struct net_http_field){"Authorization", phi_arena_str(&c->arena, bearer)};
+    fields[1] = (struct net_http_field){"Accept", "application/json"};
+    *q = (struct net_fetch_ask){.url = phi_arena_str(&c->arena, phi_view_of(iss->userinfo)), .method = "GET", .fields = fields, .n_fields = 2,
+                                .max_body = 128 * 1024};
+    f->step = FLOW_INFO;
+    c->ask = q;
+    return PHI_OK;
+}
+
+static enum phi_rc info_take(struct api_call *c, struct oidc_flow *f, struct phi_err *err)
+{
+    if (c->got.rc != PHI_OK)
+        return phi_fail(err, c->got.rc, "the provider's userinfo endpoint cannot be asked: %s", c->got.why);
+    if (c->got.status != 200 || phi_json_read(&c->arena, c->got.body, PHI_JSON_INT64 | PHI_JSON_REALS, "userinfo", &f->info, err) != PHI_OK)
+        return refused(c, err, "the provider's userinfo endpoint does not answer with a JSON object");
+    if (f->info->kind != PHI_JSON_OBJ || !phi_view_eq(phi_json_text(f->info, "sub"), phi_json_text(f->token.claims, "sub")))
+        return refused(c, err, "the userinfo endpoint speaks of somebody else (sub)");
+    return signed_in(c, f, err);
+}
+
 static enum phi_rc token_check(struct api_call *c, struct oidc_flow *f, const struct api_issuer *iss, struct phi_err *err)
 {
     struct phi_jws t;
-    struct phi_jwt_want want = {.iss = f->conf.issuer, .aud = f->conf.client_id, .now_ms = phi_now_wall_ms(), .max_age_ms = PHI_LOGIN_MS};
+    struct phi_jwt_want want = {.iss = f->conf.issuer, .aud = f->conf.client_id, .exact_party = true, .now_ms = phi_now_wall_ms(), .max_age_ms = PHI_LOGIN_MS};
     enum phi_rc rc = phi_jws_open(&c->arena, f->id_token, iss->keys, &t, err);
     if (rc == PHI_ENOTFOUND && !f->renewed && api_issuer_may_renew(c, f->conf.issuer)) {
         f->renewed = true; /* the provider may have new keys */
@@ -294,7 +332,8 @@ static enum phi_rc token_check(struct api_call *c, struct oidc_flow *f, const st
         c->problem = API_LOGIN_REFUSED;
         return rc;
     }
-    return signed_in(c, f, &t, err);
+    f->token = t;
+    return f->conf.userinfo ? info_ask(c, f, iss, err) : signed_in(c, f, err);
 }
 
 enum phi_rc api_oidc_callback(struct api_call *c, struct phi_err *err)
@@ -303,6 +342,8 @@ enum phi_rc api_oidc_callback(struct api_call *c, struct phi_err *err)
     if (!c->flow)
         PHI_TRY(flow_begin(c, err));
     struct oidc_flow *f = c->flow;
+    if (f->step == FLOW_INFO)
+        return info_take(c, f, err);
     if (f->step == FLOW_TOKEN)
         PHI_TRY(token_take(c, f, err));
     PHI_TRY(api_issuer_find(c, f->conf.issuer, f->step == FLOW_KEYS, false, &iss, err));

@@ -189,7 +189,8 @@ static enum phi_rc first_time(struct phi_core *c, struct phi_arena *a, const str
     if (!phi_claim_name(a, in->name, &name))
         return core_no(c, "identity.name", err, PHI_EDENIED, "the provider's name for you cannot be one here; ask an administrator to link your account");
     if (core_person_find(c, a, name, &row, NULL) == PHI_OK) {
-        bool theirs = conf->adopt && phi_view_is(phi_who_type(row.id), "Person") && !has_account_at(c, a, row.id, in->provider);
+        bool theirs = conf->adopt && phi_view_is(phi_who_type(row.id), "Person") && !has_account_at(c, a, row.id, in->provider) &&
+                      !core_has_passkey(c, row.id);
         if (!theirs)
             return core_no(c, "identity.name", err, PHI_EDENIED, "the name that the provider gives you is somebody's here; ask an administrator to link your account");
         *ret = row.id;
@@ -274,6 +275,9 @@ enum phi_rc phi_identity_link(struct phi_core *c, const struct phi_actor *by, st
         return PHI_OK;
     if (rc == PHI_OK)
         return core_no(c, "identity.taken", err, PHI_ECONFLICT, "that account is somebody else's; unlink it first");
+    if (rc == PHI_ENOTFOUND && by->kind == PHI_ACTOR_PERSON && !c->making.person.n && core_has_passkey(c, who.id))
+        return core_no(c, "recovery.needed", err, PHI_ECONFLICT,
+                       "this person has a passkey; another way in for them is a recovery, or a change that somebody else approves");
     c->why = "";
     return rc == PHI_ENOTFOUND ? link(c, &a, by, provider, subject, who.id, err) : rc;
 }

@@ -20,6 +20,7 @@ struct phi_oidc_conf {
     const struct phi_json *strong; /* values of amr or acr that stand for a second factor, or NULL */
     bool secret; /* phid has a file `oidc-NAME` with the client's secret */
     bool create; /* an account that nobody has linked becomes a person of its name */
+    bool userinfo; /* name and groups may stand in the userinfo endpoint's answer instead of the id_token */
     bool adopt;  /* and becomes the person who has that name already, where that one has no account here */
 };
 enum phi_rc phi_oidc_conf_read(struct phi_arena *a, struct phi_view config, struct phi_oidc_conf *ret, struct phi_err *err);

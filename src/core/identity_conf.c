@@ -50,7 +50,7 @@ static enum phi_rc config_read(struct phi_arena *a, struct phi_view config, cons
 enum phi_rc phi_oidc_conf_read(struct phi_arena *a, struct phi_view config, struct phi_oidc_conf *ret, struct phi_err *err)
 {
     static const char *const keys[] = { "issuer", "client_id", "title", "secret", "scope", "name_claim", "groups_claim", "groups", "strong",
-                                        "create", "adopt", NULL };
+                                        "create", "adopt", "userinfo", NULL };
     const struct phi_json *v;
     PHI_TRY(config_read(a, config, keys, &v, err));
     PHI_TRY(text(v, "issuer", NULL, &ret->issuer, err));
@@ -64,6 +64,7 @@ enum phi_rc phi_oidc_conf_read(struct phi_arena *a, struct phi_view config, stru
     PHI_TRY(flag(v, "secret", &ret->secret, err));
     PHI_TRY(flag(v, "create", &ret->create, err));
     PHI_TRY(flag(v, "adopt", &ret->adopt, err));
+    PHI_TRY(flag(v, "userinfo", &ret->userinfo, err));
     if ((ret->groups != NULL) != (ret->groups_claim.n > 0))
         return phi_fail(err, PHI_EINPUT, "provider: \"groups_claim\" and \"groups\" come together");
     for (size_t i = 0; ret->groups && i < ret->groups->n; i++)

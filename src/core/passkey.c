@@ -93,16 +93,24 @@ enum phi_rc phi_passkey_list(struct phi_core *c, struct phi_arena *a, struct phi
     return PHI_OK;
 }
 
-enum phi_rc phi_passkey_may_change(struct phi_core *c, const struct phi_actor *by, int64_t strong_ms, struct phi_err *err)
+static bool is_recent(struct phi_core *c, int64_t at_ms)
+{
+    int64_t ago = core_wall(c) - at_ms;
+    return at_ms > 0 && ago >= 0 && ago <= PHI_STRONG_MS;
+}
+
+enum phi_rc phi_passkey_may_change(struct phi_core *c, const struct phi_actor *by, int64_t strong_ms, int64_t created_ms,
+                                   struct phi_err *err)
 {
     PHI_ARENA(a, (size_t)1 << 20);
     struct core_passkey_row *rows;
-    int64_t ago = core_wall(c) - strong_ms;
     size_t n;
     PHI_TRY(core_batched(c, err));
     PHI_TRY(keys_of(c, &a, by->id, &rows, &n, err));
-    if (n == 0 || (strong_ms > 0 && ago >= 0 && ago <= PHI_STRONG_MS))
+    if (is_recent(c, strong_ms) || (n == 0 && is_recent(c, created_ms)))
         return PHI_OK;
+    if (n == 0)
+        return core_no(c, "passkey.show", err, PHI_EDENIED, "sign in anew, then register your first passkey within ten minutes");
     return core_no(c, "passkey.show", err, PHI_EDENIED, "sign in with one of your passkeys again before you change them");
 }
 

@@ -21,7 +21,8 @@ enum phi_rc phi_passkey_begin(struct phi_core *c, enum phi_passkey_for what, str
                               uint8_t ret[PHI_CHALLENGE_LEN], struct phi_err *err);
 /* Whoever has a passkey shows it (PHI_STRONG_MS ago at most, by the session's strong_ms) before their keys change: a
  * stolen session makes no key of its own. PHI_EDENIED passkey.show. */
-enum phi_rc phi_passkey_may_change(struct phi_core *c, const struct phi_actor *by, int64_t strong_ms, struct phi_err *err);
+enum phi_rc phi_passkey_may_change(struct phi_core *c, const struct phi_actor *by, int64_t strong_ms, int64_t created_ms,
+                                   struct phi_err *err);
 /* PHI_EDENIED passkey.refused with what did not fit; PHI_ECONFLICT passkey.known; PHI_ELIMIT over PHI_MAX_PASSKEYS. */
 enum phi_rc phi_passkey_add(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view name,
                             const struct phi_webauthn_rp *rp, const struct phi_webauthn_answer *got,

@@ -283,6 +283,7 @@ enum phi_rc phi_jws_open(struct phi_arena *a, struct phi_view token, const struc
         return phi_fail(err, PHI_EINPUT, "the token's signature is not base64url");
     if (!verifies(k, p.signed_text, phi_buf_view(&sig)))
         return phi_fail(err, PHI_EDENIED, "the token's signature is not the issuer's");
+    ret->signed_text = p.signed_text;
     return part_read(a, p.payload, "token claims", &ret->claims, err);
 }
 
@@ -355,6 +356,8 @@ enum phi_rc phi_jwt_check(const struct phi_jws *t, const struct phi_jwt_want *w,
     if (!phi_jwt_has(c, "aud", w->aud))
         return phi_fail(err, PHI_EDENIED, "the token is for another audience (aud)");
     if (aud->kind == PHI_JSON_ARR && aud->n > 1 && azp && !phi_view_eq(phi_json_text(c, "azp"), w->aud))
+        return phi_fail(err, PHI_EDENIED, "the token was made for another party (azp)");
+    if (w->exact_party && (azp || (aud->kind == PHI_JSON_ARR && aud->n > 1)) && !phi_view_eq(phi_json_text(c, "azp"), w->aud))
         return phi_fail(err, PHI_EDENIED, "the token was made for another party (azp)");
     if (w->typ.n && !typ_fits(t->typ, w->typ))
         return phi_fail(err, PHI_EDENIED, "the token is of another type (typ)");

@@ -23,6 +23,7 @@ struct phi_jws {
     struct phi_view typ;           /* of the header, "" when absent */
     struct phi_view kid;
     const struct phi_json *claims; /* an object */
+    struct phi_view signed_text;   /* header and claims: names the token, which can have several valid signatures (ECDSA) */
 };
 
 /* Verifies; what is returned lives in the arena. PHI_ENOTFOUND: no key of that kid (the set may be old: fetch it again);
@@ -37,6 +38,7 @@ struct phi_view phi_jws_peek_issuer(struct phi_arena *a, struct phi_view token);
 struct phi_jwt_want {
     struct phi_view iss, aud; /* both must be given and must fit exactly */
     int64_t now_ms;
+    bool exact_party; /* an id_token: `azp` where there, and always with several audiences, must be `aud` */
     int64_t max_age_ms; /* of iat; 0: not looked at, and iat may be absent */
     struct phi_view typ; /* media type without "application/" that the header must say, any case; "": none is asked for */
 };

@@ -358,6 +358,30 @@ static void claims_are_held_against_what_is_wanted(void **unused)
     }
 }
 
+static void an_id_token_is_for_this_party_alone(void **unused)
+{
+    static const struct {
+        const char *parties;
+        enum phi_rc rc;
+    } rows[] = { { "\"aud\":\"phi\"", PHI_OK },
+                 { "\"aud\":[\"phi\"]", PHI_OK },
+                 { "\"aud\":\"phi\",\"azp\":\"phi\"", PHI_OK },
+                 { "\"aud\":[\"x\",\"phi\"],\"azp\":\"phi\"", PHI_OK },
+                 { "\"aud\":\"phi\",\"azp\":\"x\"", PHI_EDENIED },
+                 { "\"aud\":\"phi\",\"azp\":[\"phi\"]", PHI_EDENIED },
+                 { "\"aud\":[\"x\",\"phi\"]", PHI_EDENIED } };
+    PHI_ARENA(a, 1 << 20);
+    (void)unused;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct phi_jws t = { 0 };
+        struct phi_jwt_want w = { .iss = PHI_LIT("https://idp.test"), .aud = PHI_LIT("phi"), .now_ms = NOW_MS, .exact_party = true };
+        struct phi_view text = phi_arena_printf(&a, "{\"iss\":\"https://idp.test\",%s,\"exp\":1790000300}", rows[i].parties);
+        assert_int_equal(phi_json_read(&a, text, PHI_JSON_REALS, "claims", &t.claims, NULL), PHI_OK);
+        if (phi_jwt_check(&t, &w, NULL) != rows[i].rc)
+            fail_msg("%s", rows[i].parties);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +393,7 @@ int main(void)
         cmocka_unit_test(odd_tokens_are_refused),
         cmocka_unit_test(weak_and_foreign_keys_are_passed_over),
         cmocka_unit_test(claims_are_held_against_what_is_wanted),
+        cmocka_unit_test(an_id_token_is_for_this_party_alone),
     };
     return cmocka_run_group_tests(tests, keys_make, keys_free);
 }

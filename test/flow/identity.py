@@ -242,6 +242,24 @@ def test_more_accounts(p, idp, admin):
         check(f"a configuration with {wrong} is refused", ok, a)
 
 
+def test_userinfo(p, idp, admin):
+    idp.accounts(gina={"claims": {"groups": None}, "info": {"groups": ["acme-dba"]}}, hugo={"info": {"sub": "gina", "groups": ["acme-dba"]}})
+    b = Browser()
+    sign_in(b, p, "gina")
+    check("without userinfo only the id_token's groups count", me(b, p) and me(b, p)["person"]["groups"] == [], me(b, p))
+    idp.accounts(gina={"info": {"groups": ["acme-dba"], "email": "x"}})
+    admin.call("PUT", "/v1/providers/idp", config(idp, userinfo=True))
+    sign_in(b, p, "gina")
+    check("with it those that only the userinfo endpoint says", me(b, p)["person"]["groups"] == ["dba"], (me(b, p), p.said()[-400:]))
+    idp.accounts(gina={"claims": {"groups": ["acme-dev"]}, "info": {"groups": ["acme-dba"]}})
+    sign_in(b, p, "gina")
+    check("what the signed token says stands above", me(b, p)["person"]["groups"] == ["dev"], me(b, p))
+    e = Browser()
+    page = sign_in(e, p, "hugo")
+    check("an answer about somebody else (sub) is refused", page.status == 403 and me(e, p) is None, page.body)
+    admin.call("PUT", "/v1/providers/idp", config(idp))
+
+
 def test_keys(p, idp):
     check("the provider comes back with other keys", idp.start("two"))
     idp.accounts(dan={"claims": {"groups": ["acme-dev"]}})
@@ -525,6 +543,15 @@ def test_workload(p, idp, admin):
     for what, tok in wrong.items():
         status, t = exchange(tok)
         check(f"a token {what} is refused", status == 400 and "access_token" not in t, t)
+    first = idp.mint({}, alg="ES256")
+    status, t = exchange(first)
+    check("a token of an elliptic key is fine", status == 200, t)
+    text, sig = first.rsplit(".", 1)
+    raw = base64.urlsafe_b64decode(sig + "==")
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    other = raw[:32] + (order - int.from_bytes(raw[32:], "big")).to_bytes(32, "big")
+    status, t = exchange(text + "." + base64.urlsafe_b64encode(other).decode().rstrip("="))
+    check("once, also under the other signature that anybody can make of an elliptic one", status == 400 and "already" in t["error_description"], t)
     status, t = token(p, grant_type=EXCHANGE, subject_token=idp.mint({}), subject_token_type="urn:ietf:params:oauth:token-type:saml2")
     check("another type is refused", status == 400 and t["error"] == "invalid_request", t)
     status, t = exchange(idp.mint({}, alg="EdDSA"))
@@ -558,6 +585,7 @@ def main():
         test_sign_in(p, idp, admin)
         test_attacks(p, idp, admin)
         test_more_accounts(p, idp, admin)
+        test_userinfo(p, idp, admin)
         test_browser(p, idp)
         test_keys(p, idp)
         b = test_device(p, admin)

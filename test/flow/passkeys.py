@@ -51,6 +51,9 @@ with phiflow.Flow() as f:
     if done.returncode == 0:
         got = refused(admin, "POST", "/v1/links", {"person": "bob"})
         check("who has a passkey gets no plain link", "recovery.needed" in str(got), got)
+        admin.call("PUT", "/v1/providers/idp", {"kind": "oidc", "config": {"issuer": "https://idp.test", "client_id": "phi"}})
+        got = refused(admin, "POST", "/v1/identities", {"provider": "idp", "subject": "the-administrators-own", "person": "bob"})
+        check("nor does an administrator's own account become theirs", "recovery.needed" in str(got), got)
         admin.make("/v1/people", {"name": "carol", "groups": ["phi-operators"]})
         secret = admin.call("POST", "/v1/links", {"person": "carol"})["secret"]
         carol = type(admin)(f.place.url(), admin.call("POST", "/v1/sessions", {"link": secret})["token"])

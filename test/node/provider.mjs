@@ -17,9 +17,11 @@ const raw = crypto.createHash('sha256').update(`phi test ${seed}`).digest();
 const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), raw]);
 const ed = crypto.createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
 const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+const ec = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 const jwks = { keys: [
   { ...rsa.export({ format: 'jwk' }), kid: `rsa-${seed}`, alg: 'RS256', use: 'sig' },
   { ...ed.export({ format: 'jwk' }), kid: `ed-${seed}`, alg: 'EdDSA', use: 'sig' },
+  { ...ec.export({ format: 'jwk' }), kid: `ec-${seed}`, alg: 'ES256', use: 'sig' },
 ] };
 
 const provider = new Provider(issuer, {
@@ -32,7 +34,8 @@ const provider = new Provider(issuer, {
   pkce: { required: () => true },
   interactions: { url: (ctx, i) => `/interaction/${i.uid}` },
   async findAccount(ctx, id) {
-    return { accountId: id, claims: () => ({ sub: id, preferred_username: id, ...accounts.get(id)?.claims }) };
+    // `info`: what only the userinfo endpoint says
+    return { accountId: id, claims: (use) => ({ sub: id, preferred_username: id, ...accounts.get(id)?.claims, ...(use === 'userinfo' ? accounts.get(id)?.info : {}) }) };
   },
   async loadExistingGrant(ctx) {
     const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId });
@@ -50,12 +53,13 @@ async function body(req) {
 }
 
 function mint({ claims, alg = 'RS256', kid, header = {}, key = 'own' }) {
-  const head = { alg, kid: kid ?? (alg === 'EdDSA' ? `ed-${seed}` : `rsa-${seed}`), typ: 'JWT', ...header };
+  const head = { alg, kid: kid ?? `${{ EdDSA: 'ed', ES256: 'ec' }[alg] ?? 'rsa'}-${seed}`, typ: 'JWT', ...header };
   const text = [head, claims].map((x) => Buffer.from(JSON.stringify(x)).toString('base64url')).join('.');
   const stranger = key === 'stranger' ? crypto.generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey : null;
   let sig = Buffer.alloc(0);
   if (alg === 'HS256') sig = crypto.createHmac('sha256', crypto.createPublicKey(rsa).export({ format: 'pem', type: 'spki' })).update(text).digest();
   else if (alg === 'EdDSA') sig = crypto.sign(null, Buffer.from(text), ed);
+  else if (alg === 'ES256') sig = crypto.sign('sha256', Buffer.from(text), { key: ec, dsaEncoding: 'ieee-p1363' });
   else if (alg !== 'none') sig = crypto.sign('sha256', Buffer.from(text), stranger ?? rsa);
   return `${text}.${sig.toString('base64url')}`;
 }

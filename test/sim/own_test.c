@@ -19,6 +19,7 @@ struct own {
     struct phi_view which;
     struct phi_vote_text text;
     struct phi_passkey_view key;
+    int64_t strong_ms, since_ms;
     struct told told;
     uint8_t challenge[PHI_CHALLENGE_LEN];
 };
@@ -256,6 +257,26 @@ static enum phi_rc sign(struct own *o, enum kit_who who, int key)
     return go(o, run_vote);
 }
 
+static enum phi_rc run_may_change(struct phi_core *c, struct own *o, struct phi_err *err)
+{
+    return phi_passkey_may_change(c, &o->by, o->strong_ms, o->since_ms, err);
+}
+
+static void a_session_that_is_stolen_later_makes_no_first_passkey(void **state)
+{
+    struct kit *k = *state;
+    struct own o = { .k = k, .by = kit_actor(k, KIT_ALICE), .since_ms = k->wall };
+    assert_ok(k, go(&o, run_may_change));
+    kit_pass(k, 11 * 60 * 1000);
+    assert_no(k, go(&o, run_may_change), PHI_EDENIED, "passkey.show");
+    o.since_ms = k->wall;
+    assert_ok(k, go(&o, run_may_change));
+    register_key(&o, KIT_ALICE, 0);
+    assert_no(k, go(&o, run_may_change), PHI_EDENIED, "passkey.show"); /* now it must be shown */
+    o.strong_ms = k->wall;
+    assert_ok(k, go(&o, run_may_change));
+}
+
 #define SIGNED "dba: {approve: [{from: 'Group::\"dba\"'}], ttl: 15m, signed: true}\n" TWO
 
 static void a_signed_requirement_takes_the_voters_own_passkey(void **state)
@@ -378,6 +399,7 @@ int main(void)
         T(a_change_that_cannot_be_made_leaves_all_as_it_was),
         T(a_change_is_not_asked_for_by_other_ways),
         T(a_right_may_want_a_passkey_shown_lately),
+        T(a_session_that_is_stolen_later_makes_no_first_passkey),
         T(a_signed_requirement_takes_the_voters_own_passkey),
         T(a_deny_needs_no_passkey),
         T(a_rule_signs_nothing),
