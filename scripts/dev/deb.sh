@@ -22,7 +22,10 @@ install_all() {
     mkdir -p "$dest/usr/share/phi" "$dest/usr/share/man/man8"
     cp -r web/dist "$dest/usr/share/phi/web"
     rm -f "$dest/usr/share/phi/web/.built"
-    for page in phid phi-gateway; do scdoc <"man/$page.8.scd" >"$dest/usr/share/man/man8/$page.8"; done
+    mkdir -p "$dest/usr/share/man/man3" "$dest/usr/share/man/man5"
+    for page in phid.8 phi-gateway.8 gateway.yaml.5 libphi.3; do scdoc <"man/$page.scd" >"$dest/usr/share/man/man${page##*.}/$page"; done
+    /usr/bin/python3 -B scripts/gen/man_config.py | scdoc >"$dest/usr/share/man/man5/phid.yaml.5"
+    install -Dm644 -t "$dest/usr/share/doc/libphi-approval-dev" examples/embed.c
     install -Dm644 -t "$dest/usr/lib/systemd/system" packaging/systemd/*
     install -Dm644 -t "$dest/etc/phi" packaging/etc/*.yaml
     install -Dm644 -t "$dest/usr/share/doc/phi-approval-server" docs/*.md

@@ -229,6 +229,18 @@ def team_expected(said, slack):
         sys.exit(f"what was paid: {paid!r}")
 
 
+def shipped():
+    """What else a package promises: pages that man finds, completions, what a compiler needs."""
+    files = run("dpkg", "-L", "phi-approval", "phi-approval-server", "phi-approval-gateway").split()
+    for path in ("man/man1/phi.1.gz", "man/man5/phid.yaml.5.gz", "man/man5/gateway.yaml.5.gz", "man/man8/phid.8.gz", "man/man8/phi-gateway.8.gz",
+                 "bash-completion/completions/phi", "zsh/site-functions/_phi"):
+        if f"/usr/share/{path}" not in files or not os.path.getsize(f"/usr/share/{path}"):
+            sys.exit(f"no package brings {path}")
+    debs = "/src/debs/libphi-approval-dev_*.deb /src/debs/libphi-approval0_*.deb /src/debs/phi-approval-common_*.deb"
+    run("bash", "-c", f"apt-get install -y --no-install-recommends {debs}")
+    run("bash", "-c", "test -f /usr/include/phi/policy.h && ls /usr/lib/*/libphi.so /usr/lib/*/libphi.a /usr/lib/*/pkgconfig/libphi.pc && ldconfig -p | grep libphi.so.0")
+
+
 def main():
     start, team = ((ROOT / "docs" / name).read_text() for name in ("start.md", "team.md"))
     t0 = time.monotonic()
@@ -248,6 +260,7 @@ def main():
     finally:
         provider.kill()
     units()
+    shipped()
     print(f"the guide works: first approved statement after {guide.at[FIRST]:.0f} s; with provider, three groups, five people, two databases and "
           f"Slack, one approved there after {guide.at[SECOND]:.0f} s (and {made:.0f} s for what it stands before)")
     if guide.at[SECOND] > LIMIT_S:
