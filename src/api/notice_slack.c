@@ -99,12 +99,22 @@ static void actions(struct phi_jw *w, const struct notice_text *t, const struct 
     phi_jw_end(w);
 }
 
+/* A chat shows no passkey: a vote that must be signed is made in the console. */
+static bool wants_signature(const struct phi_request *r)
+{
+    for (size_t i = 0; i < r->n_needs; i++)
+        for (size_t k = 0; k < r->needs[i].n; k++)
+            if (r->needs[i].needs[k].is_signed && !phi_view_is(r->needs[i].needs[k].kind, "mfa")) /* that is the asker's */
+                return true;
+    return false;
+}
+
 /* Where all that would run is on the screen, and this reader may vote. */
 static bool has_buttons(const struct phi_message *m, const struct phi_json *settings, const struct notice_text *t)
 {
     bool on = false;
     const struct phi_request *r = m->request;
-    return phi_json_bool(phi_json_get(settings, "buttons"), &on) && on && r && r->status == PHI_REQUEST_PENDING && t->whole &&
+    return phi_json_bool(phi_json_get(settings, "buttons"), &on) && on && r && r->status == PHI_REQUEST_PENDING && t->whole && !wants_signature(r) &&
            t->statement.n <= SECTION_MAX && (m->person.n == 0 || r->can_vote);
 }
 

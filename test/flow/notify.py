@@ -262,6 +262,20 @@ with phiflow.Flow() as f:
         f.equal(set(buttons(got)), {"open"})
         drop("slack")
 
+    @f.test("where the vote must be signed Slack has no buttons but the way to the console, and one that was forged does nothing")
+    def _():
+        texts = {k: admin.get("/v1/bundle").json[k] for k in ("schema", "policies", "requirements")}
+        signed = texts["requirements"].replace("  kind: approval\n", "  kind: approval\n  signed: true\n", 1)
+        f.equal(admin.call("PUT", "/v1/bundle", {**texts, "requirements": signed}).status, 200)
+        put("slack", "slack", url=web.url("/api"), secret="slack", signing="slack-signing", team="T1", buttons=True, show="statement")
+        r = held("DELETE FROM orders WHERE id = 9", "slack-3")
+        got = f.until(lambda: slack(r["code"]), 30)[0]
+        f.equal(set(buttons(got)), {"open"})
+        f.equal(press(json.dumps({"id": r["id"], "digest": r["digest"], "version": r["version"]}))[0]().status, 403)
+        f.equal(bob.get(f"/v1/requests/{r['id']}").json["status"], "pending")
+        drop("slack")
+        f.equal(admin.call("PUT", "/v1/bundle", texts).status, 200)
+
     @f.test("Teams gets a card with a link, a command the event on its standard input; who fails is tried again")
     def _():
         put("teams", "teams", secret="teams", events=["request.created"])
