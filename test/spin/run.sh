@@ -1,6 +1,7 @@
 #!/bin/bash
-# Checks the models with spin: grant.pml (a grant's life) and rights.pml (whom it rests on and when it serves; break-glass
-# by itself, -DPART_GLASS): clean as they are, and each seeded fault caught. Two checks run at a time.
+# Checks the models with spin: grant.pml (a grant's life), rights.pml (whom it rests on and when it serves; break-glass
+# by itself, -DPART_GLASS) and standing.pml (for whom it stands and who signs; changes of phi, -DPART_CHANGE; quiet hours,
+# -DPART_QUIET): clean as they are, and each seeded fault caught. Two checks run at a time.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -39,13 +40,20 @@ export work
 trap 'rm -rf "$work"' EXIT
 list() {
     local part
-    for model in grant.pml rights.pml; do
+    for model in grant.pml rights.pml standing.pml; do
         echo "$model clean"
         for bug in $(grep -o 'BUG_[A-Z_]*' "$model" | sort -u | grep -v '^BUG_$'); do
-            case $bug in BUG_GLASS*) part=" -DPART_GLASS" ;; *) part= ;; esac
+            case $bug in
+            BUG_GLASS*) part=" -DPART_GLASS" ;;
+            BUG_CHANGE*) part=" -DPART_CHANGE" ;;
+            BUG_QUIET*) part=" -DPART_QUIET" ;;
+            *) part= ;;
+            esac
             echo "$model $bug$part" # (xargs -L joins a line that ends in a blank with the next)
         done
     done
     echo "rights.pml clean -DPART_GLASS"
+    echo "standing.pml clean -DPART_CHANGE"
+    echo "standing.pml clean -DPART_QUIET"
 }
 list | xargs -P2 -L1 ./run.sh --one
