@@ -141,9 +141,9 @@ static enum phi_rc read_side(struct cli *c, const struct phi_json *v, const char
 {
     const struct phi_json *side = phi_json_get(v, key);
     struct phi_view text;
-    if (phi_json_str(side, &text))
-        return phi_uid_read(&c->arena, text, ret, err);
-    return phi_uid_from_json(side, ret, err);
+    struct phi_err why = { 0 };
+    enum phi_rc rc = phi_json_str(side, &text) ? phi_uid_read(&c->arena, text, ret, &why) : phi_uid_from_json(side, ret, &why);
+    return rc == PHI_OK ? rc : phi_fail(err, rc, "a request's \"%s\": %s", key, side ? why.msg : "is missing");
 }
 
 int pol_ask(struct cli *c, const struct cedar_schema *s, const struct phi_json *v, struct phi_ask *ret)

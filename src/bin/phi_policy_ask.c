@@ -302,17 +302,13 @@ static int decide_text(struct cli *c, const struct phi_bundle *b, const struct p
     return CLI_DONE;
 }
 
-static int diff_line(struct cli *c, struct phi_bundle *const *b, struct phi_entities *const *es, struct phi_view line, size_t no,
-                     size_t *changed)
+static int diff_one(struct cli *c, struct phi_bundle *const *b, struct phi_entities *const *es, const struct phi_json *v, size_t no,
+                    size_t *changed)
 {
-    const struct phi_json *v = NULL;
-    struct phi_err err = { 0 };
     PHI_BUF(was, 8192);
     PHI_BUF(is, 8192);
     PHI_BUF(out, 32768);
     struct phi_ask ask;
-    if (phi_json_read(&c->arena, line, PHI_JSON_INT64, "request", &v, &err) != PHI_OK)
-        return cli_err(&err);
     int rc = decide_text(c, b[0], es[0], v, &was);
     if (!rc)
         rc = decide_text(c, b[1], es[1], v, &is);
@@ -332,20 +328,39 @@ static int diff_line(struct cli *c, struct phi_bundle *const *b, struct phi_enti
     return rc;
 }
 
-static int diff_all(struct cli *c, struct phi_bundle *const *b, struct phi_entities *const *es)
+/* A list of requests, or one on each line. */
+static int requests_read(struct cli *c, const char *path, const struct phi_json **ret)
 {
     struct phi_view text, line;
-    size_t no = 0, asked = 0, changed = 0;
-    int rc = pol_file(c, cli_opt(c, OPT_REQUESTS), &text);
-    while (!rc && phi_view_split(&text, '\n', &line)) {
-        no++;
-        if (phi_view_trim(line).n == 0)
-            continue;
-        asked++;
-        rc = diff_line(c, b, es, line, no, &changed);
+    struct phi_err err = { 0 };
+    PHI_BUF(list, POL_FILE_MAX);
+    int rc = pol_file(c, path, &text);
+    if (rc)
+        return rc;
+    if (!phi_view_starts(phi_view_trim(text), PHI_LIT("["))) {
+        const char *between = "[";
+        while (phi_view_split(&text, '\n', &line)) {
+            phi_buf_printf(&list, "%s\n", phi_view_trim(line).n ? between : "");
+            phi_buf_add(&list, line);
+            between = phi_view_trim(line).n ? "," : between;
+        }
+        phi_buf_adds(&list, *between == '[' ? "[]" : "]");
+        text = phi_buf_view(&list);
     }
+    bool ok = phi_buf_ok(&list) && phi_json_read(&c->arena, text, PHI_JSON_INT64, path, ret, &err) == PHI_OK;
+    return ok ? CLI_DONE : cli_err(&err);
+}
+
+static int diff_all(struct cli *c, struct phi_bundle *const *b, struct phi_entities *const *es)
+{
+    const struct phi_json *all = NULL;
+    size_t changed = 0, n;
+    int rc = requests_read(c, cli_opt(c, OPT_REQUESTS), &all);
+    n = rc ? 0 : all->n;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = diff_one(c, b, es, &all->items[i], i + 1, &changed);
     if (!rc)
-        phi_buf_printf(&c->out, "%zu of %zu requests would be answered otherwise\n", changed, asked);
+        phi_buf_printf(&c->out, "%zu of %zu requests would be answered otherwise\n", changed, n);
     return rc;
 }
 

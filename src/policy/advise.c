@@ -55,17 +55,22 @@ static bool scope_covers(const struct cedar_scope *x, const struct cedar_scope *
     return false;
 }
 
-static bool actions_cover(const struct phi_bundle *b, const struct cedar_policy *x, const struct cedar_policy *y)
+/* One action that both reach; NULL: none. `*all`: x reaches all of y's. */
+static const struct cedar_action *actions_shared(const struct phi_bundle *b, const struct cedar_policy *x,
+                                                 const struct cedar_policy *y, bool *all)
 {
-    bool some = false;
+    const struct cedar_action *one = NULL;
+    *all = true;
     for (size_t i = 0; i < b->schema.n_actions; i++) {
-        if (!b->schema.actions[i]->applies || !cedar_policy_reaches(y, b->schema.actions[i]))
+        const struct cedar_action *act = b->schema.actions[i];
+        if (!act->applies || !cedar_policy_reaches(y, act))
             continue;
-        if (!cedar_policy_reaches(x, b->schema.actions[i]))
-            return false;
-        some = true;
+        if (!cedar_policy_reaches(x, act))
+            *all = false;
+        else if (!one)
+            one = act;
     }
-    return some;
+    return one;
 }
 
 /* Each condition of x stands in y too. */
@@ -85,11 +90,18 @@ static void look_for_shadow(struct advising *r, const struct cedar_policy *p)
 {
     for (size_t i = 0; i < r->b->policies.n; i++) {
         const struct cedar_policy *x = r->b->policies.p[i];
+        bool all = false;
         if (x->forbid || asks(x) || !scope_covers(&x->principal, &p->principal) || !scope_covers(&x->resource, &p->resource) ||
-            !conditions_cover(x, p) || !actions_cover(r->b, x, p))
+            !conditions_cover(x, p))
             continue;
-        advise(r, p, p->at, "nobody is ever asked: policy \"" PHI_FMT "\" permits the same without a requirement",
-               PHI_ARG(phi_view_upto(x->id, 80)));
+        const struct cedar_action *act = actions_shared(r->b, x, p, &all);
+        if (!act)
+            continue;
+        PHI_BUF(which, 100);
+        if (!all)
+            phi_buf_printf(&which, " for " PHI_FMT, PHI_ARG(phi_view_upto(act->uid.id, 80)));
+        advise(r, p, p->at, "nobody is ever asked%s: policy \"" PHI_FMT "\" permits the same without a requirement",
+               phi_buf_str(&which), PHI_ARG(phi_view_upto(x->id, 80)));
         return;
     }
 }

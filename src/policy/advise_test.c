@@ -6,7 +6,7 @@
 
 #define SCHEMA                                                                                              \
     "entity Group; entity Person in [Group]; entity Doc;"                                                  \
-    "action read appliesTo { principal: Person, resource: Doc, context: { met: Set<String>, n?: Long } };"
+    "action read, write appliesTo { principal: Person, resource: Doc, context: { met: Set<String>, n?: Long } };"
 #define ASKS "@id(\"asks\") permit (principal, action, resource) when { context.met.contains(\"two\") };"
 
 static const char *advice(struct phi_arena *a, const char *policies, const char *requirements, const char *entities)
@@ -72,6 +72,7 @@ static void a_plain_permit_beside_one_that_asks_is_told(void **unused)
     } cases[] = {
         { "@id(\"all\") permit (principal, action, resource);", true },
         { "@id(\"all\") permit (principal is Person, action == Action::\"read\", resource);", false }, /* of one type: not proven to be the same */
+        { "@id(\"one\") permit (principal, action == Action::\"write\", resource);", true }, /* of one action of several */
         { "@id(\"all\") permit (principal == Person::\"a\", action, resource);", false },
         { "@id(\"all\") permit (principal, action, resource) when { principal == Person::\"a\" };", false },
         { "@id(\"all\") permit (principal, action, resource) when { context.met.contains(\"two\") };", false },
