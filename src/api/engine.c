@@ -12,6 +12,7 @@
 
 #define TICK_SOON_MS  200 /* a tick is a commit; no right is shorter than this */
 #define TICK_RETRY_MS 1000
+#define TIDY_AFTER_MS 10 /* a vote's claim comes sooner */
 #define LEASE_BEAT_MS 1000
 #define HEARD_MAX     (4u * 1024 * 1024)
 #define LEASE_MS      5000 /* of the timer and of the signer, where the store is shared */
@@ -123,14 +124,26 @@ static int64_t next_at(const struct api_engine *e)
         at = sign_at;
     if (e->copy && e->copy_at < at)
         at = e->copy_at;
+    if (e->tidy_at && e->tidy_at < at)
+        at = e->tidy_at;
     return at;
 }
 
-/* Under the lock: waits for work or the next deadline, then takes a batch. 0: a copy goes on, or the end. */
+static bool tidy_due(const struct api_engine *e)
+{
+    return e->tidy_at && phi_now_boot_ms() >= e->tidy_at;
+}
+
+/* Under the lock: waits for work or the next deadline, then takes a batch. 0: a copy goes on, time to tidy, or the end. What is
+ * to be told goes alone: gateways wait for it, and it needs no disk. */
 static size_t batch_take(struct api_engine *e)
 {
     size_t n = 0;
     for (;;) {
+        while (n < BATCH_MAX && e->tell.n)
+            e->jobs[n++] = engine_list_take(&e->tell);
+        if (n)
+            return n;
         engine_sign_begin(e);
         if (e->flushing && engine_sign_settled(e))
             pthread_cond_signal(&e->signed_all);
@@ -144,7 +157,7 @@ static size_t batch_take(struct api_engine *e)
                 e->jobs[n++] = engine_list_take(&e->queue);
             return n;
         }
-        if (e->stopping || (e->copy && phi_now_boot_ms() >= e->copy_at))
+        if (e->stopping || (e->copy && phi_now_boot_ms() >= e->copy_at) || tidy_due(e))
             return 0;
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -207,6 +220,19 @@ static void batch_run(struct api_engine *e, size_t n)
     jobs_finish(e, e->jobs, n);
 }
 
+static void tidy_step(struct api_engine *e, bool ran)
+{
+    const struct phi_store *s = e->o.store;
+    if (!s->ops->tidy || (!ran && !tidy_due(e)))
+        return;
+    pthread_mutex_lock(&e->lock);
+    bool busy = e->queue.n > 0;
+    pthread_mutex_unlock(&e->lock);
+    e->tidy_at = ran && !busy ? phi_now_boot_ms() + TIDY_AFTER_MS : 0;
+    if (!e->tidy_at)
+        s->ops->tidy(s->self, busy);
+}
+
 static void *core_main(void *arg)
 {
     struct api_engine *e = arg;
@@ -218,6 +244,7 @@ static void *core_main(void *arg)
         pthread_mutex_unlock(&e->lock);
         if (n)
             batch_run(e, n);
+        tidy_step(e, n > 0);
         engine_copy_step(e);
         if (last)
             return NULL;
@@ -256,6 +283,7 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     pthread_condattr_destroy(&attr);
     engine_list_init(&e->queue);
     engine_list_init(&e->follow);
+    engine_list_init(&e->tell);
     engine_list_init(&e->finished);
     engine_sign_init(e);
     e->tick = (struct api_job){.run = tick_run, .arg = e};
@@ -326,7 +354,7 @@ bool api_engine_submit(struct api_engine *e, struct api_job *j)
 void api_engine_follow(struct api_engine *e, struct api_job *j)
 {
     pthread_mutex_lock(&e->lock);
-    engine_list_add(&e->follow, j);
+    engine_list_add(j->reads ? &e->tell : &e->follow, j);
     pthread_cond_signal(&e->work);
     pthread_mutex_unlock(&e->lock);
 }

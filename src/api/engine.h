@@ -22,6 +22,7 @@ struct api_job {
     void (*done)(struct api_job *j); /* loop's thread, always and last: frees it */
     void *arg;
     bool changes; /* it may change deadlines: tick soon after */
+    bool reads;   /* with api_engine_follow: it changes nothing, and shares no commit with what does */
     enum phi_rc rc;
     const char *why; /* core's stable error code, "" when none */
     struct phi_err err;

@@ -42,7 +42,7 @@ struct api_engine {
 
     pthread_mutex_t lock;
     pthread_cond_t work, sign_work, signed_all;
-    struct job_list queue, follow, finished;
+    struct job_list queue, follow, tell, finished; /* tell: those of follow that only read */
     bool stopping, sign_stopping, posted, started;
     bool flushing; /* heads are signed at once: somebody waits for the last */
     struct api_engine_counts counts;
@@ -53,6 +53,7 @@ struct api_engine {
     int64_t tick_at;
     struct api_job tick;
     int64_t tick_next;
+    int64_t tidy_at; /* 0: nothing to tidy */
     struct api_job hear;
     struct phi_arena heard_arena;
     struct phi_event *heard;

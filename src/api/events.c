@@ -466,7 +466,7 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
         if (events[i].kind == PHI_EVENT_TOLD)
             copy_text(r->said[i].what, sizeof(r->said[i].what), events[i].reason);
     }
-    r->job = (struct api_job){.run = round_run, .done = round_done, .arg = r};
+    r->job = (struct api_job){.run = round_run, .done = round_done, .arg = r, .reads = true};
     api_engine_follow(h->engine, &r->job);
 }
 

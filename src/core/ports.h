@@ -62,6 +62,9 @@ struct phi_store_ops {
     /* Takes or renews the lease `name` for `ms`; *ret_mine: this phid holds it until this transaction's end at
      * least, so what it does here nobody else does. */
     enum phi_rc (*lease)(void *self, const char *name, int64_t ms, bool *ret_mine, struct phi_err *err);
+    /* Between transactions: what would make a commit slow one day; `busy`: others wait, so only if much of it has come
+     * together. NULL: there is no such thing. */
+    void (*tidy)(void *self, bool busy);
 };
 
 struct phi_store {

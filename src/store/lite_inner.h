@@ -17,6 +17,7 @@ struct lite {
     sqlite3_stmt *list[CORE_TABLES][LITE_INDEX][LITE_SHAPES];
     sqlite3_stmt *begin, *commit, *mark, *unmark, *back;
     struct lite_copy *copy; /* one being made, or NULL */
+    int wal_pages;          /* in the log, of which some may have been written back */
 };
 
 /* ---- sqlite.c */
@@ -24,6 +25,9 @@ extern const struct phi_store_ops lite_ops;
 enum phi_rc lite_failed(sqlite3 *db, struct phi_err *err);
 void lite_close(void *self);
 void lite_rollback(void *self);
+
+/* ---- sqlite_open.c */
+void lite_tidy(void *self, bool busy);
 
 /* ---- sqlite_copy.c: the port's copy_… */
 enum phi_rc lite_copy_begin(void *self, const char *path, struct phi_err *err);

@@ -425,5 +425,6 @@ const struct phi_store_ops lite_ops = {
     .begin = lite_begin, .commit = lite_commit, .rollback = lite_rollback, .mark = lite_mark, .unmark = lite_unmark,
     .back = lite_back,   .add = lite_add,       .set = lite_set,           .del = lite_del,   .get = lite_get,
     .list = lite_list,   .spend = lite_spend,   .close = lite_close,
+    .tidy = lite_tidy,
     .copy_begin = lite_copy_begin, .copy_step = lite_copy_step, .copy_end = lite_copy_end,
 };

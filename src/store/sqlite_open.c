@@ -86,6 +86,34 @@ static enum phi_rc migrate(struct lite *l, struct phi_err *err)
     return PHI_OK;
 }
 
+/* Writing the log back takes milliseconds: so it is done while nobody waits, else between two batches, when the answers of the
+ * first have gone (lite_tidy), and within a commit only where neither comes. A failure is tried again with the next. */
+enum { WAL_IDLE_PAGES = 100, WAL_BUSY_PAGES = 500, WAL_MAX_PAGES = 2000 };
+
+static void write_back(struct lite *l)
+{
+    sqlite3_wal_checkpoint_v2(l->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    l->wal_pages = 0; /* the next commit says how many there are */
+}
+
+static int wal_grew(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    struct lite *l = ctx;
+    (void)db;
+    (void)name;
+    l->wal_pages = pages;
+    if (pages >= WAL_MAX_PAGES)
+        write_back(l);
+    return SQLITE_OK;
+}
+
+void lite_tidy(void *self, bool busy)
+{
+    struct lite *l = self;
+    if (l->wal_pages >= (busy ? WAL_BUSY_PAGES : WAL_IDLE_PAGES))
+        write_back(l);
+}
+
 static enum phi_rc set_up(struct lite *l, struct phi_err *err)
 {
     int64_t full = 0;
@@ -94,8 +122,9 @@ static enum phi_rc set_up(struct lite *l, struct phi_err *err)
     PHI_TRY(exec(l, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                     "PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -8192;"
                     /* Savepoints keep the pages they would restore; in memory, not in a file. */
-                    "PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 500;",
+                    "PRAGMA temp_store = MEMORY;",
                  err));
+    sqlite3_wal_hook(l->db, wal_grew, l); /* in place of wal_autocheckpoint */
     PHI_TRY(number(l, "PRAGMA synchronous", &full, err));
     if (full != 2)
         return phi_fail(err, PHI_EIO, "the store cannot be made durable");
