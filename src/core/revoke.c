@@ -244,7 +244,18 @@ struct linking {
     struct phi_view root;
 };
 
-/* Grants of this person, and those that act for others: their approvals are counted anew, by who is who now. */
+static enum phi_rc voted_on(struct phi_core *c, struct phi_arena *a, const struct core_request_row *r, struct phi_view root, bool *ret,
+                            struct phi_err *err)
+{
+    struct core_vote_row *v;
+    size_t n;
+    PHI_TRY(core_votes(c, a, r, &v, &n, err));
+    for (size_t i = 0; i < n; i++)
+        *ret |= phi_view_eq(core_root(c, a, v[i].root), root);
+    return PHI_OK;
+}
+
+/* Grants of this person, those they voted on, and those that act for others: approvals are counted anew, by who is who now. */
 static enum phi_rc not_by_others(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, const void *ctx,
                                  bool *ret, struct phi_err *err)
 {
@@ -253,7 +264,10 @@ static enum phi_rc not_by_others(struct phi_core *c, struct phi_arena *a, const 
     bool theirs = phi_view_eq(core_root(c, a, g->principal), l->root);
     if (!theirs) {
         PHI_TRY(core_request_load(c, a, g->request, &request, err));
-        if (!request.behalf && phi_view_is(phi_who_type(g->principal), "Person"))
+        theirs = request.behalf || !phi_view_is(phi_who_type(g->principal), "Person");
+        if (!theirs)
+            PHI_TRY(voted_on(c, a, &request, l->root, &theirs, err));
+        if (!theirs)
             return PHI_OK;
     }
     return not_allowed_now(c, a, g, NULL, ret, err);
@@ -263,7 +277,7 @@ static enum phi_rc end_by_link(struct phi_core *c, struct phi_arena *a, struct c
 {
     static const struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
     (void)ctx;
-    return core_grant_revoke(c, a, &phid, g, PHI_LIT("who approved it is known to be the requester now"), "account-linked", err);
+    return core_grant_revoke(c, a, &phid, g, PHI_LIT("accounts were linked: by who is who now it lacks approvals"), "account-linked", err);
 }
 
 enum phi_rc core_grants_linked(struct phi_core *c, struct phi_view root, struct phi_err *err)

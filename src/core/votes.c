@@ -26,12 +26,16 @@ enum phi_rc core_votes(struct phi_core *c, struct phi_arena *a, const struct cor
 static size_t voters(struct phi_core *c, const struct core_request_row *row, const struct phi_requirement *r,
                      const struct core_vote_row *votes, size_t n_votes, struct core_approver *now, size_t n_now)
 {
+    PHI_ARENA(a, 1 << 20);
+    struct phi_view *root = phi_arena_array(&a, n_votes + 1, sizeof *root);
     size_t k = 0;
-    for (size_t i = 0; i < n_now; i++)
+    for (size_t v = 0; root && v < n_votes; v++)
+        root[v] = core_root(c, &a, votes[v].root); /* as linked now: accounts that became one person are one */
+    for (size_t i = 0; root && i < n_now; i++)
         for (size_t v = 0; v < n_votes; v++)
             if (votes[v].approve && votes[v].version == row->version &&
-                phi_view_eq(votes[v].requirement, r->name) && phi_view_eq(votes[v].root, now[i].root) &&
-                core_was_eligible(c, row, r->name, now[i].root) && (!r->is_signed || core_vote_proven(c, &votes[v]))) {
+                phi_view_eq(votes[v].requirement, r->name) && phi_view_eq(root[v], now[i].root) &&
+                core_was_eligible(c, row, r->name, votes[v].root) && (!r->is_signed || core_vote_proven(c, &votes[v]))) {
                 now[k] = now[i];
                 now[k++].sets &= core_stage_sets(r, votes[v].stage > 0 ? (unsigned)votes[v].stage : 1);
                 break;
