@@ -100,6 +100,43 @@ await test("console: a request whose psql goes away leaves the inbox and says so
     await p.ended;
 });
 
+await test("console: alice asks by the form, changes it, bob approves what it is then, and she goes on from it", async () => {
+    const alice = await signIn("alice", { size: "phone", scheme: "dark" });
+    await alice.goto(`${given.url}/#ask`);
+    await alice.getByLabel("Target").selectOption("shop");
+    await alice.getByLabel("On what, one a line").fill("shop/public.orders");
+    await alice.getByLabel("Why? Those who decide read this.").fill("repair by the form");
+    await alice.getByText("Limits, hours and people").click();
+    await alice.getByLabel("At most so many rows").fill("50");
+    await alice.getByRole("button", { name: "Ask for this" }).click();
+    await alice.getByRole("link", { name: "Change it …" }).click();
+    await alice.getByLabel("At most so many rows").fill("20");
+    await alice.getByRole("button", { name: "Change it", exact: true }).click();
+    await alice.getByText("edited: version 2").waitFor();
+    const code = await alice.locator(".crumbs .code").textContent();
+    await bob.goto(`${given.url}/r/${code}`);
+    await same(bob);
+    await bob.getByText("20 rows").waitFor();
+    await bob.keyboard.press("a");
+    await bob.getByRole("button", { name: "Yes, approve" }).click();
+    await bob.getByText("approved by you").first().waitFor();
+    await alice.getByRole("link", { name: "Go on for longer …" }).click();
+    await alice.getByLabel("Why? Those who decide read this.").fill("not done yet");
+    await holds(alice, "real-extend");
+    await alice.getByRole("button", { name: "Ask for this" }).click();
+    await alice.getByText("Goes on from").waitFor();
+    await alice.getByText("20 rows").waitFor(); // carried over, though nobody said it
+    await alice.getByRole("button", { name: "Withdraw this request" }).click();
+    await alice.getByText("withdrawn by").first().waitFor();
+    await alice.keyboard.press("3");
+    await alice.getByRole("button", { name: "Give back" }).click();
+    await alice.getByRole("button", { name: "Give it back now" }).click();
+    await alice.locator(".done", { hasText: "Given back." }).waitFor();
+    await bob.getByText("The grant is given back").waitFor();
+    await bob.keyboard.press("1");
+    await alice.context().close();
+});
+
 await test("console: alice sees her own under Mine, cannot decide it, and withdraws it", async () => {
     const alice = await signIn("alice", { size: "phone", scheme: "dark" });
     const code = await asked("clean-up of March");

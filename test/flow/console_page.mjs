@@ -291,5 +291,126 @@ await test("console: an error says how to mend it", () => on(async (phid, page) 
     await holds(page, "no-such");
 }, { allow: /40[49]/ }));
 
+for (const [size, scheme] of [["phone", "dark"], ["desk", "light"]]) {
+    await test(`console ${size} ${scheme}: somebody asks by a form that says first what will be`, () => on(async (phid, page) => {
+        await page.goto(`${phid.url}/#mine`);
+        await page.getByRole("heading", { level: 1, name: "Mine" }).waitFor();
+        await page.keyboard.press("n");
+        await page.getByRole("heading", { level: 1, name: "Ask" }).waitFor();
+        await page.getByText("Choose a target.").waitFor();
+        ok(await page.getByRole("button", { name: "Ask for this" }).isDisabled(), "it can be sent empty");
+        await page.getByLabel("Target").selectOption("shop");
+        await page.getByLabel("On what, one a line").fill("shop/public.orders");
+        await page.getByLabel("Why? Those who decide read this.").fill("repair of the March import");
+        await page.getByText("You ask to write to shop/public.orders for 10 min, any number of times.").waitFor();
+        await page.getByText("Limits, hours and people").click();
+        await page.getByLabel("At most so many rows").fill("100");
+        await page.getByRole("button", { name: "Only at certain hours each week …" }).click();
+        await page.getByLabel("Saturday").uncheck();
+        await page.getByLabel("Sunday").uncheck();
+        await page.getByText("It serves Monday to Friday, 02:00 to 03:00 UTC only.").waitFor();
+        await page.getByLabel("You act for (names, with commas)").fill("carol");
+        await page.getByText("You act for carol: each of them must be permitted too").waitFor();
+        await holds(page, "ask");
+        await page.getByRole("button", { name: "Ask for this" }).click();
+        await page.getByText("you are the requester").waitFor();
+        equal(JSON.stringify(phid.asks), JSON.stringify([["POST", "/v1/requests", { target: "shop", why: "repair of the March import", for_ms: 600000,
+            scope: { actions: ["pg:write"], resources: ["shop/public.orders"] }, budget: { rows: 100 }, windows: [{ days: [1, 2, 3, 4, 5], for_min: 60, from_min: 120 }], on_behalf: ["carol"] }]]));
+    }, { size, scheme }));
+
+    await test(`console ${size} ${scheme}: a change of phi says in words what it does, and a policy what would be other`, () => on(async (phid, page) => {
+        const change = (route, params, body) => ({ payload: { kind: "phi-change", bytes: b64u(JSON.stringify({ body, params, route })) }, settings: {}, actions: [{ action: "phi::policy", resource: { type: "Target", id: '["phi"]' } }], target: { type: "Target", id: '["phi"]' } });
+        const lines = (n) => Array.from({ length: n }, (_, i) => `// line ${i}`).join("\n");
+        phid.bundle = { policies: `${lines(12)}\npermit (principal, action, resource);\n${lines(12)}`, requirements: "dba: {}\n", schema: "entity Person;\n", version: 3 };
+        const policies = phid.bundle.policies.replace("permit (principal, action, resource);", "forbid (principal, action, resource);");
+        const r = phid.add(makeRequest({ body: change("PUT /v1/bundle", [], { ...phid.bundle, version: undefined, policies }) }));
+        const g = phid.add(makeRequest({ body: change("POST /v1/groups/{group}/members", ["dba"], { person: "mallory" }) }));
+        await page.goto(phid.url);
+        await page.getByText("change phi: put mallory into the group dba").waitFor();
+        await page.goto(`${phid.url}/r/${r.code}`);
+        await page.locator(".diff .new", { hasText: "forbid (principal" }).waitFor();
+        await page.locator(".diff .old", { hasText: "permit (principal" }).waitFor();
+        equal(await page.locator(".diff p").count(), 8, "lines of the comparison"); // the two, two around each, and two gaps
+        await page.getByText("schema stay as they are").waitFor();
+        await holds(page, "policy-change");
+        await page.goto(`${phid.url}/r/${g.code}`);
+        await decidable(page);
+        await page.keyboard.press("a");
+        await page.getByText("phi does it at once, as alice: put mallory into the group dba.").waitFor();
+        await holds(page, "group-change");
+    }, { size, scheme }));
+
+    await test(`console ${size} ${scheme}: an approver approves fewer things, rows and hours than were asked`, () => on(async (phid, page) => {
+        const two = { actions: ["pg:write"], resources: [{ type: "Table", id: '["shop","public","customers"]' }, { type: "Table", id: '["shop","public","orders"]' }] };
+        const r = phid.add(makeRequest({ body: { payload: undefined, scope: two, actions: [], settings: {}, bounds: { for_ms: 600000, uses: 0 } } }));
+        await page.goto(`${phid.url}/r/${r.code}`);
+        await decidable(page);
+        await page.keyboard.press("a");
+        await page.getByText("Approve less than was asked").click();
+        await page.getByLabel("shop/public.customers").uncheck();
+        await page.getByLabel("At most so many rows").fill("5");
+        await page.getByText("Only on shop/public.orders.").waitFor();
+        await page.getByText("At most 5 rows.").waitFor();
+        ok(await page.getByLabel("shop/public.orders").isDisabled(), "the last thing can be taken away");
+        await holds(page, "less");
+        await page.getByRole("button", { name: "Yes, approve" }).click();
+        await visible(page, "approved by you");
+        equal(JSON.stringify(phid.votes[0].narrowing), JSON.stringify({ rows: 5, resources: [two.resources[1]] }));
+    }, { size, scheme }));
+}
+
+await test("console: one's own grant goes on for longer, is given back, and says what is left of it", () => on(async (phid, page) => {
+    const bob = { id: "b0b", name: "bob" };
+    const r = phid.add(makeRequest({ requester: bob, body: { payload: undefined, scope, actions: [], settings: {}, bounds: { for_ms: 600000, uses: 3 }, why: "first" } }));
+    const grant = { id: "0198a6b0-2222-7abc-8def-000000000001", request: r.id, code: r.code, principal: bob, target: "shop", status: "ready", uses: 3, used: 1, remaining_ms: 60000, scope, summary: r.summary,
+        begins_in_ms: 0, first_use_ms: 0, budget: { statements: 0, rows: 10, bytes: 0 }, spent: { statements: 0, rows: 4, bytes: 0 }, windows: [{ days: [6, 7], from_min: 60, for_min: 30 }], review: "" };
+    phid.grants.push(grant);
+    phid.end(r, "approved", { grant });
+    await page.goto(`${phid.url}/#grants`);
+    await page.getByText("6 rows of 10 left").waitFor();
+    await page.getByText("only Saturday, Sunday, 01:00 to 01:30 UTC").waitFor();
+    await holds(page, "own-grants");
+    await page.getByRole("link", { name: "Go on for longer …" }).click();
+    await page.getByText("A new request, bound to your grant").waitFor();
+    await page.getByLabel("Why? Those who decide read this.").fill("not done yet");
+    await holds(page, "extend");
+    await page.getByRole("button", { name: "Ask for this" }).click();
+    await until("the ask", () => phid.asks.length === 1);
+    equal(phid.asks[0][2].extends, grant.id);
+    equal(phid.asks[0][2].scope, undefined);
+    await page.goto(`${phid.url}/#grants`);
+    await page.getByRole("button", { name: "Give back" }).click();
+    await page.getByRole("button", { name: "Give it back now" }).click();
+    await page.locator(".done", { hasText: "Given back. What ran on it is cut." }).waitFor();
+    equal(phid.asks[1][1], "return");
+}, { size: "phone" }));
+
+await test("console: one's own pending request is changed by the same form", () => on(async (phid, page) => {
+    const bob = { id: "b0b", name: "bob" }, can = { approve: false, deny: false, cancel: true, why_not: "you are the requester" };
+    const r = phid.add(makeRequest({ requester: bob, can, body: { payload: undefined, scope, actions: [], settings: {}, bounds: { for_ms: 600000, uses: 2, rows: 9 }, why: "first" } }));
+    await page.goto(`${phid.url}/r/${r.code}`);
+    await page.getByRole("link", { name: "Change it …" }).click();
+    await page.getByRole("heading", { level: 1, name: "Change what you asked" }).waitFor();
+    equal(await page.getByLabel("On what, one a line").inputValue(), "shop/public.orders");
+    equal(await page.getByLabel("At most so many rows").inputValue(), "9");
+    await page.getByLabel("For how long").selectOption("300000");
+    await holds(page, "edit");
+    await page.getByRole("button", { name: "Change it", exact: true }).click();
+    await until("the change", () => phid.asks.length === 1);
+    equal(JSON.stringify(phid.asks[0]), JSON.stringify(["PUT", `/v1/requests/${r.id}`, { target: "shop", why: "first", for_ms: 300000, scope: { actions: ["pg:write"], resources: ["shop/public.orders"] }, uses: 2, budget: { rows: 9 } }]));
+}));
+
+await test("console: an ask that is refused, or needs nobody, says so and keeps what was written", () => on(async (phid, page) => {
+    await page.goto(`${phid.url}/#ask`);
+    await page.getByLabel("Target").selectOption("shop");
+    await page.getByLabel("On what, one a line").fill("shop");
+    for (const [why, says] of [["no", "No policy lets you do this."], ["free", "This needs no approval: just do it."]]) {
+        await page.getByLabel("Why? Those who decide read this.").fill(why);
+        await page.getByRole("button", { name: "Ask for this" }).click();
+        await page.getByRole("alert").getByText(says).waitFor();
+        equal(await page.getByLabel("On what, one a line").inputValue(), "shop");
+    }
+}, { allow: /403/ }));
+
 await browser.close();
 process.exit(exitCode());

@@ -46,6 +46,8 @@ export class FakePhid {
     requests = [];
     grants = [];
     votes = [];
+    asks = []; // what was sent to be asked, changed or given back: [method, path, body]
+    bundle = { policies: "", requirements: "", schema: "", version: 1 };
     entries = [];
     signedIn = true;
     #streams = new Set();
@@ -112,9 +114,13 @@ export class FakePhid {
         if (key === "DELETE sessions") return (this.signedIn = false), a.writeHead(204).end();
         if (key === "GET events") return this.#stream(a);
         if (key === "GET log") return this.#log(which, url, a);
-        if (key === "GET grants") return json(a, { grants: [] }); // bob's own
+        if (key === "GET grants") return json(a, { grants: this.grants.filter((g) => g.principal.name === "bob") });
+        if (key === "GET targets") return json(a, { targets: [{ name: "shop" }, { name: "wiki" }] });
+        if (key === "GET bundle") return json(a, this.bundle);
+        if (key === "POST requests" && !which) return this.#ask(q, url, body, a);
+        if (key === "PUT requests") return this.#ask(q, url, body, a);
         if (key === "GET requests" && !which) return json(a, { requests: this.#box(url.searchParams.get("box")) });
-        if (noun === "grants") return this.#revoke(this.grants.find((g) => g.id === which), a);
+        if (noun === "grants") return this.#revoke(this.grants.find((g) => g.id === which), verb, a);
         const r = this.requests.find((x) => x.id === which || x.code === which);
         if (!r) return problem(a, 404, "not-found", "There is no such request, or you may not see it.");
         if (verb === "votes") return this.#vote(r, body, a);
@@ -135,8 +141,16 @@ export class FakePhid {
         this.end(r, approve ? "approved" : "denied", { votes: [vote], ...(approve ? { grant } : { denied_by: "bob", reason: body.reason }) });
         return json(a, r);
     }
-    #revoke(g, a) {
-        g.status = "revoked";
+    #ask(q, url, body, a) {
+        this.asks.push([q.method, url.pathname, body]);
+        if (body.why === "no") return problem(a, 403, "policy.denied", "No policy lets you do this.", "Ask a policy author.");
+        if (body.why === "free") return json(a, { verdict: "allow" });
+        const r = makeRequest({ requester: { id: "b0b", name: "bob" }, can: { approve: false, deny: false, cancel: true, why_not: "you are the requester" } });
+        return json(a, this.add(r));
+    }
+    #revoke(g, verb, a) {
+        g.status = verb === "return" ? "returned" : "revoked";
+        this.asks.push(["POST", verb, null]);
         return json(a, { grant: g, acknowledged: ["demo"], waiting: [] });
     }
     #log(which, url, a) {

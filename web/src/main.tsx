@@ -6,6 +6,7 @@ import { helpOpen, keysOn, listenKeys, move, setKeys } from "./keys";
 import { signOut, start } from "./live";
 import { go, hrefOf, listen, route, type Page } from "./route";
 import { link, me, pending, said, trouble } from "./state";
+import { Ask } from "./ui/ask";
 import { Account, PasskeyButton } from "./ui/account";
 import { Channels } from "./ui/channels";
 import { Detail } from "./ui/detail";
@@ -52,7 +53,7 @@ function Footer(): JSX.Element {
 
 const help: [string, string][] = [
     ["j k", "next, previous"], ["Enter", "open"], ["a", "approve (asks once more)"], ["d", "deny (asks why)"], ["Esc", "back"],
-    ["1 2 3 4", "Inbox, Mine, Grants, Log"], ["?", "this"],
+    ["1 2 3 4", "Inbox, Mine, Grants, Log"], ["n", "ask for something new"], ["?", "this"],
 ];
 
 function Help(): JSX.Element {
@@ -87,9 +88,9 @@ function SignedOut(): JSX.Element {
     );
 }
 
-const titles: Record<Exclude<Page, "request">, string> = { inbox: "Inbox", mine: "Mine", grants: "Grants", log: "Log", channels: "Messages", account: "Your account" };
+const titles: Record<Exclude<Page, "request">, string> = { ask: "Ask", inbox: "Inbox", mine: "Mine", grants: "Grants", log: "Log", channels: "Messages", account: "Your account" };
 
-function Tab({ page }: { page: Exclude<Page, "request"> }): JSX.Element {
+function Tab({ page }: { page: Exclude<Page, "request" | "ask"> }): JSX.Element {
     return (
         <>
             <h1 tabIndex={-1} id="title" class="tabtitle">{titles[page]}</h1>
@@ -113,7 +114,7 @@ function App(): JSX.Element {
             <Header />
             {link.value === "lost" && <p class="lost" role="status">Not connected to phi: what you see may be old. Trying again.</p>}
             {trouble.value && <p class="bad wide" role="alert">{trouble.value}</p>}
-            <main id="main" tabIndex={-1}>{page === "request" ? <Detail key={code} code={code} /> : <Tab page={page} />}</main>
+            <main id="main" tabIndex={-1}>{page === "request" ? <Detail key={code} code={code} /> : page === "ask" ? <Ask key={code} which={code} /> : <Tab page={page} />}</main>
             <Footer />
             <Help />
         </>
@@ -136,7 +137,7 @@ effect(() => {
 
 listen();
 listenKeys(new Map<string, () => void>([
-    ["j", () => move(1)], ["k", () => move(-1)], ["?", () => (helpOpen.value = true)],
+    ["j", () => move(1)], ["k", () => move(-1)], ["?", () => (helpOpen.value = true)], ["n", () => go(hrefOf("ask"))],
     ...tabs.map(([p], i): [string, () => void] => [String(i + 1), () => go(hrefOf(p))]),
 ]));
 render(<Root />, document.getElementById("app")!);

@@ -1,7 +1,7 @@
-// Addresses: / with #mine, #grants, #log, #account, #channels; /r/CODE. Going elsewhere never loads a page.
+// Addresses: / with #mine, #grants, #log, #account, #channels, #ask, #ask:edit:CODE, #ask:extend:CODE; /r/CODE. Going elsewhere never loads a page.
 import { signal } from "@preact/signals";
 
-export type Page = "inbox" | "mine" | "grants" | "log" | "account" | "channels" | "request";
+export type Page = "inbox" | "mine" | "grants" | "log" | "account" | "channels" | "ask" | "request";
 export interface Route { page: Page; code: string }
 
 function read(): Route {
@@ -14,6 +14,8 @@ function read(): Route {
         }
     }
     const tab = location.hash.slice(1);
+    const ask = /^ask(?::((?:edit|extend):[0-9A-Za-z-]+))?$/.exec(tab);
+    if (ask) return { page: "ask", code: ask[1] ?? "" };
     return { page: tab === "mine" || tab === "grants" || tab === "log" || tab === "account" || tab === "channels" ? tab : "inbox", code: "" };
 }
 

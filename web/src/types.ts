@@ -47,7 +47,7 @@ export interface Body {
 
 export type Status = "pending" | "approved" | "denied" | "expired" | "cancelled";
 
-export interface Need { requirement: string; kind: string; count: number; have: number; signed?: boolean; who: string[]; from: string[] }
+export interface Need { requirement: string; kind: string; count: number; have: number; stage?: number; signed?: boolean; who: string[]; from: string[] }
 export interface Vote { person: string; decision: "approve" | "deny"; requirement: string; reason: string; at: string }
 export interface Named { id: string; name: string }
 
@@ -63,6 +63,11 @@ export interface Grant {
     remaining_ms: number;
     scope: Scope | null;
     summary: string;
+    begins_in_ms?: number;
+    first_use_ms?: number;
+    budget?: { statements: number; rows: number; bytes: number };
+    spent?: { statements: number; rows: number; bytes: number };
+    windows?: Window[];
     review?: "" | "open" | "closed";
     reviewer?: string;
 }

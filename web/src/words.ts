@@ -1,4 +1,5 @@
 // What a request means, in plain words. Built from the body that the digest is over, never from a summary.
+import { changeOf, changeWords } from "./change";
 import { duration, plural } from "./text";
 import type { Body, Bounds, Window, Grant, Need, Pair, Ref, Request, Scope } from "./types";
 
@@ -72,6 +73,8 @@ const SHOWN = 2;
 
 /** "DELETE from shop/public.orders", with what else in few words; the page lists all below. */
 export function doing(body: Body): Piece[] {
+    const change = changeOf(body);
+    if (change) return [{ text: "change phi: " }, { text: changeWords(change), as: "verb" }];
     const all = pairs(body);
     if (!all.length) return [{ text: "run something that phi finds no action in, on " }, { text: label(body.target), as: "name" }];
     const out = all.slice(0, SHOWN).flatMap((p, i) => [...(i ? [{ text: " and " }] : []), ...phrasePieces(p)]);
@@ -94,6 +97,8 @@ export function outcome(r: Request, body: Body, for_ms: number, uses: number): P
     const who: Piece = { text: r.requester.name, as: "name" };
     if (body.scope)
         return [who, { text: " may " }, ...doing(body), { text: ` for ${duration(for_ms)} at most, ${usesWords(uses)}.` }];
+    const change = changeOf(body);
+    if (change) return [{ text: "phi does it at once, as " }, who, { text: `: ${changeWords(change)}.` }];
     return [who, { text: ` may run exactly this ${usesWords(uses)} within ${duration(for_ms)} at most.` }];
 }
 
@@ -117,6 +122,18 @@ export function grantWords(g: Grant): string {
         ready: "ready", active: "in use", used: "used up", expired: "expired", returned: "given back", revoked: "revoked",
     };
     return `${words[g.status]}, ${used}`;
+}
+
+/** What a grant gives now, where it does not give all: "begins in 2 h", "4 of 10 rows left". */
+export function grantLimits(g: Grant): string[] {
+    const of = (what: "statements" | "rows" | "bytes"): string[] => {
+        const most = g.budget?.[what] ?? 0;
+        return most ? [`${plural(Math.max(0, most - (g.spent?.[what] ?? 0)), what.slice(0, -1))} of ${most} left`] : [];
+    };
+    return [
+        ...(g.begins_in_ms ? [`begins in ${duration(g.begins_in_ms)}`] : []), ...(g.first_use_ms ? ["its time starts with the first use"] : []),
+        ...of("statements"), ...of("rows"), ...of("bytes"), ...(g.windows ?? []).map((w) => `only ${windowWords(w)}`),
+    ];
 }
 
 export const live = (g: Grant): boolean => g.status === "ready" || g.status === "active";

@@ -10,6 +10,7 @@ import { asError } from "../passkey";
 import { signed } from "../signed";
 import { missing, outcome, usesWords } from "../words";
 import type { Checked } from "../checked";
+import { LessForm, lessWords, narrowingOf, nothingLess, type Less } from "./less";
 import { Name, Pieces, Safe } from "./parts";
 import { Trouble } from "./trouble";
 
@@ -86,6 +87,7 @@ function Approve(p: Props): JSX.Element {
     const { r, body } = p;
     const [for_ms, setFor] = useState(body.bounds.for_ms);
     const [uses, setUses] = useState(body.bounds.uses);
+    const [less, setLess] = useState<Less>(nothingLess);
     const needs = mine(r);
     const [requirement, setRequirement] = useState(needs[0]?.requirement ?? "");
     const { busy, error, send } = useVote(p);
@@ -94,7 +96,7 @@ function Approve(p: Props): JSX.Element {
     const stop = obstacle(p);
     const need = needs.find((n) => n.requirement === requirement);
     const left = need ? missing(need) : 1;
-    const narrowing = { ...(for_ms < body.bounds.for_ms ? { for_ms } : {}), ...(uses !== body.bounds.uses ? { uses } : {}) };
+    const narrowing = { ...(for_ms < body.bounds.for_ms ? { for_ms } : {}), ...(uses !== body.bounds.uses ? { uses } : {}), ...narrowingOf(less, body) };
     function submit(e: Event): void {
         e.preventDefault();
         if (stop || busy) return;
@@ -107,6 +109,7 @@ function Approve(p: Props): JSX.Element {
                 {left > 1 && <>Yours is one of {left} approvals that are missing for {requirement}. With all of them, </>}
                 <Pieces of={outcome(r, body, for_ms, uses)} />
             </p>
+            {lessWords(less, body).map((l) => <p key={l}><Safe text={l} /></p>)}
             <div class="choices">
                 {shorter(body.bounds.for_ms).length > 0 && (
                     <label>For how long
@@ -132,6 +135,7 @@ function Approve(p: Props): JSX.Element {
                     </label>
                 )}
             </div>
+            {body.scope && <LessForm less={less} set={setLess} body={body} />}
             {error != null && <Trouble error={error} />}
             {stop && <p class="bad">Not now: <Safe text={stop} />.</p>}
             <div class="buttons">

@@ -14,7 +14,8 @@ import { duration } from "../text";
 import { fate, grantWords, headline, label, live, missing, pairs, riskOf, usesWords, worst } from "../words";
 import { Limits, Review, Risk, Talk } from "./beyond";
 import { Decide, type Panel } from "./decide";
-import { Revoke } from "./grants";
+import { ChangeWords } from "./change";
+import { GrantMore, Revoke } from "./grants";
 import { Bad, Cuttable, Fact, Left, Name, Pieces, Safe, Section, when } from "./parts";
 import { Trouble } from "./trouble";
 
@@ -24,11 +25,11 @@ const ParamLine = ({ p, folds }: { p: Param; folds: Folds }): JSX.Element => (
     <li><span class="pname">{p.name}</span> <Cuttable of={p} quoted={p.quoted} {...folds} />{p.note && <span class="quiet"> ({p.note})</span>}</li>
 );
 
-function OneStatement({ s, n, of, folds }: { s: ShownStatement; n: number; of: number; folds: Folds }): JSX.Element {
+function OneStatement({ s, n, of, sql, folds }: { s: ShownStatement; n: number; of: number; sql: boolean; folds: Folds }): JSX.Element {
     return (
         <div class="statement">
             {of > 1 && <h3>{n + 1} of {of}</h3>}
-            <div class="sheet"><Cuttable of={s} sql {...folds} /></div>
+            <div class="sheet"><Cuttable of={s} sql={sql} {...folds} /></div>
             {s.params.length > 0 && <ol class="params" aria-label="Parameters">{s.params.map((p) => <ParamLine key={p.key} p={p} folds={folds} />)}</ol>}
             <p class="quiet size">{plural(s.bytes, "byte")}{s.max_rows > 0 && `, at most ${plural(s.max_rows, "row")} at a time`}{s.results && `, results ${s.results}`}</p>
         </div>
@@ -55,8 +56,8 @@ function What({ body, folds }: { body: Body; folds: Folds }): JSX.Element {
     if (!all.length) return <ScopeAsked body={body} />;
     return (
         <>
-            <Section title={all.length > 1 ? `The ${all.length} statements, in this order` : "The statement, exactly"} id="what">
-                {all.map((s, i) => <OneStatement key={s.key} s={s} n={i} of={all.length} folds={folds} />)}
+            <Section title={body.payload?.kind === "phi-change" ? "The change, exactly" : all.length > 1 ? `The ${all.length} statements, in this order` : "The statement, exactly"} id="what">
+                {all.map((s, i) => <OneStatement key={s.key} s={s} n={i} of={all.length} sql={body.payload?.kind !== "phi-change"} folds={folds} />)}
                 <ul class="settings" aria-label="Settings that change what it means">
                     {Object.entries(body.settings).map(([k, v]) => <li key={k}><span class="quiet"><Safe text={k} /></span> <code><Safe text={v} /></code></li>)}
                 </ul>
@@ -76,7 +77,7 @@ function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds
                 {body.ticket && <Fact name="Ticket"><Safe text={body.ticket} /></Fact>}
                 <Fact name="From"><Safe text={[r.from.application, r.from.addr].filter(Boolean).join(" at ") || "not known"} /></Fact>
                 <Fact name="Target"><Name text={label(body.target)} />{r.gateway && <> through <Name text={r.gateway} /></>}</Fact>
-                <Fact name="How long">{duration(body.bounds.for_ms)} from the approval, {usesWords(body.bounds.uses)}</Fact>
+                {body.payload?.kind === "phi-change" ? <Fact name="When">at once, when it is approved</Fact> : <Fact name="How long">{duration(body.bounds.for_ms)} from the approval, {usesWords(body.bounds.uses)}</Fact>}
                 <Limits body={body} />
                 {body.bounds.until_ms !== undefined && <Fact name="Not after">{when(new Date(body.bounds.until_ms).toISOString())}</Fact>}
                 {body.bounds.from_ms !== undefined && <Fact name="Not before">{when(new Date(body.bounds.from_ms).toISOString())}</Fact>}
@@ -88,7 +89,7 @@ function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds
 
 const NeedLine = ({ n }: { n: Need }): JSX.Element => (
     <li>
-        <b><Safe text={n.requirement} /></b>: {n.have} of {plural(n.count, n.kind === "approval" ? "approval" : n.kind)}
+        <b><Safe text={n.requirement} /></b>: {n.have} of {plural(n.count, n.kind === "approval" ? "approval" : n.kind)}{(n.stage ?? 1) > 1 && `, now at step ${n.stage}`}{n.signed && ", each with a passkey"}
         {missing(n) === 0 ? " — met" : n.who.length ? <> — can still approve: <Name text={n.who.join(", ")} /></> : <> — <b>nobody may</b>; ask a policy author</>}
     </li>
 );
@@ -141,7 +142,8 @@ function Own({ r, done }: { r: Timed<Request>; done: (r: Timed<Request>) => void
     return (
         <div class="bar">
             {r.can.why_not && <p class="whynot">You cannot decide this: <Safe text={r.can.why_not} />.</p>}
-            <div class="buttons"><button type="button" class="button" onClick={() => void cancel()}>Withdraw this request</button></div>
+            <div class="buttons"><button type="button" class="button" onClick={() => void cancel()}>Withdraw this request</button>
+                {r.body?.scope && <a class="button" href={`/#ask:edit:${r.code}`}>Change it …</a>}</div>
             {error != null && <Trouble error={error} />}
         </div>
     );
@@ -154,6 +156,7 @@ function State({ r, done }: { r: Timed<Request>; done: () => void }): JSX.Elemen
         <div class={`state ${r.status}`}>
             <p><b><Safe text={word} /></b></p>
             {r.grant && <p>The grant is {grantWords(r.grant)}{live(r.grant) && <>, <Left ends={r.ends} /> left</>}.</p>}
+            {r.grant && <GrantMore grant={r.grant} />}
             {r.grant && <Revoke grant={r.grant} done={done} />}
             {r.grant && <Review grant={r.grant} done={done} />}
         </div>
@@ -217,7 +220,7 @@ function Loaded({ r, set, again }: { r: Timed<Request>; set: (r: Timed<Request>)
             <Head r={r} pieces={<Pieces of={headline(r, body)} />} risk={worst(pairs(body).map((p) => p.action))} again={again} />
             {checked.state === "bad" && <Bad loud><b>Approve is off.</b> {checked.why}</Bad>}
             <div class="columns">
-                <div><What body={body} folds={folds} /></div>
+                <div><ChangeWords r={r} body={body} /><What body={body} folds={folds} /></div>
                 <div><Facts r={r} body={body} folds={folds} /><Risk r={r} /><Needs r={r} /><Talk r={r} done={set} /><Digest r={r} checked={checked} /></div>
             </div>
             {r.status === "pending" && r.can.cancel && !panel && <Own r={r} done={set} />}

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { call, timed, withEnd } from "../api";
 import { me, said } from "../state";
 import type { Grant, Request, Timed } from "../types";
-import { grantWords, live } from "../words";
+import { grantLimits, grantWords, live } from "../words";
 import { useFresh } from "./list";
 import { Review } from "./beyond";
 import { Left, Name, Safe } from "./parts";
@@ -32,7 +32,8 @@ export function Revoke({ grant, done }: { grant: Grant; done: () => void }): JSX
         e.preventDefault();
         setBusy(true);
         try {
-            const words = revokedWords(await call<Revoked>("POST", `/v1/grants/${encodeURIComponent(grant.id)}/revoke`, { why: why.trim() }));
+            const path = `/v1/grants/${encodeURIComponent(grant.id)}`;
+            const words = own ? (await call("POST", `${path}/return`, {}), "Given back. What ran on it is cut.") : revokedWords(await call<Revoked>("POST", `${path}/revoke`, { why: why.trim() }));
             said.value = words;
             setAnswer(words);
             setOpen(false);
@@ -46,19 +47,36 @@ export function Revoke({ grant, done }: { grant: Grant; done: () => void }): JSX
     if (answer) return <p class="done" role="status"><Safe text={answer} /></p>;
     if (!live(grant)) return null;
     if (!open)
-        return <button type="button" class="button no" onClick={() => setOpen(true)}>{own ? "Give up" : "Revoke"}<span class="sr"> {grant.code}</span></button>;
+        return <button type="button" class="button no" onClick={() => setOpen(true)}>{own ? "Give back" : "Revoke"}<span class="sr"> {grant.code}</span></button>;
     return (
         <form class="revoke" onSubmit={(e) => void revoke(e)}>
-            <label for={id}>Why revoke it? What still runs is cut.</label>
-            <input id={id} value={why} onInput={(e) => setWhy(e.currentTarget.value)} required maxLength={2000} ref={(x) => x?.focus()} autocomplete="off" />
+            {own ? <p>What still runs on it is cut. To get it again, ask again.</p> : (
+                <>
+                    <label for={id}>Why revoke it? What still runs is cut.</label>
+                    <input id={id} value={why} onInput={(e) => setWhy(e.currentTarget.value)} required maxLength={2000} ref={(x) => x?.focus()} autocomplete="off" />
+                </>
+            )}
             <div class="buttons">
-                <button type="submit" class="button no full" disabled={busy || !why.trim()}>Revoke now</button>
+                <button type="submit" class="button no full" disabled={busy || (!own && !why.trim())}>{own ? "Give it back now" : "Revoke now"}</button>
                 <button type="button" class="button" onClick={() => setOpen(false)}>Keep</button>
             </div>
             {error != null && <Trouble error={error} />}
         </form>
     );
 }
+
+/** What it gives when, and how it can go on. */
+export const GrantMore = ({ grant }: { grant: Grant }): JSX.Element | null => {
+    const own = grant.principal.id === me.value?.person.id;
+    if (!live(grant)) return null;
+    const limits = grantLimits(grant);
+    return (
+        <>
+            {limits.length > 0 && <ul class="limits">{limits.map((l) => <li key={l}>{l}</li>)}</ul>}
+            {own && grant.scope && !grant.review && <p><a class="button" href={`/#ask:extend:${grant.code}`}>Go on for longer …<span class="sr"> {grant.code}</span></a></p>}
+        </>
+    );
+};
 
 const fetched = (path: string): Promise<Timed<Grant>[]> =>
     timed<{ grants: Grant[] }, Timed<Grant>[]>("GET", path, undefined, (a, sent) => a.grants.map((g) => withEnd(g, sent)));
@@ -87,6 +105,7 @@ export function Grants(): JSX.Element {
                 <li key={g.id} class={`line card ${live(g) ? "" : "gone"}`}>
                     <p class="what"><Name text={g.principal.name} />: <Safe text={g.summary} /></p>
                     <p><a class="code" href={`/r/${g.code}`} data-item>{g.code}</a> · {grantWords(g)}{live(g) && <> · <Left ends={g.ends} /> left</>}</p>
+                    <GrantMore grant={g} />
                     <Revoke grant={g} done={again} />
                     <Review grant={g} done={again} />
                 </li>

@@ -100,8 +100,13 @@ export function Mine(): JSX.Element {
         return (
             <div class="empty">
                 <p class="lead">You have asked for nothing yet.</p>
-                <p>Work as always: what needs an approval is held and appears here. Or ask beforehand: <code>phi request pg:write shop/public.orders --for 10m -m "why"</code></p>
+                <p>Work as always: what needs an approval is held and appears here. Or <a href="/#ask">ask beforehand</a>; on the command line: <code>phi request pg:write shop/public.orders --for 10m -m "why"</code></p>
             </div>
         );
-    return <ul class="lines">{value.map((r) => <Line key={r.id} r={r} own gone={fate(r, me.value?.person.name ?? "")} />)}</ul>;
+    return (
+        <>
+            <p class="asklink"><a class="button" href="/#ask">Ask for something …</a></p>
+            <ul class="lines">{value.map((r) => <Line key={r.id} r={r} own gone={fate(r, me.value?.person.name ?? "")} />)}</ul>
+        </>
+    );
 }
