@@ -26,7 +26,7 @@ export function equal(got, want, what = "") {
 export function ok(value, what) {
     if (!value) throw new Error(what);
 }
-export async function until(what, f, ms = 5000) {
+export async function until(what, f, ms = 15000) {
     const end = Date.now() + ms;
     for (;;) {
         const v = await f();
@@ -63,7 +63,7 @@ export async function open(browser, { size = "desk", scheme = "light", motion = 
         document.addEventListener("securitypolicyviolation", (e) => globalThis.cspReports.push(`${e.violatedDirective} ${e.blockedURI}`));
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(8000);
+    page.setDefaultTimeout(20000);
     page.wrong = [];
     page.on("console", (m) => {
         if (m.type() === "error" && !allow?.test(m.text())) page.wrong.push(`console: ${m.text()}`);
