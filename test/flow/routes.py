@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # timeout: 150
 """Every route with every right: a person of each of phi's roles, one with no role, nobody, a false token, and the gateways' listener."""
+import json
 import os
 import re
 import shutil
@@ -26,6 +27,31 @@ def exact_policy(texts):
     everybody = re.compile(r'@id\("people"\).*?;\n', re.S)
     own = "".join(f'@id("{r}-role") permit (principal in Group::"{r}", action in phi::Action::"{r}", resource);\n' for r in ROLES)
     return {**texts, "policies": everybody.sub("", texts["policies"]) + own}
+
+
+def lint(document):
+    """What OpenAPI 3.1 asks of a document, as far as this one uses it; answers what is wrong."""
+    wrong = [f"openapi is {document['openapi']}"] if not re.fullmatch(r"3\.1\.\d", document["openapi"]) else []
+    wrong += [f"info has no {k}" for k in ("title", "version") if not document["info"].get(k)]
+    schemes, schemas = document["components"]["securitySchemes"], document["components"]["schemas"]
+    shapes = {}
+    for path, methods in document["paths"].items():
+        names = re.findall(r"\{([^}]*)\}", path)
+        same = shapes.setdefault(re.sub(r"\{[^}]*\}", "{}", path), path)
+        wrong += [f"{path} cannot be told from {same}"] if same != path else []
+        for method, o in methods.items():
+            at, declared = f"{method} {path}", [(p["in"], p["name"]) for p in o["parameters"]]
+            wrong += [f"{at}: path parameters"] if sorted(n for i, n in declared if i == "path") != sorted(names) else []
+            wrong += [f"{at}: a parameter stands twice"] if len(set(declared)) != len(declared) else []
+            wrong += [f"{at}: {p['name']} is not required" for p in o["parameters"] if p["in"] == "path" and p.get("required") is not True]
+            wrong += [f"{at}: method"] if method not in ("get", "put", "post", "delete", "patch") or (method == "get" and "requestBody" in o) else []
+            wrong += [f"{at}: says nothing"] if not o.get("summary") or "default" not in o["responses"] else []
+            wrong += [f"{at}: security {s}" for alt in o["security"] for s in alt if s not in schemes]
+            for media in o.get("requestBody", {}).get("content", {}).values():
+                s = media.get("schema", {})
+                wrong += [f"{at}: {m} is required and not described" for m in s.get("required", []) if m not in s.get("properties", {})]
+            wrong += [f"{at}: {ref}" for ref in re.findall(r"#/components/schemas/(\w+)", json.dumps(o)) if ref not in schemas]
+    return wrong
 
 
 def body_for(operation):
@@ -58,6 +84,8 @@ def asked(api, method, path, body):
 
 
 def walk(p, people):
+    wrong = lint(p.api().get("/v1/openapi.json").json)
+    check("the OpenAPI document holds to its specification", not wrong, wrong[:6])
     wrong, n = [], 0
     persons = [r for r in routes(p) if r[2] not in ("none", "gateway", "enrol")]
     known = set().union(*ROLES.values()) | {"self"}

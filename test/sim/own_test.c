@@ -20,6 +20,7 @@ struct own {
     struct phi_vote_text text;
     struct phi_passkey_view key;
     int64_t strong_ms, since_ms;
+    char token[PHI_TOKEN_LEN + 1];
     struct told told;
     uint8_t challenge[PHI_CHALLENGE_LEN];
 };
@@ -257,6 +258,37 @@ static enum phi_rc sign(struct own *o, enum kit_who who, int key)
     return go(o, run_vote);
 }
 
+static enum phi_rc run_in_browser(struct phi_core *c, struct own *o, struct phi_err *err)
+{
+    struct phi_session_how how = { .kind = PHI_LIT("web") };
+    struct phi_session s;
+    return phi_session_begin(c, &o->k->a, o->by.id, &how, o->token, &s, err);
+}
+
+static enum phi_rc run_at_work(struct phi_core *c, struct own *o, struct phi_err *err)
+{
+    struct phi_session s;
+    return phi_session_find(c, &o->k->a, phi_view_of(o->token), &s, err);
+}
+
+static void a_browsers_session_ends_idle_and_at_last(void **state)
+{
+    struct kit *k = *state;
+    struct own o = { .k = k, .by = kit_actor(k, KIT_ALICE) };
+    assert_ok(k, go(&o, run_in_browser));
+    kit_pass(k, PHI_SESSION_IDLE_MS - 1000);
+    assert_ok(k, go(&o, run_at_work));
+    kit_pass(k, PHI_SESSION_IDLE_MS + 1000);
+    assert_no(k, go(&o, run_at_work), PHI_EAUTH, "session.over");
+    assert_ok(k, go(&o, run_in_browser));
+    for (int64_t hours = 1; hours < PHI_SESSION_MS / 3600000; hours++) {
+        kit_pass(k, 3600000);
+        assert_ok(k, go(&o, run_at_work));
+    }
+    kit_pass(k, 3600000); /* never idle, and over all the same */
+    assert_no(k, go(&o, run_at_work), PHI_EAUTH, "session.over");
+}
+
 static enum phi_rc run_may_change(struct phi_core *c, struct own *o, struct phi_err *err)
 {
     return phi_passkey_may_change(c, &o->by, o->strong_ms, o->since_ms, err);
@@ -400,6 +432,7 @@ int main(void)
         T(a_change_is_not_asked_for_by_other_ways),
         T(a_right_may_want_a_passkey_shown_lately),
         T(a_session_that_is_stolen_later_makes_no_first_passkey),
+        T(a_browsers_session_ends_idle_and_at_last),
         T(a_signed_requirement_takes_the_voters_own_passkey),
         T(a_deny_needs_no_passkey),
         T(a_rule_signs_nothing),
