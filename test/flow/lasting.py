@@ -195,6 +195,13 @@ with phiflow.Flow() as f:
         f.equal(f.direct("SELECT count(*) FROM orders WHERE id = 1"), "1")
         f.equal([g["enrolled"] for g in admin.get("/v1/gateways").json["gateways"]], [False])  # while its lease may last
 
+    @f.test("the log says of gateways what the store holds")
+    def _():
+        f.house.phid.stop()
+        f.house.phid.start()
+        said = f.until(lambda: (lambda s: s if s["state"] != "running" else None)(admin.get("/v1/log/comparison").json), 30)
+        f.equal(said["found"], "")
+
     f.house.gateway.stop()
     f.house.phid.stop()
     shutil.rmtree(first)
