@@ -57,6 +57,7 @@ enum cli_opt {
     OPT_BUDGET,
     OPT_WINDOW,
     OPT_EXTENDS,
+    OPT_CHANGES,
     OPT_SUGGEST,
     OPT_BEHALF,
     OPT_PERSON,

@@ -203,8 +203,16 @@ int cli_do_request(struct cli *c)
 {
     struct client_reply r;
     PHI_BUF(body, 64 * 1024);
+    PHI_BUF(path, 1024);
+    bool changes = cli_has(c, OPT_CHANGES);
+    if (changes && (cli_has(c, OPT_EXTENDS) || cli_has(c, OPT_GLASS) || cli_has(c, OPT_BEHALF)))
+        return cli_usage(c, "--changes does not go with --extends, --break-glass or --on-behalf: these stay as they were asked", NULL);
     int rc = cli_request_body(c, &body);
-    if (rc || (rc = cli_open(c)) || (rc = cli_call(c, "POST", "/v1/requests", &body, &r)))
+    if (changes)
+        cli_which_path(&path, "requests", cli_opt(c, OPT_CHANGES), "");
+    else
+        phi_buf_adds(&path, "/v1/requests");
+    if (rc || (rc = cli_open(c)) || (rc = cli_call(c, changes ? "PUT" : "POST", phi_buf_str(&path), &body, &r)))
         return rc;
     struct phi_view verdict = phi_json_text(r.json, "verdict"), id = phi_json_text(r.json, "id");
     if (!verdict.n && cli_has(c, OPT_WAIT) && cli_request_status(r.json) == CLI_PENDING) {

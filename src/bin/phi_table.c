@@ -44,6 +44,7 @@ const struct cli_opt_row cli_opts[OPT_N] = {
     [OPT_BUDGET] = { "budget", 0, "WHAT=N", "most that may be spent in all, such as rows=100,bytes=1000000,statements=5" },
     [OPT_WINDOW] = { "window", 0, "HOURS", "serve only then, each week, UTC, such as \"mon-fri 02:00-03:00\"; may be given again" },
     [OPT_EXTENDS] = { "extends", 0, "CODE", "go on from this grant of yours" },
+    [OPT_CHANGES] = { "changes", 0, "CODE", "put this in place of what your pending request asks; votes on that are void" },
     [OPT_SUGGEST] = { "suggest", 0, "NAME", "somebody who might approve; may be given again" },
     [OPT_BEHALF] = { "on-behalf", 0, "NAME", "for whom you act: each must be permitted too, and none counts; may be given again" },
     [OPT_PERSON] = { "person", 0, "NAME", "all of this person" },
@@ -71,8 +72,8 @@ const struct cli_cmd cli_cmds[] = {
       "Ask, wait, and run a command with what the grant gives; it ends when the grant does", cli_do_run, true },
     { "request", NULL, "ACTION... RESOURCE…", 0, 32,
       OB(FOR) | OB(USES) | OB(WHY) | OB(TICKET) | OB(TARGET) | OB(WAIT) | OB(GLASS) | OB(WATCH) | OB(FROM) | OB(TO) | OB(BUDGET) | OB(WINDOW) |
-          OB(EXTENDS) | OB(SUGGEST) | OB(BEHALF),
-      "Ask for a right on resources for some time", cli_do_request, false },
+          OB(EXTENDS) | OB(CHANGES) | OB(SUGGEST) | OB(BEHALF),
+      "Ask for a right on resources for some time, or change what you asked", cli_do_request, false },
     { "inbox", NULL, "", 0, 0, OB(MINE) | OB(ALL) | OB(LIMIT), "List requests that wait for your vote", cli_do_inbox, false },
     { "show", NULL, "CODE", 1, 1, 0, "Show a request: what exactly, who asks and why, what is missing", cli_do_show, false },
     { "approve", NULL, "CODE", 1, 1, OB(DIGEST) | OB(YES) | OB(FOR) | OB(USES) | OB(REQUIREMENT) | OB(WHY) | OB(FROM) | OB(TO) | OB(BUDGET),
