@@ -101,6 +101,16 @@ struct gw_stmt *gw_find_stmt(struct gw_session *s, struct phi_view name)
     return phi_map_get(s->stmts, name);
 }
 
+/* The unnamed portal stands outside the map: it comes and goes with nearly every unit. */
+static struct gw_portal *portal_take(struct gw_session *s, struct phi_view name)
+{
+    struct gw_portal *p = s->unnamed;
+    if (name.n > 0)
+        return phi_map_del(s->portals, name);
+    s->unnamed = NULL;
+    return p;
+}
+
 struct gw_portal *gw_find_portal(struct gw_session *s, struct phi_view name)
 {
     const struct gw_op *op = NULL;
@@ -109,7 +119,7 @@ struct gw_portal *gw_find_portal(struct gw_session *s, struct phi_view name)
         got = find_in(s->flight, s->at_flight, s->n_flight, 'P', name, &op);
     if (got >= 0)
         return got == 0 ? NULL : op->portal;
-    return phi_map_get(s->portals, name);
+    return name.n == 0 ? s->unnamed : phi_map_get(s->portals, name);
 }
 
 static bool flight_room(struct gw_session *s, size_t n)
@@ -164,10 +174,12 @@ static void put_stmt(struct gw_session *s, struct gw_stmt *st)
 
 static void put_portal(struct gw_session *s, struct gw_portal *p)
 {
-    struct gw_portal *old = phi_map_del(s->portals, p->name);
-    gw_portal_drop(old);
-    if (phi_map_put(s->portals, p->name, p))
-        p->refs++;
+    gw_portal_drop(portal_take(s, p->name));
+    if (p->name.n == 0)
+        s->unnamed = p;
+    else if (!phi_map_put(s->portals, p->name, p))
+        return;
+    p->refs++;
 }
 
 static void closed(struct gw_session *s, const struct gw_op *op)
@@ -175,7 +187,7 @@ static void closed(struct gw_session *s, const struct gw_op *op)
     if (op->kind == 'S')
         gw_stmt_drop(phi_map_del(s->stmts, op->stmt->name));
     else
-        gw_portal_drop(phi_map_del(s->portals, op->stmt->name));
+        gw_portal_drop(portal_take(s, op->stmt->name));
 }
 
 bool gw_flight_answer(struct gw_session *s, uint8_t type)
@@ -240,9 +252,15 @@ static void empty_map(struct phi_map *m, drop_fn drop)
     }
 }
 
+static void empty_portals(struct gw_session *s)
+{
+    gw_portal_drop(portal_take(s, (struct phi_view){0}));
+    empty_map(s->portals, drop_portal);
+}
+
 void gw_maps_txn_end(struct gw_session *s)
 {
-    empty_map(s->portals, drop_portal);
+    empty_portals(s);
 }
 
 void gw_maps_forget_stmts(struct gw_session *s)
@@ -297,7 +315,7 @@ void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_s
             sql_remember(s, 'c', st, text);
         else
             sql_forget(s, 'c', st->name);
-        gw_portal_drop(phi_map_del(s->portals, st->name));
+        gw_portal_drop(portal_take(s, st->name));
     }
     if (st->flags & GW_SQL_DEALLOCATE) {
         gw_stmt_drop(phi_map_del(s->stmts, st->name));
@@ -305,13 +323,13 @@ void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_s
     }
     if (st->flags & GW_SQL_CLOSE) {
         sql_forget(s, 'c', st->name);
-        gw_portal_drop(phi_map_del(s->portals, st->name));
+        gw_portal_drop(portal_take(s, st->name));
     }
     if (((st->flags & GW_SQL_DEALLOCATE) && st->name.n == 0) ||
         ((st->flags & GW_SQL_SETS) && phi_view_is(st->name, "all")))
         gw_maps_forget_stmts(s);
     if ((st->flags & GW_SQL_CLOSE) && st->name.n == 0)
-        empty_map(s->portals, drop_portal);
+        empty_portals(s);
 }
 
 struct gw_stmt *gw_maps_sql_find(struct gw_session *s, uint8_t kind, struct phi_view name)
@@ -326,7 +344,7 @@ void gw_maps_done(struct gw_session *s)
     gw_flight_clear(s);
     free(s->flight);
     s->flight = NULL;
-    empty_map(s->portals, drop_portal);
+    empty_portals(s);
     gw_maps_forget_stmts(s);
     phi_map_close(s->portals);
     phi_map_close(s->stmts);

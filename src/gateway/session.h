@@ -135,6 +135,7 @@ struct gw_session {
 
     /* the client's side */
     struct gw_unit unit;
+    struct gw_portal *unnamed; /* portal */
     struct phi_map *stmts, *portals,
         *sql_stmts; /* by name; the last: PREPARE and DECLARE as SQL ("p:x", "c:x") */
     size_t kept;

@@ -28,6 +28,7 @@ def cpu(p):
 
 
 def evaluations(p):
+    print("aim: 50000/s on two processors, p99 under 2 ms at 64 connections")
     questions = (("allow", BASE), ("deny", ask(ALICE, WRITE, record(2))))
     for name, question in questions:
         for n in (1, 64, 512):
@@ -45,6 +46,7 @@ def watchers(p, n):
     alice, bob = p.person("alice", "dev"), p.person("bob", "dba")
     tokens = [bob.token] + [p.person(f"dba{i}", "dba").token for i in range((n - 1) // 16)]
     p.admin.post("/v1/targets", {"name": "shop", "kind": "postgresql", "address": "localhost:6432", "database": "shop"})
+    print("aim: 10000 watchers told within 300 ms, in under 200 MB")
     before = memory(p)
     load = subprocess.Popen([LOAD, str(p.people), p.cert, "watch", str(n), *tokens], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     line = load.stdout.readline()

@@ -211,6 +211,7 @@ int main(int argc, char **argv)
         die("set-up");
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ctx, 1); /* the load shares the processors: it should cost as little as it can */
     for (int i = 0; i < n; i++) {
         conns[i].in = watches ? NULL : malloc(IN_MAX);
         conn_open(&conns[i], ctx, port);

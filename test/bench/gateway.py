@@ -166,6 +166,7 @@ def pgbench(name, peer, folder, mode, clients, seconds):
 
 def throughput(peers, opts):
     print(f"\n{'':10}{'':10}{'clients':>8}{'TPS':>10}{'ratio':>7}{'mean µs':>9}{'p99 µs':>9}{'CPU µs/tx':>11}   (median of {opts.rounds} × {opts.seconds} s after {WARM} s; ratio to PgBouncer)")
+    print("aim: ratio 1.00 prepared, 0.75 simple")
     for mode in opts.modes.split(","):
         for clients in (int(c) for c in opts.clients.split(",")):
             runs = {name: [] for name in peers.found}
@@ -205,14 +206,14 @@ def approve_to_forward(flow, count):
             http.close()
     finally:
         psql.close()
-    print(f"\napprove to forward, {count} times (vote, commit, event, claim, commit):")
+    print(f"\napprove to forward, {count} times (vote, commit, event, claim, commit); aim: p99 under 5 ms")
     for what, times in (("until the target runs the statement", ran), ("until the row is on the client's terminal", seen)):
         times.sort()
         print(f"  {what:42} median {statistics.median(times):.1f} ms, p99 {times[int(count * 0.99)]:.1f} ms")
 
 
 def memory(flow):
-    print("\nmemory (PSS)")
+    print("\nmemory (PSS); aim: phid 20 MB, phi-gateway 20 MB, a parser 10 MB, a TLS session 64 KB")
     for name, daemon in (("phid", flow.house.phid), ("phi-gateway", flow.house.gateway)):
         for pid in children(daemon.pid()):
             with open(f"/proc/{pid}/cmdline", "rb") as f:
