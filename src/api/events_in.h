@@ -1,0 +1,80 @@
+/* Inside src/api's event streams only: what events.c (streams, on the loop) and events_tell.c (what each may know, on the core
+ * thread) share. */
+#ifndef API_EVENTS_IN_H
+#define API_EVENTS_IN_H
+
+#include <stdatomic.h>
+
+#include "api/call.h"
+#include "api/engine.h"
+#include "api/events.h"
+
+#define SUBS_MAX   16384
+#define EVENTS_MAX 1024 /* of one batch; more closes the streams */
+
+struct api_note { /* one event on its way to one stream */
+    struct api_sub *sub;
+    int64_t seq;
+    const char *event;
+    struct phi_buf data;
+    struct api_note *next;
+};
+
+struct api_notes {
+    struct api_note *first, **end;
+};
+
+struct api_sub {
+    struct api_hub *hub;
+    struct phi_actor actor; /* points into name */
+    char *name, *token;
+    struct phi_digest key;
+    int64_t ends_at; /* boot clock; 0: does not end */
+    struct api_notes missed;
+    struct api_sub *next; /* hub->subs */
+    /* core thread */
+    int64_t last_end;
+    _Atomic bool
+        over; /* its right to listen has ended: set on the core thread, heeded on the loop */
+    /* loop */
+    struct net_sse *sse;
+    bool leaving;
+    struct api_sub *next_open; /* hub->open */
+    struct api_job leave;
+};
+
+struct api_said { /* an event of core, copied */
+    enum phi_event_kind kind;
+    int64_t seq;
+    char request[PHI_ID_LEN + 1], grant[PHI_ID_LEN + 1], gateway[129], what[32];
+};
+
+struct api_round { /* the events of one batch, worked out */
+    struct api_job job;
+    struct api_hub *hub;
+    size_t n;
+    bool lost;
+    struct api_notes notes;
+    struct api_said said[];
+};
+
+struct api_hub {
+    struct net_loop *loop;
+    struct api_engine *engine;
+    struct phi_notifier notifier;
+    struct api_sub *subs; /* core thread */
+    struct api_sub *open; /* loop */
+    struct net_timer *timer;
+    _Atomic size_t count;
+    bool draining;
+};
+
+void api_notes_init(struct api_notes *l);
+void api_notes_free(struct api_notes *l);
+
+/* A job of the core thread: what each stream is told of a batch; its argument is the round. */
+enum phi_rc api_round_run(struct phi_core *c, void *arg, struct phi_err *err);
+/* Every end that this gateway has not acknowledged and this stream has not said. */
+enum phi_rc api_tell_ends(struct phi_core *c, struct phi_arena *a, struct api_notes *out, struct api_sub *s, struct phi_err *err);
+
+#endif

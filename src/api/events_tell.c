@@ -1,0 +1,269 @@
+/* What a stream's owner may know of what a batch did: worked out on the core thread, behind its commit. */
+#include <stdlib.h>
+
+#include "api/events_in.h"
+#include "api/json_out.h"
+#include "base/map.h"
+#include "core/gateway.h"
+#include "core/token.h"
+
+#define NOTE_MAX        (256u * 1024)
+#define ARENA_MAX       (64u * 1024 * 1024)
+
+void api_notes_init(struct api_notes *l)
+{
+    *l = (struct api_notes){.end = &l->first};
+}
+
+void api_notes_free(struct api_notes *l)
+{
+    struct api_note *n;
+    while ((n = l->first) != NULL) {
+        l->first = n->next;
+        phi_buf_done(&n->data);
+        free(n);
+    }
+    api_notes_init(l);
+}
+
+static struct phi_jw *note_begin(struct api_notes *l, struct api_sub *s, int64_t seq, const char *event,
+                                 struct phi_jw *w)
+{
+    struct api_note *n = calloc(1, sizeof(*n));
+    if (!n)
+        return NULL;
+    *n = (struct api_note){.sub = s, .seq = seq, .event = event};
+    phi_buf_init(&n->data, NOTE_MAX);
+    phi_jw_init(w, &n->data);
+    *l->end = n;
+    l->end = &n->next;
+    phi_jw_obj(w);
+    return w;
+}
+
+static bool still_welcome(struct phi_core *c, struct phi_arena *a, struct api_sub *s)
+{
+    struct phi_view name, token = phi_view_of(s->token);
+    if (s->actor.kind == PHI_ACTOR_PERSON)
+        return api_token_is(token) ? phi_token_alive(c, token) : phi_session_alive(c, token);
+    return phi_gateway_find(c, a, &s->key, &name, NULL) == PHI_OK && phi_view_eq(name, s->actor.id);
+}
+
+/* Not known: it is not for this stream's owner to see. */
+static enum phi_rc request_read(struct phi_core *c, struct phi_arena *a, struct api_sub *s, const struct api_said *e,
+                                struct phi_request *ret, bool *ret_known)
+{
+    bool person = s->actor.kind == PHI_ACTOR_PERSON; /* is told of no more than these */
+    enum phi_rc rc = (person ? phi_request_glance : phi_request_get)(c, a, &s->actor, phi_view_of(e->request), ret, NULL);
+    *ret_known = rc == PHI_OK;
+    return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
+}
+
+static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct api_notes *out,
+                                struct api_sub *s, const struct api_said *e)
+{
+    struct phi_request r;
+    struct phi_jw w;
+    bool known;
+    PHI_TRY(request_read(c, a, s, e, &r, &known));
+    if (!known)
+        return PHI_OK;
+    bool progress = e->kind == PHI_EVENT_VOTES && s->actor.kind == PHI_ACTOR_GATEWAY;
+    if (!note_begin(out, s, e->seq, progress ? "votes" : "request", &w))
+        return PHI_ELIMIT;
+    phi_jw_kv(&w, "id", r.id);
+    phi_jw_kv(&w, "code", r.code);
+    phi_jw_kc(&w, "status", phi_request_status_name(r.status));
+    if (progress) {
+        phi_jw_key(&w, "needs");
+        api_w_needs(&w, r.needs, r.n_needs);
+    } else if (s->actor.kind == PHI_ACTOR_GATEWAY) {
+        phi_jw_key(&w, "grant");
+        if (r.grant)
+            api_w_grant(&w, a, r.grant);
+        else
+            phi_jw_null(&w);
+        phi_jw_kv(&w, "denied_by", r.denied_by);
+        phi_jw_kv(&w, "reason", r.reason);
+    }
+    phi_jw_end(&w);
+    return PHI_OK;
+}
+
+/* What changes nothing: a reminder, a remark, a broken glass. */
+static enum phi_rc tell_about(struct phi_core *c, struct phi_arena *a, struct api_notes *out,
+                              struct api_sub *s, const struct api_said *e)
+{
+    struct phi_request r;
+    struct phi_jw w;
+    bool known;
+    PHI_TRY(request_read(c, a, s, e, &r, &known));
+    if (!known)
+        return PHI_OK;
+    if (!note_begin(out, s, e->seq, "told", &w))
+        return PHI_ELIMIT;
+    phi_jw_kv(&w, "id", r.id);
+    phi_jw_kv(&w, "code", r.code);
+    phi_jw_kc(&w, "what", e->what);
+    phi_jw_kc(&w, "status", phi_request_status_name(r.status));
+    phi_jw_end(&w);
+    return PHI_OK;
+}
+
+static enum phi_rc tell_grant(struct phi_core *c, struct phi_arena *a, struct api_notes *out,
+                              struct api_sub *s, const struct api_said *e)
+{
+    struct phi_grant_view g;
+    struct phi_jw w;
+    enum phi_rc rc = phi_grant_get(c, a, &s->actor, phi_view_of(e->grant), &g, NULL);
+    if (rc != PHI_OK)
+        return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
+    if (!note_begin(out, s, e->seq, "grant", &w))
+        return PHI_ELIMIT;
+    phi_jw_kv(&w, "id", g.id);
+    phi_jw_kv(&w, "request", g.request);
+    phi_jw_kv(&w, "code", g.code);
+    phi_jw_kc(&w, "status", phi_grant_status_name(g.status));
+    phi_jw_end(&w);
+    return PHI_OK;
+}
+
+enum phi_rc api_tell_ends(struct phi_core *c, struct phi_arena *a, struct api_notes *out,
+                             struct api_sub *s, struct phi_err *err)
+{
+    struct phi_end *ends;
+    struct phi_jw w;
+    size_t n;
+    int64_t last = s->last_end;
+    PHI_TRY(phi_gateway_ends(c, a, &s->actor, &ends, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (ends[i].seq <= s->last_end)
+            continue;
+        if (!note_begin(out, s, ends[i].seq, "end", &w))
+            return phi_fail(err, PHI_ELIMIT, "out of memory");
+        phi_jw_ki(&w, "seq", ends[i].seq);
+        phi_jw_kv(&w, "grant", ends[i].grant);
+        phi_jw_kv(&w, "principal", ends[i].principal);
+        phi_jw_kv(&w, "reason", ends[i].reason);
+        phi_jw_end(&w);
+        last = ends[i].seq > last ? ends[i].seq : last;
+    }
+    s->last_end = last;
+    return PHI_OK;
+}
+
+static enum phi_rc tell_gateway(struct phi_core *c, struct phi_arena *a, struct api_notes *out,
+                                struct api_sub *s, const struct api_said *e)
+{
+    struct phi_jw w;
+    switch (e->kind) {
+    case PHI_EVENT_REQUEST:
+    case PHI_EVENT_VOTES:
+        return phi_view_is(s->actor.id, e->gateway) ? tell_request(c, a, out, s, e) : PHI_OK;
+    case PHI_EVENT_GRANT:
+    case PHI_EVENT_TOLD: return PHI_OK;
+    case PHI_EVENT_END: return api_tell_ends(c, a, out, s, NULL);
+    case PHI_EVENT_SNAPSHOT:
+        if (!note_begin(out, s, e->seq, "snapshot", &w))
+            return PHI_ELIMIT;
+        phi_jw_end(&w);
+        return PHI_OK;
+    }
+    return PHI_EINPUT;
+}
+
+static enum phi_rc tell_person(struct phi_core *c, struct phi_arena *a, struct api_notes *out,
+                               struct api_sub *s, const struct api_said *e)
+{
+    switch (e->kind) {
+    case PHI_EVENT_REQUEST:
+    case PHI_EVENT_VOTES: return tell_request(c, a, out, s, e);
+    case PHI_EVENT_GRANT:
+    case PHI_EVENT_END: return e->grant[0] ? tell_grant(c, a, out, s, e) : PHI_OK;
+    case PHI_EVENT_TOLD: return tell_about(c, a, out, s, e);
+    case PHI_EVENT_SNAPSHOT: return PHI_OK;
+    }
+    return PHI_EINPUT;
+}
+
+static enum phi_rc sub_tell(struct phi_core *c, struct api_round *r, struct api_sub *s)
+{
+    PHI_ARENA(a, ARENA_MAX);
+    if (!still_welcome(c, &a, s)) {
+        s->over = true;
+        return PHI_OK;
+    }
+    for (size_t i = 0; i < r->n; i++)
+        PHI_TRY((s->actor.kind == PHI_ACTOR_GATEWAY ? tell_gateway : tell_person)(c, &a, &r->notes, s, &r->said[i]));
+    return PHI_OK;
+}
+
+/* What a stream of the same session was told in this round. */
+struct told {
+    struct api_sub *sub;
+    struct api_note **first; /* where its notes begin in the round's list */
+    size_t n;
+};
+
+static size_t notes_of(struct api_note *n, const struct api_sub *s)
+{
+    size_t k = 0;
+    for (; n && n->sub == s; n = n->next)
+        k++;
+    return k;
+}
+
+static enum phi_rc copy_told(struct api_round *r, const struct told *t, struct api_sub *s)
+{
+    const struct api_note *from = *t->first;
+    s->over = t->sub->over;
+    for (size_t i = 0; i < t->n; i++, from = from->next) {
+        struct api_note *n = calloc(1, sizeof(*n));
+        if (!n)
+            return PHI_ELIMIT;
+        *n = (struct api_note){.sub = s, .seq = from->seq, .event = from->event};
+        phi_buf_init(&n->data, NOTE_MAX);
+        phi_buf_add(&n->data, phi_buf_view(&from->data));
+        *r->notes.end = n;
+        r->notes.end = &n->next;
+    }
+    return PHI_OK;
+}
+
+static enum phi_rc person_tell(struct phi_core *c, struct api_round *r, struct phi_map *told, struct phi_arena *a, struct api_sub *s)
+{
+    const struct told *before = phi_map_get(told, phi_view_of(s->token));
+    if (before)
+        return copy_told(r, before, s);
+    struct told *t = phi_arena_new(a, struct told);
+    if (!t)
+        return PHI_ELIMIT;
+    *t = (struct told){.sub = s, .first = r->notes.end};
+    PHI_TRY(sub_tell(c, r, s));
+    t->n = notes_of(*t->first, s);
+    return phi_map_put(told, phi_view_of(s->token), t) ? PHI_OK : PHI_ELIMIT;
+}
+
+/* Gateways first: they act on it. Of persons each session is worked out once, however many streams it has. */
+static enum phi_rc round_tell(struct phi_core *c, struct api_round *r, struct phi_map *told)
+{
+    PHI_ARENA(a, ARENA_MAX);
+    for (struct api_sub *s = r->hub->subs; s; s = s->next)
+        if (s->actor.kind == PHI_ACTOR_GATEWAY && !s->over)
+            PHI_TRY(sub_tell(c, r, s));
+    for (struct api_sub *s = r->hub->subs; s; s = s->next)
+        if (s->actor.kind != PHI_ACTOR_GATEWAY && !s->over)
+            PHI_TRY(person_tell(c, r, told, &a, s));
+    return PHI_OK;
+}
+
+enum phi_rc api_round_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct api_round *r = arg;
+    if (r->lost)
+        return phi_fail(err, PHI_ELIMIT, "one batch said more than %d things", EVENTS_MAX);
+    struct phi_map *told = phi_map_open(SUBS_MAX);
+    enum phi_rc rc = told ? round_tell(c, r, told) : PHI_ELIMIT;
+    phi_map_close(told);
+    return rc == PHI_OK ? PHI_OK : phi_fail(err, rc, "cannot work out the events");
+}
