@@ -92,12 +92,17 @@ def run_unit(program):
 RUNNERS = {".py": ["/usr/bin/python3"], ".sh": ["bash"], ".cjs": ["node"], ".mjs": ["node"]}
 
 
+def is_script(path):
+    with open(path, "rb") as f:
+        return f.read(2) == b"#!"
+
+
 def flow_scripts(folder):
-    """Executable scripts of test/<folder>; files that start with _ or are not executable are their helpers."""
+    """Scripts of test/<folder>, which begin with #!, whatever their mode; others and those that start with _ are their helpers."""
     at = os.path.join(TOP, "test", folder)
     for name in sorted(os.listdir(at)) if os.path.isdir(at) else ():
         path = os.path.join(at, name)
-        if os.path.splitext(name)[1] in RUNNERS and os.access(path, os.X_OK) and not name.startswith("_"):
+        if os.path.splitext(name)[1] in RUNNERS and not name.startswith("_") and is_script(path):
             yield f"{folder}/{name}", path
 
 
