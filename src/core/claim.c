@@ -286,17 +286,6 @@ static enum phi_rc metered(struct phi_core *c, struct phi_arena *a, const struct
     return core_grant_put(c, a, g, &e, err);
 }
 
-static enum phi_rc any_open(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, bool *ret,
-                            struct phi_err *err)
-{
-    struct core_claim_row *rows, key = { .grant = g->id, .outcome = 0 };
-    size_t n;
-    PHI_TRY(core_list(c, CORE_CLAIM, CORE_CLAIM_BY_GRANT, &key, (struct core_span){ .prefix = 2, .limit = 1 }, a, &rows,
-                      &n, err));
-    *ret = n > 0;
-    return PHI_OK;
-}
-
 /* What the outcome makes of the grant: a use given back, or the last one spent. */
 static enum phi_rc grant_after(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                struct core_grant_row *g, const struct core_claim_row *row, struct phi_err *err)
@@ -314,7 +303,7 @@ static enum phi_rc grant_after(struct phi_core *c, struct phi_arena *a, const st
         return core_grant_step(c, a, g, CORE_GRANT_GIVE_BACK, &e, err);
     }
     PHI_TRY(metered(c, a, by, g, row, err));
-    PHI_TRY(any_open(c, a, g, &open, err));
+    PHI_TRY(core_grant_runs(c, a, g, &open, err));
     if (g->uses == 0 || g->used < g->uses || open)
         return PHI_OK;
     core_entry(c, &e, PHI_EV_GRANT_USED, by);

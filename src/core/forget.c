@@ -210,17 +210,10 @@ static enum phi_rc sessions_end(struct phi_core *c, struct forgetting *f, struct
     PHI_ARENA(a, (size_t)16 << 20);
     struct core_session_row *s, key = { .person = f->person };
     struct core_link_row *l;
-    struct phi_entry e;
     size_t n, m;
     PHI_TRY(core_list(c, CORE_SESSION, CORE_SESSION_BY_PERSON, &key, (struct core_span){ .prefix = 1 }, &a, &s, &n, err));
-    for (size_t i = 0; i < n; i++) {
-        PHI_TRY(core_del(c, CORE_SESSION, &s[i], err));
-        core_entry(c, &e, PHI_EV_SESSION_CLOSED, f->by);
-        phi_entry_str(&e, PHI_F_SESSION, s[i].id);
-        phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", f->person));
-        phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("person-forgotten"));
-        PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
-    }
+    for (size_t i = 0; i < n; i++)
+        PHI_TRY(core_session_over(c, f->by, &s[i], "person-forgotten", err));
     PHI_TRY(core_ways_in_end(c, f->by, f->person, err));
     PHI_TRY(core_list(c, CORE_LINK, CORE_BY_KEY, NULL, (struct core_span){ 0 }, &a, &l, &m, err));
     for (size_t i = 0; i < m; i++)

@@ -141,6 +141,9 @@ enum phi_rc core_token_makers(struct phi_core *c, struct phi_arena *a, struct ph
                               size_t *ret_n, struct phi_err *err);
 bool core_speaks_as(struct phi_core *c, struct phi_view root, struct phi_view service);
 enum phi_rc core_token_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
+/* cause NULL: its person ended it. */
+enum phi_rc core_session_over(struct phi_core *c, const struct phi_actor *by, const struct core_session_row *row, const char *cause,
+                              struct phi_err *err);
 enum phi_rc core_ways_in_end(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_err *err);
 enum phi_rc core_token_end(struct phi_core *c, const struct phi_actor *by, const struct core_token_row *row, const char *cause, struct phi_err *err);
 enum phi_rc core_person_find(struct phi_core *c, struct phi_arena *a, struct phi_view name_or_id,

@@ -157,13 +157,15 @@ enum phi_rc phi_session_strong(struct phi_core *c, struct phi_view token, struct
     return core_set(c, CORE_SESSION, &row, err);
 }
 
-static enum phi_rc closed(struct phi_core *c, const struct phi_actor *by, const struct core_session_row *row, struct phi_err *err)
+enum phi_rc core_session_over(struct phi_core *c, const struct phi_actor *by, const struct core_session_row *row, const char *cause, struct phi_err *err)
 {
     struct phi_entry e;
     PHI_TRY(core_del(c, CORE_SESSION, row, err));
     core_entry(c, &e, PHI_EV_SESSION_CLOSED, by);
     phi_entry_str(&e, PHI_F_SESSION, row->id);
     phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->person));
+    if (cause)
+        phi_entry_str(&e, PHI_F_CAUSE, phi_view_of(cause));
     return core_leaf(c, &e, NULL, NULL, err);
 }
 
@@ -173,7 +175,7 @@ enum phi_rc phi_session_close(struct phi_core *c, struct phi_view token, struct 
     struct core_session_row row;
     PHI_TRY(core_batched(c, err));
     PHI_TRY(session_row(c, &a, token, &row, err));
-    return closed(c, &(struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = row.person }, &row, err);
+    return core_session_over(c, &(struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = row.person }, &row, NULL, err);
 }
 
 static enum phi_rc rows_of(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct core_session_row **ret,
@@ -232,7 +234,7 @@ enum phi_rc phi_session_end(struct phi_core *c, const struct phi_actor *by, stru
     PHI_TRY(rows_of(c, &a, person, &rows, &n, err));
     for (size_t i = 0; i < n; i++)
         if (id.n ? phi_view_eq(rows[i].id, id) : !phi_view_eq(rows[i].id, keep)) {
-            PHI_TRY(closed(c, by, &rows[i], err));
+            PHI_TRY(core_session_over(c, by, &rows[i], NULL, err));
             ++*ret_n;
         }
     if (id.n && *ret_n == 0)

@@ -137,15 +137,8 @@ static enum phi_rc end_credential(struct phi_core *c, struct phi_arena *a, void 
 
 static enum phi_rc end_session(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
 {
-    const struct core_session_row *row = p;
-    struct phi_entry e;
     (void)a;
-    PHI_TRY(core_del(c, CORE_SESSION, row, err));
-    core_entry(c, &e, PHI_EV_SESSION_CLOSED, &phid);
-    phi_entry_str(&e, PHI_F_SESSION, row->id);
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->person));
-    phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("restored"));
-    return core_leaf(c, &e, NULL, NULL, err);
+    return core_session_over(c, &phid, p, "restored", err);
 }
 
 static enum phi_rc end_link(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)

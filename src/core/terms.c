@@ -24,9 +24,7 @@ static int64_t over(int64_t most, int64_t spent) /* what is left; -1: not bounde
     return most == 0 ? -1 : most > spent ? most - spent : 0;
 }
 
-/* With a budget of rows or bytes one use runs after the other: what the running one will take is not known. */
-static enum phi_rc another_runs(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, bool *ret,
-                                struct phi_err *err)
+enum phi_rc core_grant_runs(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, bool *ret, struct phi_err *err)
 {
     struct core_claim_row *rows, key = { .grant = g->id, .outcome = 0 };
     size_t n;
@@ -48,8 +46,8 @@ enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const str
     int64_t open = phi_windows_left(t.windows, t.n_windows, core_wall(c));
     if (t.n_windows && open < ret->left_ms)
         ret->left_ms = open;
-    if (ret->rows_left >= 0 || ret->bytes_left >= 0)
-        PHI_TRY(another_runs(c, a, g, &busy, err));
+    if (ret->rows_left >= 0 || ret->bytes_left >= 0) /* one use runs after the other: what the running one will take is not known */
+        PHI_TRY(core_grant_runs(c, a, g, &busy, err));
     if (!begun(c, g))
         return core_no(c, "grant.early", err, PHI_EDENIED, "this grant begins later");
     if (t.n_windows && open == 0)

@@ -50,16 +50,9 @@ static enum phi_rc end_grant(struct phi_core *c, struct phi_arena *a, void *p, b
 
 static enum phi_rc end_session(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
 {
-    const struct core_session_row *row = p;
-    struct phi_entry e;
     (void)a;
     *ret_done = true;
-    PHI_TRY(core_del(c, CORE_SESSION, row, err));
-    core_entry(c, &e, PHI_EV_SESSION_CLOSED, &phid);
-    phi_entry_str(&e, PHI_F_SESSION, row->id);
-    phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row->person));
-    phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("expired"));
-    return core_leaf(c, &e, NULL, NULL, err);
+    return core_session_over(c, &phid, p, "expired", err);
 }
 
 static enum phi_rc end_delegation(struct phi_core *c, struct phi_arena *a, void *p, bool *ret_done, struct phi_err *err)
