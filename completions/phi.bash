@@ -43,7 +43,7 @@ _phi() {
             esac ;;
         request)
             case $cur in
-            -*) words=" --json --help --why --for --uses --ticket --target --wait --from --break-glass --watch --to --budget --window --extends --suggest --on-behalf" ;;
+            -*) words=" --json --help --why --for --uses --ticket --target --wait --from --break-glass --watch --to --budget --window --extends --changes --suggest --on-behalf" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words="" ;;
             esac ;;
         inbox)
