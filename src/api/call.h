@@ -20,6 +20,7 @@ struct api_sub;
 struct api_issuers;
 struct api_reports;
 struct api_server;
+struct api_hub;
 
 /* What handlers need of the server; set once at the start, then only read. */
 struct api_env {
@@ -58,6 +59,7 @@ struct api_call {
     const struct api_env *env;
     struct api_server *server; /* for API_LOCAL handlers only */
     const struct api_route *route;
+    const struct api_hub *hub; /* core thread: what streams that come back have missed */
     bool from_loopback;
     char peer[64];         /* address of the client */
     struct phi_view agent; /* User-Agent */
@@ -70,6 +72,7 @@ struct api_call {
     struct phi_view token;       /* session secret, "" when none came */
     struct phi_view csrf;        /* X-Phi-CSRF */
     struct phi_view idempotency; /* Idempotency-Key */
+    struct phi_view last_event;  /* Last-Event-ID: what a stream that comes back was told last; "" none */
     struct api_was was;
     struct phi_view raw, signature, stamp; /* API_SIGNED: the body, X-Slack-Signature, X-Slack-Request-Timestamp */
     struct phi_view why;         /* Phi-Why: the reason of a change that waits for its approval */

@@ -119,12 +119,28 @@ static void copy_text(char *to, size_t size, struct phi_view v)
     snprintf(to, size, PHI_FMT, PHI_ARG(v));
 }
 
-/* Core thread, inside phi_core_batch: only takes note. */
+static struct api_said said_of(const struct phi_event *e)
+{
+    struct api_said s = {.kind = e->kind, .seq = e->seq};
+    copy_text(s.request, sizeof(s.request), e->request);
+    copy_text(s.grant, sizeof(s.grant), e->grant);
+    copy_text(s.gateway, sizeof(s.gateway), e->gateway);
+    if (e->kind == PHI_EVENT_TOLD)
+        copy_text(s.what, sizeof(s.what), e->reason);
+    return s;
+}
+
+static void keep(struct api_hub *h, const struct api_said *s)
+{
+    h->kept[h->n_kept++ % KEPT_MAX] = (struct api_kept){*s, phi_now_boot_ms()};
+}
+
+/* Core thread, inside phi_core_batch: only takes note. Also where nobody listens yet: one who comes back may be on the way. */
 static void fan_out(void *self, const struct phi_event *events, size_t n)
 {
     struct api_hub *h = self;
     bool lost = !events || n > EVENTS_MAX;
-    if (!h->subs || !h->engine || (!n && !lost))
+    if (!h->engine || (!n && !lost))
         return;
     struct api_round *r = calloc(1, sizeof(*r) + (lost ? 0 : n) * sizeof(r->said[0]));
     if (!r)
@@ -132,13 +148,11 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
     *r = (struct api_round){.hub = h, .n = lost ? 0 : n, .lost = lost};
     api_notes_init(&r->notes);
     for (size_t i = 0; i < r->n; i++) {
-        r->said[i] = (struct api_said){.kind = events[i].kind, .seq = events[i].seq};
-        copy_text(r->said[i].request, sizeof(r->said[i].request), events[i].request);
-        copy_text(r->said[i].grant, sizeof(r->said[i].grant), events[i].grant);
-        copy_text(r->said[i].gateway, sizeof(r->said[i].gateway), events[i].gateway);
-        if (events[i].kind == PHI_EVENT_TOLD)
-            copy_text(r->said[i].what, sizeof(r->said[i].what), events[i].reason);
+        r->said[i] = said_of(&events[i]);
+        keep(h, &r->said[i]);
     }
+    if (lost)
+        h->n_kept = 0; /* nobody can be told what came before */
     r->job = (struct api_job){.run = api_round_run, .done = round_done, .arg = r, .reads = true};
     api_engine_follow(h->engine, &r->job);
 }
@@ -150,8 +164,11 @@ struct api_hub *api_hub_open(struct net_loop *loop)
         return NULL;
     h->loop = loop;
     h->notifier = (struct phi_notifier){.self = h, .fan_out = fan_out};
+    h->kept = calloc(KEPT_MAX, sizeof(*h->kept));
     h->timer = net_timer_open(loop, keep_alive, h);
-    if (!h->timer) {
+    if (!h->timer || !h->kept) {
+        net_timer_close(h->timer);
+        free(h->kept);
         free(h);
         return NULL;
     }
@@ -185,6 +202,7 @@ void api_hub_close(struct api_hub *h)
     if (!h)
         return;
     net_timer_close(h->timer);
+    free(h->kept);
     free(h);
 }
 
@@ -203,7 +221,8 @@ struct api_sub *api_sub_make(struct api_call *c, struct phi_err *err)
     s->ends_at = person ? phi_now_boot_ms() + c->session.expires_in_ms : 0;
     if (s->name && s->token) {
         s->actor = (struct phi_actor){.kind = c->actor.kind, .id = phi_view_of(s->name), .withheld = c->actor.withheld};
-        if (person || api_tell_ends(c->core, &c->arena, &s->missed, s, err) == PHI_OK)
+        if ((person ? api_tell_missed(c->core, c->hub, s, c->last_event, err)
+                    : api_tell_ends(c->core, &c->arena, &s->missed, s, err)) == PHI_OK)
             return s;
     }
     api_sub_free(s);

@@ -11,6 +11,9 @@
 
 #define SUBS_MAX   16384
 #define EVENTS_MAX 1024 /* of one batch; more closes the streams */
+#define KEPT_MAX   2048 /* newest events, for streams that come back */
+#define MISSED_MAX 512  /* that one of them is told; who missed more reads everything anew */
+#define MISSED_MS  5000 /* told once more: of several phids, one hears what another did a little later than what it did itself */
 
 struct api_note { /* one event on its way to one stream */
     struct api_sub *sub;
@@ -49,6 +52,11 @@ struct api_said { /* an event of core, copied */
     char request[PHI_ID_LEN + 1], grant[PHI_ID_LEN + 1], gateway[129], what[32];
 };
 
+struct api_kept {
+    struct api_said said;
+    int64_t at_ms; /* boot clock */
+};
+
 struct api_round { /* the events of one batch, worked out */
     struct api_job job;
     struct api_hub *hub;
@@ -63,6 +71,8 @@ struct api_hub {
     struct api_engine *engine;
     struct phi_notifier notifier;
     struct api_sub *subs; /* core thread */
+    struct api_kept *kept; /* core thread: a ring of KEPT_MAX */
+    uint64_t n_kept;       /* ever */
     struct api_sub *open; /* loop */
     struct net_timer *timer;
     _Atomic size_t count;
@@ -72,6 +82,9 @@ struct api_hub {
 void api_notes_init(struct api_notes *l);
 void api_notes_free(struct api_notes *l);
 
+/* Core thread: what a person's stream missed since the event `last`, into s->missed; or "reset", where that is not known any
+ * more: it must read everything anew. */
+enum phi_rc api_tell_missed(struct phi_core *c, const struct api_hub *h, struct api_sub *s, struct phi_view last, struct phi_err *err);
 /* A job of the core thread: what each stream is told of a batch; its argument is the round. */
 enum phi_rc api_round_run(struct phi_core *c, void *arg, struct phi_err *err);
 /* Every end that this gateway has not acknowledged and this stream has not said. */

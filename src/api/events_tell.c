@@ -198,6 +198,57 @@ static enum phi_rc sub_tell(struct phi_core *c, struct api_round *r, struct api_
     return PHI_OK;
 }
 
+/* ---- what a stream that comes back has missed */
+
+static const struct api_kept *kept_at(const struct api_hub *h, uint64_t i)
+{
+    return &h->kept[i % KEPT_MAX];
+}
+
+/* The first kept event that it may not have heard; false: that is not known any more. */
+static bool missed_from(const struct api_hub *h, struct phi_view last, uint64_t *ret)
+{
+    uint64_t oldest = h->n_kept > KEPT_MAX ? h->n_kept - KEPT_MAX : 0, i = h->n_kept;
+    int64_t seq;
+    if (!phi_view_int(last, &seq))
+        return false;
+    while (i > oldest && kept_at(h, i - 1)->said.seq != seq)
+        i--;
+    if (i == oldest)
+        return false;
+    int64_t heard = kept_at(h, i - 1)->at_ms;
+    while (i > oldest && kept_at(h, i - 1)->at_ms > heard - MISSED_MS)
+        i--;
+    *ret = i;
+    return h->n_kept - i <= MISSED_MAX;
+}
+
+static enum phi_rc tell_one(struct phi_core *c, struct api_sub *s, const struct api_said *e)
+{
+    PHI_ARENA(a, ARENA_MAX);
+    return tell_person(c, &a, &s->missed, s, e);
+}
+
+enum phi_rc api_tell_missed(struct phi_core *c, const struct api_hub *h, struct api_sub *s, struct phi_view last, struct phi_err *err)
+{
+    struct phi_jw w;
+    uint64_t i;
+    if (last.n == 0)
+        return PHI_OK;
+    if (!missed_from(h, last, &i)) {
+        if (!note_begin(&s->missed, s, h->n_kept ? kept_at(h, h->n_kept - 1)->said.seq : 0, "reset", &w))
+            return phi_fail(err, PHI_ELIMIT, "out of memory");
+        phi_jw_end(&w);
+        return PHI_OK;
+    }
+    for (; i < h->n_kept; i++)
+        if (tell_one(c, s, &kept_at(h, i)->said) != PHI_OK)
+            return phi_fail(err, PHI_ELIMIT, "what was missed cannot be worked out");
+    return PHI_OK;
+}
+
+/* ---- rounds */
+
 /* What a stream of the same session was told in this round. */
 struct told {
     struct api_sub *sub;

@@ -34,6 +34,8 @@ static void token_take(struct api_exchange *x)
         c->agent = kept(c, phi_view_upto(v, 200));
     if (net_http_header(x->req, "idempotency-key", &v))
         c->idempotency = kept(c, v);
+    if ((c->route->flags & API_STREAM) && net_http_header(x->req, "last-event-id", &v))
+        c->last_event = kept(c, phi_view_upto(v, 32));
     if ((c->route->flags & API_SIGNED) && net_http_header(x->req, "x-slack-signature", &v))
         c->signature = kept(c, v);
     if ((c->route->flags & API_SIGNED) && net_http_header(x->req, "x-slack-request-timestamp", &v))
@@ -209,6 +211,7 @@ struct api_exchange *api_exchange_make(struct api_server *s, struct net_http_req
     x->job.arg = x;
     x->call.env = s->o.env;
     x->call.server = s;
+    x->call.hub = s->o.hub;
     peer_take(x);
     phi_arena_init(&x->call.arena, API_CALL_MEMORY);
     phi_buf_init(&x->call.out, API_ANSWER_MAX);

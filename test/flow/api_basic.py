@@ -96,11 +96,12 @@ class Api:
 class Events(threading.Thread):
     """Reads an event stream into a queue; `opened` once the first line is here."""
 
-    def __init__(self, api):
+    def __init__(self, api, last=None):
         super().__init__(daemon=True)
-        self.opened, self.queue = threading.Event(), queue.Queue()
+        self.opened, self.queue, self.last = threading.Event(), queue.Queue(), None
         self.connection = api.connect()
-        self.connection.request("GET", "/v1/events", headers={"Authorization": "Bearer " + api.token} if api.token else {})
+        headers = {"Authorization": "Bearer " + api.token} if api.token else {}
+        self.connection.request("GET", "/v1/events", headers={**headers, **({"Last-Event-ID": last} if last else {})})
         self.response = self.connection.getresponse()
         self.start()
 
@@ -110,7 +111,9 @@ class Events(threading.Thread):
             for line in self.response:
                 self.opened.set()
                 line = line.decode().rstrip("\n")
-                if line.startswith("event:"):
+                if line.startswith("id:"):
+                    self.last = line[3:].strip()
+                elif line.startswith("event:"):
                     event = line[6:].strip()
                 elif line.startswith("data:"):
                     data = json.loads(line[5:])
@@ -519,6 +522,30 @@ def scope_and_revoke(gw, alice, bob, mallory, stream):
     check("then nobody is waited for", got.json["acknowledged"] == ["gw1"] and got.json["waiting"] == [], got)
 
 
+def comes_back(alice, bob, mallory):
+    ask = {"target": "shop", "scope": {"actions": ["pg:write"], "resources": ["shop/public.orders"]}, "for_ms": 60000, "why": "a stream breaks"}
+    stream = Events(bob)
+    stream.opened.wait(5)
+    r = alice.post("/v1/requests", ask).json
+    check("bob hears of a request", stream.wait("request", lambda d: d["code"] == r["code"]))
+    last = stream.last
+    stream.connection.sock.shutdown(socket.SHUT_RDWR)
+    alice.post(f"/v1/requests/{r['code']}/cancel", {})
+    new = alice.post("/v1/requests", {**ask, "why": "meanwhile"}).json
+    back = Events(bob, last)
+    check("a stream that comes back is told what ended meanwhile", back.wait("request", lambda d: d["code"] == r["code"] and d["status"] == "cancelled"))
+    check("and what came to be", back.wait("request", lambda d: d["code"] == new["code"] and d["status"] == "pending"))
+    check("and goes on from there", alice.post(f"/v1/requests/{new['code']}/cancel", {}).status == 200
+          and back.wait("request", lambda d: d["code"] == new["code"] and d["status"] == "cancelled"))
+    other = Events(mallory, last)
+    heard = other.wait("request", seconds=0.5)
+    check("nobody is told more than they may see", heard is None, heard)
+    lost = Events(bob, "999999999999")
+    check("one that phid knows nothing of must read everything anew", lost.wait("reset"))
+    for e in (back, other, lost):
+        e.connection.sock.shutdown(socket.SHUT_RDWR)
+
+
 def many_streams(mallory):
     held = [Events(mallory) for _ in range(15)]
     held[-1].opened.wait(3)
@@ -653,6 +680,7 @@ def main():
         a, stream, _ = held_delete(p, gw, who, ids, got.json["id"])
         denied(a, who["bob"], who["alice"], stream)
         scope_and_revoke(gw, who["alice"], who["bob"], who["mallory"], stream)
+        comes_back(who["alice"], who["bob"], who["mallory"])
         many_streams(who["mallory"])
         authzen(who["alice"], ids)
         records(gw, ids)
