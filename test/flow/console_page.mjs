@@ -378,6 +378,7 @@ await test("console: one's own grant goes on for longer, is given back, and says
     await until("the ask", () => phid.asks.length === 1);
     equal(phid.asks[0][2].extends, grant.id);
     equal(phid.asks[0][2].scope, undefined);
+    await page.waitForURL(/\/r\//); // it goes to what was asked by itself
     await page.goto(`${phid.url}/#grants`);
     await page.getByRole("button", { name: "Give back" }).click();
     await page.getByRole("button", { name: "Give it back now" }).click();
