@@ -37,9 +37,12 @@ enum phi_rc api_log_key(struct api_call *c, struct phi_err *err)
     struct phi_vkey key = { 0 };
     struct phi_succession s;
     size_t n;
+    struct phi_log_head h;
     PHI_TRY(phi_vkey_read(c->env->log_key, &key, err));
+    PHI_TRY(head_shown(c, &h, err));
     PHI_TRY(phi_log_steps(c->core, &c->arena, &steps, &n, err));
-    for (size_t i = 0; i < n; i++) /* one that was changed while this phid runs */
+    /* One that was changed while this phid runs, as soon as it has signed the head that everybody sees. */
+    for (size_t i = 0; i < n && !(h.checkpoint.n && phi_note_names(h.checkpoint, &key)); i++)
         if (phi_succession_read(steps[i].text, &s, NULL) == PHI_OK && phi_vkey_eq(&s.from, &key))
             key = s.to;
     phi_vkey_write(&c->out, &key);

@@ -27,8 +27,9 @@ struct engine_sign {
     struct phi_buf note;
     enum phi_rc rc;
     struct phi_err err;
-    struct api_rotation *rotation; /* asked for; under the lock */
+    struct api_rotation *rotation; /* asked for; over when the next key has signed a head that is stored. Under the lock */
     bool rotating;                 /* the signing thread is at it */
+    bool rotated;                  /* its first head is due */
     bool has_with;
     struct phi_pubkey with; /* the key that the log names since it was changed */
     struct api_job prepare, put, rotate;

@@ -82,16 +82,34 @@ static enum phi_rc sign_put_run(struct phi_core *c, void *arg, struct phi_err *e
 
 /* ---- another key */
 
-static void rotation_over(struct api_engine *e, enum phi_rc rc, const struct phi_err *err)
+static void rotation_end(struct api_rotation *r, enum phi_rc rc, const struct phi_err *err)
 {
-    struct api_rotation *r = e->sign.rotation;
-    pthread_mutex_lock(&e->lock);
-    e->sign.rotation = NULL;
-    e->sign.busy = e->sign.rotating = false;
-    pthread_mutex_unlock(&e->lock);
+    if (!r)
+        return;
     r->rc = rc;
     r->err = *err;
     r->done(r);
+}
+
+static void rotation_failed(struct api_engine *e, enum phi_rc rc, const struct phi_err *err)
+{
+    pthread_mutex_lock(&e->lock);
+    struct api_rotation *r = e->sign.rotation;
+    e->sign.rotation = NULL;
+    e->sign.busy = e->sign.rotating = false;
+    pthread_mutex_unlock(&e->lock);
+    rotation_end(r, rc, err);
+}
+
+/* Under the lock, after a try to sign a head. The one that waits for it, or NULL. */
+static struct api_rotation *rotation_take(struct api_engine *e)
+{
+    struct engine_sign *s = &e->sign;
+    struct api_rotation *r = s->rotated ? s->rotation : NULL;
+    if (r)
+        s->rotation = NULL;
+    s->rotated = false;
+    return r;
 }
 
 static enum phi_rc rotate_run(struct phi_core *c, void *arg, struct phi_err *err)
@@ -113,9 +131,17 @@ static bool with_of(struct phi_view text, struct phi_view origin, struct engine_
 static void rotate_over(struct api_engine *e, const struct api_job *j)
 {
     struct phi_view text, sigs;
-    if (j->rc == PHI_OK && phi_note_cut(phi_buf_view(&e->sign.note), &text, &sigs, NULL) == PHI_OK)
+    if (j->rc != PHI_OK) {
+        rotation_failed(e, j->rc, &j->err);
+        return;
+    }
+    if (phi_note_cut(phi_buf_view(&e->sign.note), &text, &sigs, NULL) == PHI_OK)
         e->sign.has_with = with_of(text, phi_view_of(e->origin), &e->sign);
-    rotation_over(e, j->rc, &j->err);
+    pthread_mutex_lock(&e->lock);
+    e->sign.busy = e->sign.rotating = false;
+    e->sign.rotated = true;
+    e->sign.due_at = e->sign.retry_at = 0;
+    pthread_mutex_unlock(&e->lock);
 }
 
 /* On the signing thread. */
@@ -127,7 +153,7 @@ static void rotate_sign(struct api_engine *e)
     if (e->o.next_key(e->o.sign_self, &s->note, &err) == PHI_OK)
         api_engine_follow(e, &s->rotate);
     else
-        rotation_over(e, err.rc ? err.rc : PHI_EIO, &err);
+        rotation_failed(e, err.rc ? err.rc : PHI_EIO, &err);
 }
 
 bool api_engine_rotate(struct api_engine *e, struct api_rotation *r, struct phi_err *err)
@@ -191,14 +217,16 @@ void engine_sign_step_over(struct api_engine *e, const struct api_job *j)
         PHI_LOG(ERROR, "checkpoint not stored", "why", "%s", j->err.msg);
     pthread_mutex_lock(&e->lock);
     sign_over(e, j->rc == PHI_OK);
+    struct api_rotation *r = rotation_take(e);
     pthread_mutex_unlock(&e->lock);
+    rotation_end(r, j->rc, &j->err);
 }
 
 void engine_sign_begin(struct api_engine *e)
 {
     struct engine_sign *s = &e->sign;
     int64_t now = phi_now_boot_ms();
-    if (e->o.sign && s->rotation && !s->busy) {
+    if (e->o.sign && s->rotation && !s->rotated && !s->busy) {
         s->busy = s->rotating = s->ready = true;
         pthread_cond_signal(&e->sign_work);
         return;
@@ -238,6 +266,20 @@ void engine_sign_flush(struct api_engine *e)
     pthread_mutex_unlock(&e->lock);
 }
 
+/* Under the lock, which it lets go where somebody waits for a new key's first head. */
+static void sign_failed(struct api_engine *e)
+{
+    sign_over(e, false);
+    struct api_rotation *r = rotation_take(e);
+    if (!r)
+        return;
+    struct phi_err err;
+    phi_fail(&err, e->sign.rc, "the new key is in the log, and has yet to sign its first head: %s. It is tried again", e->sign.err.msg);
+    pthread_mutex_unlock(&e->lock);
+    rotation_end(r, err.rc, &err);
+    pthread_mutex_lock(&e->lock);
+}
+
 void *engine_sign_main(void *arg)
 {
     struct api_engine *e = arg;
@@ -266,7 +308,7 @@ void *engine_sign_main(void *arg)
         if (s->rc == PHI_OK)
             engine_list_add(&e->follow, &s->put);
         else
-            sign_over(e, false);
+            sign_failed(e);
         pthread_cond_signal(&e->work);
     }
     pthread_mutex_unlock(&e->lock);

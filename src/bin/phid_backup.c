@@ -175,11 +175,15 @@ static enum phi_rc copy_alone(struct phi_store *s, const char *path, struct phi_
 static enum phi_rc copy_check(struct phid_backup *b, const char *path, struct phi_buf *note, struct phi_err *err)
 {
     struct phi_store *s = NULL;
+    struct phid_log_found is = { 0 };
     struct phi_vkey key = phi_signer_key(b->data->signer);
     PHI_TRY(phi_store_sqlite_check(path, err));
     PHI_TRY(phi_store_sqlite_open(path, &s, err));
-    enum phi_rc rc = phid_log_check(s, &key, &b->size, &b->root, note, err);
+    enum phi_rc rc = phid_log_check(s, &key, &is, note, err);
     phi_store_close(s);
+    b->size = is.size;
+    b->root = is.root;
+    memcpy(b->key, is.key, sizeof b->key);
     return rc;
 }
 
@@ -208,7 +212,6 @@ static enum phi_rc fill(struct phid_backup *b, struct phi_buf *list, struct phi_
     phi_jw_ki(&w, "v", 1);
     phi_jw_ki(&w, "at_ms", phi_now_wall_ms());
     phi_jw_kc(&w, "origin", b->data->origin);
-    phi_jw_kv(&w, "key", phi_view_trim(phi_view_of(b->data->key_line)));
     phi_jw_kc(&w, "store", b->data->shared ? "postgresql" : "sqlite");
     phi_jw_key(&w, "files");
     phi_jw_obj(&w);
@@ -219,10 +222,14 @@ static enum phi_rc fill(struct phid_backup *b, struct phi_buf *list, struct phi_
     phi_digest_hex(&b->root, root);
     phi_jw_ki(&w, "entries", b->size);
     phi_jw_kc(&w, "root", root);
+    phi_jw_kv(&w, "key", phi_view_of(b->key));
     phi_jw_end(&w);
     phi_buf_addc(list, '\n');
+    PHI_BUF(line, sizeof b->key + 1);
+    phi_buf_adds(&line, b->key);
+    phi_buf_addc(&line, '\n');
     PHI_TRY(path_of(path, b->dir, "key", err));
-    return phi_file_write(path, phi_view_of(b->data->key_line), 0600, err);
+    return phi_file_write(path, phi_buf_view(&line), 0600, err);
 }
 
 enum phi_rc phid_backup_make(struct phid_backup *b, struct phi_err *err)
@@ -230,6 +237,7 @@ enum phi_rc phid_backup_make(struct phid_backup *b, struct phi_err *err)
     char path[4096];
     PHI_BUF(list, LIST_MAX);
     PHI_TRY(folder_make(b->dir, err));
+    snprintf(b->key, sizeof b->key, PHI_FMT, PHI_ARG(phi_view_trim(phi_view_of(b->data->key_line)))); /* of a copy: the one found in it */
     PHI_TRY(fill(b, &list, err));
     PHI_TRY(path_of(path, b->dir, PHID_BACKUP_LIST, err));
     if (!phi_buf_ok(&list))

@@ -15,6 +15,7 @@ struct phid_backup {
     struct api_engine *engine;  /* NULL: nobody else uses the store */
     int64_t size;               /* of the log in it, once made */
     struct phi_digest root;
+    char key[400]; /* that signed its head: verifier key line */
 };
 /* Makes it and checks it: the store's pages, the log's tree and its signed head. Blocks; not on the core's or the loop's thread. */
 enum phi_rc phid_backup_make(struct phid_backup *b, struct phi_err *err);
@@ -31,10 +32,21 @@ enum phi_rc phid_backup_read(const char *dir, struct phid_backup_said *ret, stru
 enum phi_rc phid_backup_files(const char *dir, const char *to, struct phi_err *err);
 enum phi_rc phid_file_copy(const char *from, const char *to, struct phi_digest *ret, struct phi_err *err); /* `to` must not be there */
 
-/* Rebuilds the log's tree from the store's entries and holds it against the store's head and the signed checkpoint (of `key`;
- * appended to note, which may be NULL). PHI_ECORRUPT says what is false. */
-enum phi_rc phid_log_check(struct phi_store *s, const struct phi_vkey *key, int64_t *ret_size, struct phi_digest *ret_root,
-                           struct phi_buf *note, struct phi_err *err);
+/* The head that the log's key has signed: by `*key`, or by the one before it (phid was gone before the first head of the new one
+ * was stored), or, `onward`, by one that it was changed for since. *key becomes the one that signed; its name borrows from the
+ * arena. In a transaction. PHI_EDENIED: none of them. */
+enum phi_rc phid_log_head(struct phi_store *s, struct phi_arena *a, struct phi_view note, bool onward, struct phi_vkey *key,
+                          struct phi_checkpoint *ret, struct phi_err *err);
+
+struct phid_log_found {
+    int64_t size;
+    struct phi_digest root;
+    char key[400]; /* that signed the head; the given one where none is signed */
+};
+/* Rebuilds the log's tree from the store's entries and holds it against the store's head and the signed checkpoint (see
+ * phid_log_head; appended to note, which may be NULL). PHI_ECORRUPT says what is false. */
+enum phi_rc phid_log_check(struct phi_store *s, const struct phi_vkey *key, struct phid_log_found *ret, struct phi_buf *note,
+                           struct phi_err *err);
 
 /* ---- phid_control.c: a socket in the data folder, for who may enter it */
 struct phid_control;

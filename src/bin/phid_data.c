@@ -8,8 +8,7 @@
 #include <unistd.h>
 
 #include "base/os.h"
-#include "bin/phid.h"
-#include "proof/succession.h"
+#include "bin/phid_backup.h"
 #include "store/pgsql.h"
 #include "store/sqlite.h"
 
@@ -156,22 +155,8 @@ static enum phi_rc folder_lock(const struct phid_config *c, int *ret, struct phi
 
 /* ---- the store ---- */
 
-/* A head by the key before, and the log names ours as the next: phid was gone before the new one's first head was stored. */
-static bool key_follows(const struct phid_data *d, struct phi_view note, const struct phi_vkey *ours, struct phi_arena *a)
-{
-    struct core_succession_row *rows;
-    struct phi_succession s;
-    struct phi_checkpoint head;
-    size_t n = 0;
-    const struct phi_store_ops *o = d->store->ops;
-    if (o->list(d->store->self, CORE_SUCCESSION, CORE_BY_KEY, NULL, &(struct core_span){ 0 }, a, &rows, &n, NULL) != PHI_OK || n == 0)
-        return false;
-    return phi_succession_read(rows[n - 1].text, &s, NULL) == PHI_OK && s.kind == PHI_SUCCESSION_ROTATED && phi_vkey_eq(&s.to, ours) &&
-           phi_checkpoint_open(note, &s.from, &head, NULL) == PHI_OK;
-}
-
 /* The log's heads are signed by this node's key: what another key has signed is another node's that this folder was
- * not copied from. Before the first head is signed the first entry names the key. */
+ * not copied from, unless it is the one before: phid may have been gone before the new one's first head was stored. Before the first head is signed the first entry names the key. */
 static enum phi_rc key_check(const struct phid_data *d, struct phi_err *err)
 {
     PHI_ARENA(a, (size_t)1 << 20);
@@ -183,13 +168,11 @@ static enum phi_rc key_check(const struct phid_data *d, struct phi_err *err)
     struct phi_view line = phi_view_trim(phi_view_of(d->key_line));
     PHI_TRY(s->begin(d->store->self, err));
     bool begun = s->get(d->store->self, CORE_STATE, CORE_BY_KEY, &key, &a, &st, NULL) == PHI_OK;
-    bool ours = !begun || (st.note.n > 0 && phi_checkpoint_open(st.note, &vk, &head, NULL) == PHI_OK);
+    bool ours = !begun || (st.note.n > 0 && phid_log_head(d->store, &a, st.note, false, &vk, &head, NULL) == PHI_OK);
     first = (struct core_leaf_row){ .idx = begun ? st.base : 0 };
     if (!ours && st.note.n == 0)
         ours = s->get(d->store->self, CORE_LEAF, CORE_BY_KEY, &first, &a, &leaf, NULL) != PHI_OK ||
                memmem(leaf.entry.p, leaf.entry.n, line.p, line.n) != NULL;
-    if (!ours && st.note.n > 0)
-        ours = key_follows(d, st.note, &vk, &a);
     s->rollback(d->store->self);
     if (ours)
         return PHI_OK;

@@ -134,10 +134,12 @@ static enum phi_rc store_place(const struct phid_config *c, const char *dir, con
 static enum phi_rc go_on(struct phid_data *d, const struct phid_backup_said *said, int64_t *ret_size, struct phi_err *err)
 {
     struct restoring r = { .key = phi_view_of(d->key_line) };
-    struct phi_digest root;
+    struct phid_log_found is;
     PHI_TRY(phi_vkey_read(phi_view_of(said->key), &r.before, err));
-    PHI_TRY(phid_log_check(d->store, &r.before, ret_size, &root, NULL, err));
-    if (said->sqlite && (*ret_size != said->size || !phi_digest_eq(&root, &said->root)))
+    PHI_TRY(phid_log_check(d->store, &r.before, &is, NULL, err));
+    PHI_TRY(phi_vkey_read(phi_view_of(is.key), &r.before, err));
+    *ret_size = is.size;
+    if (said->sqlite && (is.size != said->size || !phi_digest_eq(&is.root, &said->root)))
         return phi_fail(err, PHI_ECORRUPT, "the log in the backup is not the one that its list names");
     return core_once(d, restore_run, &r, err);
 }
