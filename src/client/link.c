@@ -10,7 +10,7 @@
 #include "base/os.h"
 #include "client/link_in.h"
 
-enum { WITNESS_MS = 60000, RENEW_MS = 10000, RENEW_SOON_MS = 1000, ASK_MS = 10000, LOOK_MS = 1000 };
+enum { WITNESS_MS = 60000, RENEW_MS = 10000, RENEW_SOON_MS = 1000, ASK_MS = 10000, LOOK_MS = 1000, SAY_MS = 10000 };
 
 static void fetch_snapshot(struct client_link *l);
 static void open_stream(void *ctx);
@@ -142,7 +142,12 @@ static void on_renew(void *ctx)
 
 static void snapshot_later(struct client_link *l, const char *why)
 {
-    PHI_LOG(WARN, "no snapshot", "why", "%s", why);
+    int64_t now = phi_now_boot_ms();
+    if (now - l->said_ms >= SAY_MS || strncmp(l->said, why, sizeof l->said - 1) != 0) { /* clients hurry us: ten tries a second */
+        PHI_LOG(WARN, "no snapshot", "why", "%s", why);
+        snprintf(l->said, sizeof l->said, "%s", why);
+        l->said_ms = now;
+    }
     net_timer_set(l->snapshot_retry, link_backoff(&l->snapshot_attempts), 0);
 }
 

@@ -58,6 +58,8 @@ struct client_link {
     struct client *nodes[CLIENT_MAX_NODES], *api; /* api: the one that is asked now */
     size_t n_nodes, moves; /* moves: since the last snapshot */
     int64_t hurried_ms;
+    int64_t said_ms; /* why there is no snapshot */
+    char said[128];
     char name[129];
     char *state_dir;
     const struct client_link_events *events;

@@ -57,7 +57,8 @@ struct phi_snapshot {
     struct phi_view checkpoint; /* the last signed note, "" before the first */
 };
 
-/* Both begin (renew) the gateway's lease. `version` is what the gateway says of itself, may be "". */
+/* Both begin (renew) the gateway's lease. `version` is what the gateway says of itself, may be "". No snapshot between a restore
+ * and the first signed head (why: log.unsigned). */
 enum phi_rc phi_gateway_snapshot(struct phi_core *c, struct phi_arena *a, const struct phi_actor *gateway,
                                  struct phi_view version, struct phi_snapshot *ret, struct phi_err *err);
 enum phi_rc phi_gateway_lease(struct phi_core *c, const struct phi_actor *gateway, int64_t *ret_seq,

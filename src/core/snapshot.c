@@ -77,6 +77,9 @@ enum phi_rc phi_gateway_snapshot(struct phi_core *c, struct phi_arena *a, const 
     struct core_gateway_row row;
     struct filling f = { 0 };
     *ret = (struct phi_snapshot){ 0 };
+    /* A gateway that has seen a log and is shown none takes that for a phid that hides its log. */
+    if (c->st.gen > 0 && c->st.note.n == 0)
+        return core_no(c, "log.unsigned", err, PHI_ECONFLICT, "the log begins anew and its first head is not signed yet");
     PHI_TRY(core_gateway_renew(c, a, gateway, version, &row, err));
     PHI_TRY(core_gateway_targets(c, a, gateway->id, &ret->targets, &ret->n_targets, err));
     PHI_TRY(phi_bundle_get(c, a, &ret->bundle, err));
