@@ -64,7 +64,7 @@ class Psql:
     def since(self):
         return self.text[self.mark:]
 
-    def expect(self, pattern, seconds=5):
+    def expect(self, pattern, seconds=20):
         """The match of pattern in what came since the last say(); Trouble when it does not come."""
         end = time.monotonic() + seconds
         with self.arrived:

@@ -182,7 +182,7 @@ with phiflow.Flow() as f:
             def stopped():
                 done = f.start("alice", "psql", "-X", "-A", "-t", "-c", "SELECT count(*) FROM orders WHERE id = 1", p.url)
                 try:
-                    done.communicate(timeout=8)
+                    done.communicate(timeout=15)
                 except subprocess.TimeoutExpired:
                     done.kill()
                     return True

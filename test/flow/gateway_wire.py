@@ -72,7 +72,7 @@ class Gateway:
         for line in self.proc.stdout:
             self.lines.put((time.time(), line.rstrip("\n")))
 
-    def wait(self, start, timeout=5.0):
+    def wait(self, start, timeout=20.0):
         """The next line that begins with `start`; the ones before are kept in `seen`."""
         end = time.time() + timeout
         while True:

@@ -92,7 +92,7 @@ class Cast:
 
 def wakes(cast, rounds=20):
     stream = kit.Events(cast.gateway_on(cast.b))
-    stream.opened.wait(5)
+    stream.opened.wait(30)
     took = []
     for i in range(rounds):
         r = cast.attempt(cast.b).ask(f"DELETE FROM orders WHERE id = {i}").json["request"]

@@ -18,7 +18,7 @@ def short(text):
 
 def wait(psql, sql):
     psql.say(sql)
-    return psql.expect(CODE, 3).group(1)
+    return psql.expect(CODE, 15).group(1)
 
 
 def rows(f, number):
@@ -37,8 +37,8 @@ def main(f):
         p = Psql(f.house, "alice")
         code = wait(p, "DELETE FROM orders WHERE id = 11;")
         p.interrupt()
-        p.expect("ERROR:  canceling statement due to user request", 3)
-        f.until(lambda: status(code) == "cancelled", 3, "the request is still there")
+        p.expect("ERROR:  canceling statement due to user request", 15)
+        f.until(lambda: status(code) == "cancelled", 10, "the request is still there")
         p.say("SELECT 'still here';")
         p.expect("^still here$")
         p.close()
@@ -48,7 +48,7 @@ def main(f):
         p = Psql(f.house, "alice")
         code = wait(p, "DELETE FROM orders WHERE id = 11;")
         p.hang_up()
-        f.until(lambda: status(code) == "cancelled", 3, "the request is still there")
+        f.until(lambda: status(code) == "cancelled", 10, "the request is still there")
         f.equal(rows(f, 11), "1")
 
     @f.test("of two who wait for the same, one who leaves takes nothing from the other")
@@ -59,7 +59,7 @@ def main(f):
         one.hang_up()
         two.quiet("ERROR|DELETE", 0.3)
         approve(code)
-        two.expect("^DELETE 1$", 3)
+        two.expect("^DELETE 1$", 15)
         two.close()
 
     @f.test("a denial reaches alice with its reason and 42501")
@@ -68,7 +68,7 @@ def main(f):
         p.say("\\set VERBOSITY verbose")
         code = wait(p, "DELETE FROM orders WHERE id = 11;")
         f.phi("bob", "deny", code, "-m", "wrong ticket")
-        f.contains(p.expect("ERROR:  42501: .*", 3).group(0), "wrong ticket")
+        f.contains(p.expect("ERROR:  42501: .*", 15).group(0), "wrong ticket")
         p.close()
 
     @f.test("a terminal without a locale works, and is answered as UTF8")
@@ -81,7 +81,7 @@ def main(f):
         code = wait(p, "DELETE FROM orders WHERE id = 13 AND item <> 'Größe';")
         f.contains(f.phi("bob", "show", code), "Größe")
         approve(code)
-        p.expect("^DELETE 1$", 3)
+        p.expect("^DELETE 1$", 15)
         p.close()
 
     @f.test("phid killed while alice waits: nothing passes, nothing is lost, she goes on")

@@ -100,7 +100,7 @@ class Flow:
                     line = traceback.extract_tb(e.__traceback__)[1].lineno if e.__traceback__.tb_next else 0
                     print(f"  line {line}: {e}")
                 for daemon in ("phid", "phi-gateway"):
-                    print("".join(f"  {daemon}: {text}\n" for text in self.log(daemon).splitlines()[-8:]), end="")
+                    print("".join(f"  {daemon}: {text}\n" for text in self.log(daemon).splitlines()[-20:]), end="")
                 sys.stdout.flush()
             return function
         return run
@@ -121,9 +121,12 @@ class Flow:
             raise Failed(what)
 
     def until(self, function, seconds=10, what="it did not come"):
-        """Calls function until it answers something true, which is the answer."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        """Calls function until it answers something true, which is the answer. What is to come some time has three times as
+        long, because the machine may be busy; what is promised within 5 s is looked at three times at least."""
+        end = time.monotonic() + (seconds if seconds < 5 else 3 * seconds)
+        tries = 0
+        while time.monotonic() < end or tries < 3:
+            tries += 1
             answer = function()
             if answer:
                 return answer
