@@ -34,9 +34,10 @@ def numbers(text):
     return wanted
 
 
-def names_attacks(path):
+def named(path):
+    """Numbers of the attacks that a source names."""
     with open(path, encoding="utf-8", errors="replace") as f:
-        return NAME.search(f.read()) is not None
+        return {int(n) for n in NAME.findall(f.read())}
 
 
 def unit_with_attacks(build):
@@ -44,25 +45,36 @@ def unit_with_attacks(build):
     for program in results.unit_programs(build):
         for source in (f"src/{program[0]}_test.c", f"test/{program[0]}_test.c", f"test/{program[0]}.c"):
             path = os.path.join(results.TOP, source)
-            if os.path.exists(path) and names_attacks(path):
-                yield program
+            if os.path.exists(path) and named(path):
+                yield program, path
+
+
+def silent(path, missing, rs, out):
+    """What a program names and said nothing of: it ended before, which is a failure, not an attack that nobody has built."""
+    skipped = bool(rs) and all(r.state == "skipped" for r in rs)
+    at = os.path.relpath(path, results.TOP)
+    return [(n, results.Result(f"{at} names attack {n} and gave no result of it", "skipped" if skipped else "failed", out, at)) for n in sorted(missing)]
 
 
 def collect(build):
     """{number: [results]} of every attack that is built."""
     found = {}
-    jobs = [lambda p=p: results.run_unit(p) for p in unit_with_attacks(build)]
+    jobs = [(path, lambda p=p: results.run_unit(p)) for p, path in unit_with_attacks(build)]
     scripts = [s for folder in ("attacks", "flow") for s in results.flow_scripts(folder)
-               if NAME.search(s[0]) or names_attacks(s[1])]
-    jobs += [lambda s=s: results.run_flow(s, build) for s in scripts]
+               if NAME.search(s[0]) or named(s[1])]
+    jobs += [(s[1], lambda s=s: results.run_flow(s, build)) for s in scripts]
     with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda job: job(), jobs))
-    for rs, out, _ in done:
+        done = list(pool.map(lambda job: (job[0], job[1]()), jobs))
+    for path, (rs, out, _) in done:
+        missing = named(path)
         for r in rs:
             m = NAME.search(r.name) or NAME.search(r.where)
             if m:
                 r.note = r.note or (out if r.state == "failed" else "")
+                missing.discard(int(m.group(1)))
                 found.setdefault(int(m.group(1)), []).append(r)
+        for number, r in silent(path, missing, rs, out):
+            found.setdefault(number, []).append(r)
     return found
 
 

@@ -1,6 +1,7 @@
 /* Health, counters, and the API's own description. */
 #include "api/handlers.h"
 #include "core/log.h"
+#include "api/page.h"
 #include "api/server.h"
 
 static enum phi_rc text(struct api_call *c, const char *type)
@@ -30,6 +31,31 @@ enum phi_rc api_openapi_get(struct api_call *c, struct phi_err *err)
     (void)err;
     api_openapi(&c->out);
     return text(c, "application/json");
+}
+
+static struct phi_view code_text(struct api_call *c, const char *text)
+{
+    PHI_BUF(out, 1024);
+    bool code = false;
+    for (; *text; text++)
+        if (*text == '`')
+            phi_buf_adds(&out, (code = !code) ? "<code>" : "</code>");
+        else
+            api_html_add(&out, phi_view_mem(text, 1));
+    return phi_arena_copy(&c->arena, phi_buf_view(&out));
+}
+
+enum phi_rc api_error_page(struct api_call *c, struct phi_err *err)
+{
+    PHI_BUF(code, 128);
+    phi_buf_add(&code, phi_view_upto(c->params[0], 100));
+    const struct api_problem_text *t = api_problem_text(api_problem_by_code(phi_buf_str(&code)));
+    if (t->status < 400)
+        return api_refuse(c, err, API_NOT_FOUND, "no error has this code; docs/errors.md lists them all");
+    api_page_begin(c, 200, t->title, (struct phi_view){0});
+    phi_buf_printf(&c->out, "<p>" PHI_FMT "</p><p><code>%s</code> · HTTP %d</p>", PHI_ARG(code_text(c, t->next)), t->code, t->status);
+    api_page_end(c);
+    return PHI_OK;
 }
 
 /* Ready: a transaction of the store was begun and, when this is answered, committed. */

@@ -58,7 +58,7 @@ static void denied_answer(struct api_call *c, struct phi_view reason, const stru
     c->status = 403;
     c->type = "application/problem+json";
     phi_jw_init(&c->w, &c->out);
-    api_problem_begin(&c->w, API_POLICY_DENIED, reason, phi_view_of(c->request_id));
+    api_problem_begin(&c->w, c->env->origin, API_POLICY_DENIED, reason, phi_view_of(c->request_id));
     api_w_policies(&c->w, p, n);
     phi_jw_end(&c->w);
 }

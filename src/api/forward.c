@@ -133,7 +133,7 @@ static void no(struct api_call *c, struct asked *q, const struct phi_evaluation 
     c->location = go ? c->held : NULL;
     c->type = "application/problem+json";
     phi_jw_init(&c->w, &c->out);
-    api_problem_begin(&c->w, held ? API_FORWARD_HELD : API_POLICY_DENIED, e->reason, phi_view_of(c->request_id));
+    api_problem_begin(&c->w, c->env->origin, held ? API_FORWARD_HELD : API_POLICY_DENIED, e->reason, phi_view_of(c->request_id));
     if (held) {
         phi_jw_kv(&c->w, "page", url);
         phi_jw_key(&c->w, "needs");

@@ -9,7 +9,7 @@
     X(healthz) X(readyz) X(oidc_start) X(oidc_callback) X(login_choose) X(login_options) X(provider_put) X(provider_del) X(provider_list) X(identity_link) \
     X(identity_unlink) X(identity_list) X(service_add) X(token_make) X(token_list) X(token_revoke) X(session_list) X(session_end_one) \
     X(session_end_others) X(device_begin) X(device_page) X(device_confirm) X(authorize_page) X(authorize_confirm) X(token_grant)                                                                                      \
-    X(metrics)                                                                                     \
+    X(metrics) X(error_page)                                                                                     \
     X(openapi_get) X(login_css) X(login_page) X(login_use) X(session_make) X(session_end)          \
         X(whoami) X(person_add) X(person_list) X(person_forget) X(member_add) X(member_del) X(account_add)          \
             X(link_make) X(target_add) X(target_list) X(credential_make) X(bundle_put)             \

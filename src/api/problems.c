@@ -40,15 +40,15 @@ enum api_problem api_problem_by_code(const char *code)
     return API_OK;
 }
 
-void api_problem_begin(struct phi_jw *w, enum api_problem p, struct phi_view detail, struct phi_view request_id)
+void api_problem_begin(struct phi_jw *w, const char *origin, enum api_problem p, struct phi_view detail, struct phi_view request_id)
 {
     const struct api_problem_text *t = api_problem_text(p);
-    PHI_BUF(type, 256);
+    PHI_BUF(type, 1024);
 
     if (strncmp(t->code, "arap.", 5) == 0) /* the profile names its own */
         phi_buf_printf(&type, "urn:openid:authzen:access-request:error:%s", t->code + 5);
     else
-        phi_buf_printf(&type, "https://phi.example/errors/%s", t->code);
+        phi_buf_printf(&type, "%s/errors/%s", origin, t->code);
     phi_jw_obj(w);
     phi_jw_kv(w, "type", phi_buf_view(&type));
     phi_jw_kc(w, "title", t->title);
@@ -63,9 +63,10 @@ void api_problem_begin(struct phi_jw *w, enum api_problem p, struct phi_view det
 void api_problem_page(struct phi_buf *out)
 {
     phi_buf_adds(out, "# Errors of the HTTP API\n\nGenerated from `src/api/problems.h`; do not edit.\n"
-                      "Each answer that is no success is an RFC 9457 problem with one of these codes.\n\n"
+                      "Each answer that is no success is an RFC 9457 problem with one of these codes. Its `type` is phid's own page of that\n"
+                      "code, `<url of phid>/errors/<code>`, which says what stands here; the profile of ARAP names its own types.\n\n"
                       "| code | status | what it means | what to do |\n|---|---|---|---|\n");
     for (int i = 1; i < API_PROBLEM_N; i++)
-        phi_buf_printf(out, "| `%s` | %d | %s | %s |\n", texts[i].code, texts[i].status,
+        phi_buf_printf(out, "| <a id=\"%s\"></a>`%s` | %d | %s | %s |\n", texts[i].code, texts[i].code, texts[i].status,
                        texts[i].title, texts[i].next);
 }

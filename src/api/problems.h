@@ -214,8 +214,8 @@ enum api_problem api_problem_of_rc(enum phi_rc rc);     /* for errors without a 
 enum api_problem api_problem_by_code(const char *code); /* API_OK when there is no such code */
 
 /* The problem as one JSON object, left open so that a caller can add members: end with phi_jw_end.
- * `detail` is for people, "" takes the title; `request_id` may be "". */
-void api_problem_begin(struct phi_jw *w, enum api_problem p, struct phi_view detail,
+ * `type` leads to phid's page of it at `origin`; `detail` is for people, "" takes the title; `request_id` may be "". */
+void api_problem_begin(struct phi_jw *w, const char *origin, enum api_problem p, struct phi_view detail,
                        struct phi_view request_id);
 void api_problem_page(struct phi_buf *out); /* docs/errors.md */
 

@@ -16,6 +16,8 @@ const struct api_route api_routes[] = {
     { "GET", "/metrics", NONE, P, api_metrics, "Counters for Prometheus (loopback only)", NULL, NULL, API_LOCAL | API_RAW },
     { "GET", "/v1/openapi.json", NONE, P, api_openapi_get, "This API as OpenAPI 3.1", NULL, NULL, API_LOCAL | API_RAW },
 
+    { "GET", "/errors/{code}", NONE, P, api_error_page, "What an error's code means and what to do: where a problem's type leads", NULL, NULL, API_LOCAL | API_RAW },
+
     /* ---- sign-in ---- */
     { "GET", "/login.css", NONE, P, api_login_css, "The sign-in page's style", NULL, NULL, API_LOCAL | API_RAW },
     { "GET", "/login", NONE, P, api_login_choose, "A page with one button for each identity provider", NULL, "next", API_RAW },

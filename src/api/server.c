@@ -57,7 +57,7 @@ static void problem_send(struct api_server *s, struct net_http_req *r, enum api_
     PHI_BUF(out, 64 * 1024);
     struct phi_jw w;
     phi_jw_init(&w, &out);
-    api_problem_begin(&w, p, phi_view_of(detail), phi_view_of(request_id));
+    api_problem_begin(&w, s->o.env->origin, p, phi_view_of(detail), phi_view_of(request_id));
     phi_jw_end(&w);
     if (p == API_NOT_SIGNED_IN)
         net_http_set(r, "WWW-Authenticate", "Bearer realm=\"phi\"");

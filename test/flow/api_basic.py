@@ -3,6 +3,7 @@
 """phid over its real listeners: sign-in, rights, requests, votes, grants, a gateway by certificate, events, the log."""
 import base64
 import hashlib
+import html
 import http.client
 import json
 import os
@@ -233,6 +234,15 @@ def plain_http(p):
           and got.headers["Referrer-Policy"] == "same-origin" and got.headers["Cache-Control"] == "no-store", got.headers)
     got = nobody.get("/v1/nothing")
     check("an unknown page is 404 and names its request", got.code == "http.not-found" and got.json["instance"] == got.headers["X-Request-Id"], got)
+    page = nobody.get(urllib.parse.urlsplit(got.json["type"]).path)
+    check("a problem's type leads to a page that says what to do", got.json["type"] == f"{p.url}/errors/http.not-found" and page.status == 200
+          and page.headers["Content-Type"].startswith("text/html") and html.escape(got.json["title"]) in page.body.decode(), page)
+    with open(os.path.join(TOP, "docs/errors.md"), encoding="utf-8") as f:
+        rows = re.findall(r'^\| <a id="([^"]+)"></a>`([^`]+)` \| (\d+) \| (.*?) \| (.*?) \|$', f.read(), re.M)
+    wrong = [r for r in rows if r[0] != r[1] or any(html.escape(t, quote=False) not in re.sub(r"</?code>", "`", html.unescape(nobody.get("/errors/" + r[0]).body.decode()))
+                                                  for t in (html.unescape(r[3]), r[4]))]
+    check(f"each of the {len(rows)} codes has its page and its place in docs/errors.md", not wrong and len(rows) > 100, wrong[:3])
+    check("a code that nobody gives has none", nobody.get("/errors/no.such").status == 404 and nobody.get("/errors/%3Cb%3E").code == "not-found")
     got = nobody.call("PATCH", "/v1/people")
     check("a wrong method is 405 with Allow", got.status == 405 and got.headers["Allow"] == "POST, GET", (got, got.headers["Allow"]))
     for host in ("evil.example", f"evil.example:{p.people}", "localhost"):
