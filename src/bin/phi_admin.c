@@ -43,29 +43,6 @@ static int done(struct cli *c, const struct client_reply *r, const char *text, c
     return CLI_DONE;
 }
 
-static int list(struct cli *c, const char *path, const char *member, const char *const *heads, const char *const *keys, size_t n,
-                const char *none)
-{
-    static struct cli_table t;
-    struct client_reply r;
-    int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "GET", path, NULL, &r)))
-        return rc;
-    if (cli_has(c, OPT_JSON)) {
-        cli_json(c, r.json);
-        return CLI_DONE;
-    }
-    const struct phi_json *rows = phi_json_get(r.json, member);
-    cli_table_open(&t, c, heads, n);
-    for (size_t i = 0; rows && i < rows->n; i++)
-        for (size_t k = 0; k < n; k++) {
-            const struct phi_json *v = phi_json_get(&rows->items[i], keys[k]);
-            cli_cell(&t, v && v->kind == PHI_JSON_ARR ? cli_names(c, v) : v ? v->str : (struct phi_view){ 0 });
-        }
-    cli_table_close(&t, none);
-    return CLI_DONE;
-}
-
 int cli_do_person_add(struct cli *c)
 {
     struct client_reply r;
@@ -77,7 +54,7 @@ int cli_do_person_add(struct cli *c)
 int cli_do_person_list(struct cli *c)
 {
     static const char *const heads[] = { "NAME", "GROUPS", "ID" }, *const keys[] = { "name", "groups", "id" };
-    return list(c, "/v1/people", "people", heads, keys, 3, "Nobody.\n");
+    return cli_list(c, "/v1/people", "people", heads, keys, 3, "Nobody.\n");
 }
 
 int cli_do_person_account(struct cli *c)
@@ -188,7 +165,7 @@ int cli_do_target_add(struct cli *c)
 int cli_do_target_list(struct cli *c)
 {
     static const char *const heads[] = { "NAME", "KIND", "ADDRESS", "DATABASE" }, *const keys[] = { "name", "kind", "address", "database" };
-    return list(c, "/v1/targets", "targets", heads, keys, 4, "No targets.\n");
+    return cli_list(c, "/v1/targets", "targets", heads, keys, 4, "No targets.\n");
 }
 
 int cli_do_gateway_add(struct cli *c)
@@ -207,7 +184,7 @@ int cli_do_gateway_list(struct cli *c)
 {
     static const char *const heads[] = { "NAME", "TARGETS", "LAST SEEN", "VERSION" };
     static const char *const keys[] = { "name", "targets", "last_seen", "version" };
-    return list(c, "/v1/gateways", "gateways", heads, keys, 4, "No gateways.\n");
+    return cli_list(c, "/v1/gateways", "gateways", heads, keys, 4, "No gateways.\n");
 }
 
 /* ---- policy ---- */

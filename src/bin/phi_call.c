@@ -202,3 +202,34 @@ int cli_call(struct cli *c, const char *method, const char *path, struct phi_buf
     }
     return cli_fail(r);
 }
+
+/* ---- lists ---- */
+
+static void cell(struct cli *c, struct cli_table *t, const struct phi_json *row, const char *key)
+{
+    const struct phi_json *v = phi_json_get(row, key);
+    if (!strcmp(key, "expires_in_ms"))
+        cli_cell_ms(t, phi_json_num(row, key, 0));
+    else
+        cli_cell(t, v && v->kind == PHI_JSON_ARR ? cli_names(c, v) : v && v->kind == PHI_JSON_STR ? v->str : (struct phi_view){ 0 });
+}
+
+int cli_list(struct cli *c, const char *path, const char *list, const char *const *heads, const char *const *keys, size_t n, const char *none)
+{
+    static struct cli_table t; /* large */
+    struct client_reply r;
+    int rc = cli_open(c);
+    if (rc || (rc = cli_call(c, "GET", path, NULL, &r)))
+        return rc;
+    if (cli_has(c, OPT_JSON)) {
+        cli_json(c, r.json);
+        return CLI_DONE;
+    }
+    const struct phi_json *rows = phi_json_get(r.json, list);
+    cli_table_open(&t, c, heads, n);
+    for (size_t i = 0; rows && i < rows->n; i++)
+        for (size_t k = 0; k < n; k++)
+            cell(c, &t, &rows->items[i], keys[k]);
+    cli_table_close(&t, none);
+    return CLI_DONE;
+}

@@ -8,35 +8,6 @@
 #include "base/yaml.h"
 #include "bin/phi.h"
 
-static struct phi_view member(struct cli *c, const struct phi_json *v, const char *key)
-{
-    const struct phi_json *x = phi_json_get(v, key);
-    return x && x->kind == PHI_JSON_ARR ? cli_names(c, x) : x && x->kind == PHI_JSON_STR ? x->str : (struct phi_view){ 0 };
-}
-
-static int table(struct cli *c, const char *path, const char *list, const char *const *heads, const char *const *keys, size_t n, const char *none)
-{
-    static struct cli_table t;
-    struct client_reply r;
-    int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "GET", path, NULL, &r)))
-        return rc;
-    if (cli_has(c, OPT_JSON)) {
-        cli_json(c, r.json);
-        return CLI_DONE;
-    }
-    const struct phi_json *rows = phi_json_get(r.json, list);
-    cli_table_open(&t, c, heads, n);
-    for (size_t i = 0; rows && i < rows->n; i++)
-        for (size_t k = 0; k < n; k++)
-            if (!strcmp(keys[k], "expires_in_ms"))
-                cli_cell_ms(&t, phi_json_num(&rows->items[i], keys[k], 0));
-            else
-                cli_cell(&t, member(c, &rows->items[i], keys[k]));
-    cli_table_close(&t, none);
-    return CLI_DONE;
-}
-
 static int del(struct cli *c, const char *path, struct phi_view id, const char *text)
 {
     struct client_reply r;
@@ -57,7 +28,7 @@ int cli_do_session_list(struct cli *c)
 {
     static const char *const heads[] = { "ID", "KIND", "WHAT", "FROM", "LAST USED", "ENDS IN" };
     static const char *const keys[] = { "id", "kind", "note", "address", "used_at", "expires_in_ms" };
-    return table(c, "/v1/sessions", "sessions", heads, keys, 6, "None.\n");
+    return cli_list(c, "/v1/sessions", "sessions", heads, keys, 6, "None.\n");
 }
 
 int cli_do_session_end(struct cli *c)
@@ -84,7 +55,7 @@ int cli_do_token_list(struct cli *c)
 {
     static const char *const heads[] = { "ID", "NAME", "FOR", "CARRIES", "LAST USED", "ENDS IN" };
     static const char *const keys[] = { "id", "name", "for", "rights", "used_at", "expires_in_ms" };
-    return table(c, cli_has(c, OPT_ALL) ? "/v1/tokens?all=1" : "/v1/tokens", "tokens", heads, keys, 6, "None.\n");
+    return cli_list(c, cli_has(c, OPT_ALL) ? "/v1/tokens?all=1" : "/v1/tokens", "tokens", heads, keys, 6, "None.\n");
 }
 
 static void token_body(struct cli *c, struct phi_buf *body, int64_t ms)
@@ -159,7 +130,7 @@ int cli_do_service_add(struct cli *c)
 int cli_do_provider_list(struct cli *c)
 {
     static const char *const heads[] = { "NAME", "KIND" }, *const keys[] = { "name", "kind" };
-    return table(c, "/v1/providers", "providers", heads, keys, 2, "None.\n");
+    return cli_list(c, "/v1/providers", "providers", heads, keys, 2, "None.\n");
 }
 
 /* The file is YAML (or JSON): kind, and the configuration beside it. */

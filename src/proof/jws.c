@@ -1,15 +1,14 @@
 #include "proof/jws.h"
 
-#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/hash.h"
+#include "proof/pubkey_in.h"
 
 enum alg { ALG_NONE, RS256, PS256, ES256, EDDSA };
 
@@ -38,18 +37,6 @@ static enum alg alg_of(struct phi_view name)
 
 /* ---- keys ---- */
 
-static EVP_PKEY *key_make(const char *kind, OSSL_PARAM_BLD *b)
-{
-    EVP_PKEY *key = NULL;
-    OSSL_PARAM *p = OSSL_PARAM_BLD_to_param(b);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
-    if (!p || !ctx || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, p) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(p);
-    return key;
-}
-
 static bool member(const struct phi_json *v, const char *name, struct phi_buf *ret)
 {
     struct phi_view text;
@@ -60,42 +47,21 @@ static EVP_PKEY *rsa_read(const struct phi_json *v)
 {
     PHI_BUF(n, 1024);
     PHI_BUF(e, 8);
-    EVP_PKEY *key = NULL;
-    if (!member(v, "n", &n) || !member(v, "e", &e))
-        return NULL;
-    OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
-    BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
-    if (b && bn && be && BN_num_bits(bn) >= 2048 && BN_is_odd(bn) && BN_is_odd(be) && BN_num_bits(be) >= 2 &&
-        OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, bn) && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, be))
-        key = key_make("RSA", b);
-    BN_free(bn);
-    BN_free(be);
-    OSSL_PARAM_BLD_free(b);
-    return key;
+    return member(v, "n", &n) && member(v, "e", &e) ? proof_rsa(phi_buf_view(&n), phi_buf_view(&e)) : NULL;
 }
 
 static EVP_PKEY *ec_read(const struct phi_json *v)
 {
-    PHI_BUF(point, 65);
-    EVP_PKEY *key = NULL;
-    phi_buf_addc(&point, 4); /* uncompressed */
-    if (!phi_view_is(phi_json_text(v, "crv"), "P-256") || !member(v, "x", &point) || point.n != 33 || !member(v, "y", &point) ||
-        point.n != 65)
-        return NULL;
-    OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
-    if (b && OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) &&
-        OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, point.p, point.n))
-        key = key_make("EC", b); /* a point that is not on the curve is refused there */
-    OSSL_PARAM_BLD_free(b);
-    return key;
+    PHI_BUF(x, 32);
+    PHI_BUF(y, 32);
+    bool ok = phi_view_is(phi_json_text(v, "crv"), "P-256") && member(v, "x", &x) && member(v, "y", &y);
+    return ok ? proof_p256(phi_buf_view(&x), phi_buf_view(&y)) : NULL;
 }
 
 static EVP_PKEY *okp_read(const struct phi_json *v)
 {
     PHI_BUF(x, 32);
-    if (!phi_view_is(phi_json_text(v, "crv"), "Ed25519") || !member(v, "x", &x) || x.n != 32)
-        return NULL;
-    return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, x.p, x.n);
+    return phi_view_is(phi_json_text(v, "crv"), "Ed25519") && member(v, "x", &x) ? proof_ed25519(phi_buf_view(&x)) : NULL;
 }
 
 static bool for_signatures(const struct phi_json *v)

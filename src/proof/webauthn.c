@@ -1,12 +1,10 @@
 #include "proof/webauthn.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 
 #include "base/json.h"
 #include "proof/cbor.h"
+#include "proof/pubkey_in.h"
 
 #define MAX_CLIENT_DATA (16 * 1024)
 #define MAX_AUTH_DATA (16 * 1024)
@@ -148,42 +146,9 @@ static bool cose_read(struct phi_view *in, struct cose *ret)
     return ret->kty == 3 && ret->alg == -257 && ret->x.n >= 1 && ret->x.n <= 4 && ret->y.n >= 256 && ret->y.n <= 512;
 }
 
-static EVP_PKEY *key_make(const char *kind, OSSL_PARAM_BLD *b)
-{
-    EVP_PKEY *key = NULL;
-    OSSL_PARAM *p = OSSL_PARAM_BLD_to_param(b);
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, kind, NULL);
-    if (!p || !ctx || EVP_PKEY_fromdata_init(ctx) != 1 || EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, p) != 1)
-        key = NULL;
-    EVP_PKEY_CTX_free(ctx);
-    OSSL_PARAM_free(p);
-    return key;
-}
-
 static EVP_PKEY *key_of(const struct cose *c)
 {
-    uint8_t point[65] = { 4 };
-    if (c->kty == 1)
-        return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, c->x.p, c->x.n);
-    OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
-    BIGNUM *n = NULL, *e = NULL;
-    EVP_PKEY *key = NULL;
-    if (b && c->kty == 2) {
-        for (size_t i = 0; i < 32; i++) {
-            point[1 + i] = c->x.p[i];
-            point[33 + i] = c->y.p[i];
-        }
-        if (OSSL_PARAM_BLD_push_utf8_string(b, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0) == 1 &&
-            OSSL_PARAM_BLD_push_octet_string(b, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point) == 1)
-            key = key_make("EC", b);
-    } else if (b && (n = BN_bin2bn(c->y.p, (int)c->y.n, NULL)) && (e = BN_bin2bn(c->x.p, (int)c->x.n, NULL))) {
-        if (OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, n) == 1 && OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, e) == 1)
-            key = key_make("RSA", b);
-    }
-    BN_free(n);
-    BN_free(e);
-    OSSL_PARAM_BLD_free(b);
-    return key;
+    return c->kty == 1 ? proof_ed25519(c->x) : c->kty == 2 ? proof_p256(c->x, c->y) : proof_rsa(c->y, c->x);
 }
 
 static bool verifies(struct phi_view cose, struct phi_view text, struct phi_view sig)

@@ -21,46 +21,12 @@ import time
 import urllib.parse
 import uuid
 
+from stdkit import FAILED, Answer, check, free_ports
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 PHID = os.path.join(TOP, os.environ.get("PHI_BUILD", "build/release"), "src/bin/phid")
 BUNDLE = os.path.join(TOP, "src/policy/starter")
-FAILED = []
 RIGHTS = ("see", "ask", "vote", "see-all", "read-log", "see-people", "people", "groups", "targets", "revoke", "operate", "policy")
-
-
-def check(name, value, more=""):
-    print(f"{'ok' if value else 'not ok'} - {name}" + ("" if value else f"  {more}"), flush=True)
-    if not value:
-        FAILED.append(name)
-
-
-def free_ports(n):
-    held = [socket.socket() for _ in range(n)]
-    for s in held:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in held]
-    for s in held:
-        s.close()
-    return ports
-
-
-class Answer:
-    def __init__(self, response):
-        self.status, self.headers, self.body = response.status, response.headers, response.read()
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def code(self):
-        try:
-            return self.json.get("code")
-        except (ValueError, AttributeError):
-            return None
-
-    def __repr__(self):
-        return f"{self.status} {self.body[:400]!r}"
 
 
 class Api:

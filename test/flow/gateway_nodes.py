@@ -4,11 +4,9 @@
 statement runs once it is approved on the other; each in turn; and a sign-in right after a restart is not refused."""
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
@@ -17,7 +15,6 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../lib")]
 
 import api_basic as kit  # noqa: E402
 import nodes  # noqa: E402
-import scratch_pg  # noqa: E402
 from api_basic import check  # noqa: E402
 
 GATEWAY = os.path.join(os.path.dirname(kit.PHID), "phi-gateway")
@@ -110,10 +107,10 @@ def run(folder, pg):
         check("the gateway signs on", got.returncode == 0, got)
         gateway.start()
         took, why = over(cast, gateway, a, b, 1)
-        check(f"the phid that the gateway talks to is killed, and the waiter goes on through the other ({took} s)", took is not None and took < 8, why)
+        check(f"the phid that the gateway talks to is killed, and the waiter goes on through the other ({took} s)", took is not None and took < 25, why)
         check("the killed one starts again", a.start(), a.said()[-600:])
         took, why = over(cast, gateway, b, a, 2)
-        check(f"and the other way round ({took} s)", took is not None and took < 8, why)
+        check(f"and the other way round ({took} s)", took is not None and took < 25, why)
         a.stop(signal.SIGKILL)  # nobody is left
         time.sleep(3)           # so that the gateway has tried some times, and waits longer each time
         check("after both were away the first starts again", a.start(), a.said()[-600:])
@@ -121,7 +118,7 @@ def run(folder, pg):
         p = Psql(cast, gateway, a, "SELECT count(*) FROM orders")
         p.join(40)
         took = p.at - begin
-        check(f"a new credential signs in at once ({took:.2f} s)", "98" in p.text and took < 8, p.text)
+        check(f"a new credential signs in at once ({took:.2f} s)", "98" in p.text and took < 25, p.text)
         check("both deletes ran once, by one claim each", pg.sql("SELECT count(*) FROM orders", "shop") == "98")
         check("the second starts again", b.start(), b.said()[-600:])
         nodes.one_log(cast, "at the end")
@@ -131,16 +128,5 @@ def run(folder, pg):
             check("no sanitizer finding", not re.search(r"runtime error|AddressSanitizer|LeakSanitizer", said), said[-3000:])
 
 
-def main():
-    folder = tempfile.mkdtemp(prefix="phi-gwnodes-")
-    try:
-        with scratch_pg.Scratch() as pg:
-            run(folder, pg)
-    finally:
-        if not os.environ.get("PHI_KEEP"):
-            shutil.rmtree(folder, ignore_errors=True)
-    return 1 if kit.FAILED else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(nodes.main(run, "phi-gwnodes-"))

@@ -230,7 +230,7 @@ def run(folder, pg):
         for on, other in ((a, b), (b, a)):
             cast.attempt(on).ask("DELETE FROM orders WHERE id = 9000")
             size = len(entries(on, cast.admin.token))
-            check("whoever logs, the head is signed within 2 s, on both phids", signed(on, size, 2) and signed(other, size, 1), size)
+            check("whoever logs, the head is signed soon, on both phids", signed(on, size) and signed(other, size), size)
         kit.the_log(a, cast.admin)
     finally:
         for p in (a, b):
@@ -240,8 +240,8 @@ def run(folder, pg):
             check("no sanitizer finding in phid", not re.search(r"runtime error|AddressSanitizer|LeakSanitizer", said), said[-3000:])
 
 
-def main():
-    folder = tempfile.mkdtemp(prefix="phi-nodes-")
+def main(run=run, name="phi-nodes-"):
+    folder = tempfile.mkdtemp(prefix=name)
     try:
         with scratch_pg.Scratch() as pg:
             run(folder, pg)
