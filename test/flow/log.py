@@ -2,9 +2,11 @@
 # timeout: 240
 """The log over HTTP as C2SP says, receipts, exports; and all of it checked by a verifier that is not ours."""
 import base64
+import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -40,6 +42,25 @@ def root_of(hashes):
     while k * 2 < len(hashes):
         k *= 2
     return hashlib.sha256(b"\1" + root_of(hashes[:k]) + root_of(hashes[k:])).digest()
+
+
+# RFC 5424, section 6: the whole line; what stands in a group is looked at.
+PRINTABLE, SD_NAME = r"[\x21-\x7e]", r'[^\x00-\x20"=\]\x7f-\U0010ffff]{1,32}'
+SYSLOG = re.compile(rf"""<(0|[1-9]\d?|1[0-8]\d|19[01])>1
+    [ ](\d{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{{1,6}})?(?:Z|[+-]\d\d:\d\d))
+    [ ]({PRINTABLE}{{1,255}})[ ]({PRINTABLE}{{1,48}})[ ]({PRINTABLE}{{1,128}})[ ]({PRINTABLE}{{1,32}})
+    [ ]\[({SD_NAME})((?:[ ]{SD_NAME}="(?:[^"\\\]]|\\["\\\]])*")*)\]
+    [ ]\ufeff(.*)""", re.VERBOSE)
+
+
+def syslog_read(line):
+    """What a receiver makes of a line; None where it is none."""
+    m = SYSLOG.fullmatch(line)
+    if not m:
+        return None
+    params = {k: re.sub(r"\\(.)", r"\1", v) for k, v in re.findall(rf' ({SD_NAME})="((?:[^"\\\]]|\\.)*)"', m.group(8))}
+    return {"facility": int(m.group(1)) // 8, "severity": int(m.group(1)) % 8, "time": m.group(2), "host": m.group(3), "app": m.group(4),
+            "msgid": m.group(6), "sd": m.group(7), "params": params, "entry": json.loads(m.group(9)), "text": m.group(9)}
 
 
 def second(scratch):
@@ -163,6 +184,36 @@ with phiflow.Flow() as f, tempfile.TemporaryDirectory() as scratch:
             said = f.phi("bob", *verify, check=False)
             f.equal(said.returncode, 1)
             f.contains(said.stdout, "entry 100")
+
+    @f.test("as syslog every entry is one line of RFC 5424, with what it names as structured data")
+    def _():
+        out = scratch + "/syslog"
+        f.phi("bob", "log", "export", out, "--format", "syslog")
+        with open(out + "/checkpoint", encoding="utf-8") as src:
+            origin, count = src.read().split("\n")[:2]
+        with open(out + "/log.syslog", encoding="utf-8", newline="") as src:
+            lines = src.read().split("\n")
+        f.equal((len(lines) - 1, lines[-1]), (int(count), ""))
+        said = [syslog_read(line) for line in lines[:-1]]
+        f.true(None not in said, f"no line of RFC 5424: {lines[said.index(None)][:300]}" if None in said else "")
+        for n, s in enumerate(said):
+            e = s["entry"]
+            f.equal((s["facility"], s["host"], s["app"], s["sd"], s["msgid"]), (13, origin, "phi", "phi@32473", e["ev"][:32]))
+            f.equal(s["text"], json.dumps(e, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+            f.equal(s["params"], {k: v for k, v in (("n", str(n)), ("by", e["by"]["id"]), ("request", e.get("req")), ("grant", e.get("grant")),
+                                                    ("person", e.get("person", {}).get("id")), ("target", e.get("target", {}).get("id"))) if v})
+            f.equal(s["severity"], 4 if e["ev"] in ("action.denied", "request.denied", "grant.revoked", "key.rotated") else 5)
+        f.true(any("target" in s["params"] and '"' in s["params"]["target"] for s in said), "nothing here had to be escaped")
+
+    @f.test("as CSV and as OCSF the same entries are there, byte for byte")
+    def _():
+        with open(scratch + "/syslog/log.syslog", encoding="utf-8", newline="") as src:
+            entries = [syslog_read(line)["text"] for line in src.read().split("\n")[:-1]]
+        for form, name in (("csv", "log.csv"), ("ocsf", "ocsf.jsonl")):
+            f.phi("bob", "log", "export", f"{scratch}/{form}", "--format", form)
+            with open(f"{scratch}/{form}/{name}", encoding="utf-8", newline="") as src:
+                texts = [r["entry"] for r in csv.DictReader(src)] if form == "csv" else [json.loads(line)["raw_data"] for line in src]
+            f.equal(texts[:len(entries)], entries)
 
     @f.test("a report of a control holds that control's entries of the period, each with a receipt that holds")
     def _():
