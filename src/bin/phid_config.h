@@ -31,6 +31,7 @@ struct phid_config {      /* all texts live in the arena */
     const char *log;      /* origin of the log; "" one is made at the first start */
     const char *store;    /* PostgreSQL's conninfo; "" SQLite in the data folder */
     const char *store_password_file; /* "" none */
+    bool store_no_copy;              /* of PostgreSQL's schema, before it is brought up to date */
     struct phid_list
         hosts; /* more names for the people's listener, with port where it is not the scheme's */
     struct phid_list outgoing_allow; /* addresses and networks inside that may be asked all the same */

@@ -189,7 +189,7 @@ static enum phi_rc store_open(const struct phid_config *c, struct phid_data *d, 
         PHI_TRY(path_in(c, file, path, err));
         return phi_store_sqlite_open(path, &d->store, err);
     }
-    struct phi_store_pgsql_opts o = { c->store, c->store_password_file, "phid", &phid_clock };
+    struct phi_store_pgsql_opts o = { c->store, c->store_password_file, "phid", &phid_clock, c->store_no_copy };
     PHI_TRY(phi_store_pgsql_open(&o, &d->store, err));
     d->clock = phi_store_pgsql_clock(d->store);
     d->shared = true;

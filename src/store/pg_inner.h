@@ -39,6 +39,7 @@ struct pg {
     struct phi_store store;
     const struct pq *pq;
     char *conninfo, *password_file, *name;
+    bool no_copy; /* before the schema changes */
 
     PGconn *conn;
     uint32_t conn_no;
@@ -112,6 +113,10 @@ enum phi_rc pg_writes(struct pg *g, struct phi_err *err);
 /* ---- pg_open.c */
 enum phi_rc pg_set_up(struct pg *g, struct phi_err *err);
 void pg_clock_see(struct pg *g, int64_t anchor_boot);
+
+/* ---- pg_keep.c */
+/* Copies what schema `phi` holds to `phi_schema_<version>`, in the transaction that then changes it. */
+enum phi_rc pg_keep_before(struct pg *g, PGconn *c, int64_t version, struct phi_err *err);
 
 /* ---- pg_nodes.c */
 enum phi_rc pg_say(void *self, const struct phi_event *events, size_t n, struct phi_err *err);

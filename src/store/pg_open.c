@@ -64,6 +64,8 @@ static enum phi_rc migrate(struct pg *g, PGconn *c, struct phi_err *err)
                         (long long)version, store_migration_count);
     if (gaps != 0)
         return phi_fail(err, PHI_ECORRUPT, "the store's database lacks a migration");
+    if (version > 0 && version < store_migration_count && !g->no_copy)
+        PHI_TRY(pg_keep_before(g, c, version, err));
     for (int i = (int)version; i < store_migration_count; i++)
         PHI_TRY(migrate_one(g, c, &store_migrations[i], err));
     return PHI_OK;
@@ -218,6 +220,7 @@ enum phi_rc phi_store_pgsql_open(const struct phi_store_pgsql_opts *o, struct ph
     g->password_file = strdup(o->password_file ? o->password_file : "");
     g->name = strdup(o->name ? o->name : "phid");
     g->base = o->clock;
+    g->no_copy = o->no_copy;
     g->clock = (struct phi_clock){ g, clock_wall, clock_boot, clock_boot_id };
     phi_random(bits, sizeof bits);
     for (int i = 0; i < 8; i++)

@@ -16,9 +16,11 @@ struct phi_store_pgsql_opts {
     const char *password_file; /* one line; "" none. Others may not read it */
     const char *name;          /* of this phid, in pg_stat_activity */
     const struct phi_clock *clock; /* of this machine; borrowed */
+    bool no_copy;                  /* bring an older schema up to date without keeping a copy of it */
 };
 
-/* Connects, makes schema `phi` at the first start and brings it up to date. Refuses a newer schema, and a server
+/* Connects, makes schema `phi` at the first start and brings it up to date; what an older one holds is
+ * copied to a schema `phi_schema_<version>` before, in the same transaction. Refuses a newer schema, and a server
  * that does not sync (fsync = off). PHI_EIO, PHI_EINPUT, PHI_EAUTH. */
 enum phi_rc phi_store_pgsql_open(const struct phi_store_pgsql_opts *opts, struct phi_store **ret, struct phi_err *err);
 

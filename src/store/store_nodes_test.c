@@ -1,4 +1,5 @@
 /* Several phids on one database: places, leases, what one hears of another, connections that go, and the clock of all. */
+#include "store/migrations.h"
 #include "store/test_stage.h"
 
 /* ---- several phids on one database */
@@ -15,11 +16,98 @@ static void a_newer_database_is_refused(void **state)
     assert_int_equal(open_pg(&second, &err), PHI_ECORRUPT);
 }
 
+/* ---- an older schema */
+
+static void pg_holds(const char *condition)
+{
+    char sql[1200];
+    snprintf(sql, sizeof sql, "DO $$ BEGIN ASSERT (%s); END $$", condition);
+    pg_sql(sql);
+}
+
+/* Every column and index as it was, and what stood in it. */
+#define SHAPE(schema)                                                                                                              \
+    "SELECT table_name::text, column_name::text, ordinal_position::text, data_type || is_nullable || coalesce(column_default, '')" \
+    " FROM information_schema.columns WHERE table_schema = '" schema "' UNION ALL"                                                 \
+    " SELECT tablename::text, indexname::text, '', replace(indexdef, '" schema ".', '') FROM pg_indexes WHERE schemaname = '" schema "'"
+
+/* As the first release left it, with one target in it. */
+static int with_first_schema(void **state)
+{
+    PHI_BUF(sql, 64 * 1024);
+    *state = NULL;
+    phi_buf_adds(&sql, "SET client_min_messages = error; DROP SCHEMA IF EXISTS phi CASCADE; DROP SCHEMA IF EXISTS phi_schema_1 CASCADE; CREATE SCHEMA phi;"
+                       "SET search_path = phi; CREATE TABLE migration (version INT PRIMARY KEY, name TEXT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now());");
+    phi_buf_adds(&sql, store_migrations[0].pgsql);
+    phi_buf_adds(&sql, "INSERT INTO migration VALUES (1, 'first'); INSERT INTO target VALUES ('shop', 'k', 'a', 'd');"
+                       "DROP TABLE IF EXISTS public.shape; CREATE TABLE public.shape AS " SHAPE("phi"));
+    pg_sql(phi_buf_str(&sql));
+    return 0;
+}
+
+static int without_copies(void **state)
+{
+    pg_sql("SET client_min_messages = error; DROP SCHEMA IF EXISTS phi_schema_1 CASCADE; DROP TABLE public.shape");
+    return without(state);
+}
+
+static const char is_first_schema[] =
+    "(SELECT max(version) FROM phi_schema_1.migration) = 1 AND (SELECT convert_from(name, 'UTF8') FROM phi_schema_1.target) = 'shop'"
+    " AND NOT EXISTS (SELECT * FROM shape EXCEPT (" SHAPE("phi_schema_1") "))";
+
+static void before_a_migration_the_old_schema_is_kept(void **state)
+{
+    struct phi_store *s = NULL;
+    struct phi_err err = { 0 };
+    (void)state;
+    assert_int_equal(open_pg(&s, &err), PHI_OK);
+    phi_store_close(s);
+    pg_holds(is_first_schema);
+    assert_int_equal(open_pg(&s, &err), PHI_OK); /* nothing to change now */
+    phi_store_close(s);
+    pg_sql("SET client_min_messages = error; DROP SCHEMA phi CASCADE; ALTER SCHEMA phi_schema_1 RENAME TO phi"); /* back, and on again */
+    assert_int_equal(open_pg(&s, &err), PHI_OK);
+    phi_store_close(s);
+    pg_holds(is_first_schema);
+}
+
+static void a_copy_that_is_kept_already_is_not_overwritten(void **state)
+{
+    struct phi_store *s = NULL;
+    struct phi_err err = { 0 };
+    (void)state;
+    pg_sql("CREATE SCHEMA phi_schema_1");
+    assert_int_equal(open_pg(&s, &err), PHI_ECONFLICT);
+    assert_non_null(strstr(err.msg, "phi_schema_1"));
+    pg_holds("(SELECT max(version) FROM phi.migration) = 1 AND to_regclass('phi.lease') IS NULL"); /* nothing at all was changed */
+}
+
+static void without_a_copy_nothing_is_changed_unless_told_so(void **state)
+{
+    struct phi_store *s = NULL;
+    struct phi_err err = { 0 };
+    struct phi_store_pgsql_opts o = { conninfo, "", "t", &pg_clock, true };
+    char sql[sizeof conninfo + 32];
+    (void)state;
+    pg_sql("SET client_min_messages = error; DROP ROLE IF EXISTS phi_poor; CREATE ROLE phi_poor LOGIN; ALTER SCHEMA phi OWNER TO phi_poor;"
+           "DO $$ DECLARE t text; BEGIN FOR t IN SELECT tablename FROM pg_tables WHERE schemaname = 'phi' LOOP EXECUTE format('ALTER TABLE phi.%I OWNER TO phi_poor', t); END LOOP; END $$");
+    snprintf(sql, sizeof sql, "%s user=phi_poor", conninfo);
+    o.conninfo = sql; /* may not create a schema */
+    o.no_copy = false;
+    assert_int_equal(phi_store_pgsql_open(&o, &s, &err), PHI_EIO);
+    pg_holds("(SELECT max(version) FROM phi.migration) = 1 AND to_regnamespace('phi_schema_1') IS NULL");
+    o.conninfo = conninfo;
+    o.no_copy = true;
+    assert_int_equal(phi_store_pgsql_open(&o, &s, &err), PHI_OK);
+    phi_store_close(s);
+    pg_holds("(SELECT max(version) FROM phi.migration) > 1 AND to_regnamespace('phi_schema_1') IS NULL");
+}
+
 static void a_password_in_the_settings_is_refused(void **state)
 {
     struct phi_store *s = NULL;
     struct phi_err err = { 0 };
-    struct phi_store_pgsql_opts o = { "host=/nowhere password=x", "", "t", &pg_clock };
+    struct phi_store_pgsql_opts o = { "host=/nowhere password=x", "", "t", &pg_clock, false };
     (void)state;
     assert_int_equal(phi_store_pgsql_open(&o, &s, &err), PHI_EINPUT);
     assert_non_null(strstr(err.msg, "password_file"));
@@ -287,11 +375,16 @@ static void the_steady_clock_goes_on_from_machine_to_machine(void **state)
     pg_boot_id = "b00t";
 }
 
+#define FIRST(f) { #f, f, with_first_schema, without_copies, NULL }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ALL(a_place_in_the_log_is_taken_once),
         OVER(with_pg, a_newer_database_is_refused),
+        FIRST(before_a_migration_the_old_schema_is_kept),
+        FIRST(a_copy_that_is_kept_already_is_not_overwritten),
+        FIRST(without_a_copy_nothing_is_changed_unless_told_so),
         OVER(with_pg, a_password_in_the_settings_is_refused),
         OVER(with_pg, a_lost_connection_fails_the_batch_and_no_more),
         OVER(with_pg, a_connection_lost_in_commit_is_asked_after),

@@ -90,17 +90,15 @@ __attribute__((unused)) static const struct phi_clock pg_clock = { NULL, clock_w
 
 static inline enum phi_rc open_pg(struct phi_store **ret, struct phi_err *err)
 {
-    struct phi_store_pgsql_opts o = { conninfo, "", "store-contract", &pg_clock };
+    struct phi_store_pgsql_opts o = { conninfo, "", "store-contract", &pg_clock, false };
     return phi_store_pgsql_open(&o, ret, err);
 }
 
 static inline void pg_sql(const char *sql)
 {
-    char cmd[600];
     pid_t pid = fork();
     if (pid == 0) {
-        snprintf(cmd, sizeof cmd, "%s", sql);
-        execlp("psql", "psql", "-X", "-q", "-c", cmd, conninfo, NULL);
+        execlp("psql", "psql", "-X", "-q", "-c", sql, conninfo, NULL);
         _exit(1);
     }
     int status = 1;

@@ -189,7 +189,7 @@ static void arriving(const char *what, command run, double rate, double seconds)
 static struct phi_store *store_open(bool pgsql, const char *place)
 {
     struct phi_store *s = NULL;
-    struct phi_store_pgsql_opts o = { place, "", "core-bench", &k.clock };
+    struct phi_store_pgsql_opts o = { place, "", "core-bench", &k.clock, false };
     must(pgsql ? phi_store_pgsql_open(&o, &s, &k.err) : phi_store_sqlite_open(place, &s, &k.err), "open");
     return s;
 }

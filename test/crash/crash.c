@@ -65,7 +65,7 @@ static struct phi_store *store_open(const char *file)
 {
     struct phi_store *s = NULL;
     struct phi_err err = { 0 };
-    struct phi_store_pgsql_opts o = { place, "", "crash", &still };
+    struct phi_store_pgsql_opts o = { place, "", "crash", &still, false };
     enum phi_rc rc = on_pgsql ? phi_store_pgsql_open(&o, &s, &err) : phi_store_sqlite_open(file, &s, &err);
     if (rc != PHI_OK)
         fprintf(stderr, "the store does not open: %s\n", err.msg);

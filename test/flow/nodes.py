@@ -53,6 +53,9 @@ def refused_starts(folder, pg, password_file):
     c.write_config(f'store:\n  postgresql: "{pg.conninfo} password=x"\n')
     done = c.run("link", "root")
     check("a password in phid.yaml is refused", done.returncode == 1 and "password_file" in done.stderr, done)
+    c.write_config(f'store:\n  postgresql: "{pg.conninfo}"\n  copy_before_update: soon\n')
+    done = c.run("--check-config")
+    check("whether to copy before an update is true or false", done.returncode == 1 and "copy_before_update" in done.stderr, done)
     c.write_config("store:\n  postgre: x\n")
     check("an unknown word under store is an error", c.run("--check-config").returncode == 1)
 

@@ -129,7 +129,7 @@ static bool schema_drop(void)
 int over_pgsql(void **state)
 {
     static const struct phi_clock clock = { NULL, stage_wall, stage_boot, stage_boot_id };
-    struct phi_store_pgsql_opts o = { conninfo, "", "stage", &clock };
+    struct phi_store_pgsql_opts o = { conninfo, "", "stage", &clock, false };
     struct phi_store *s = NULL;
     struct phi_err err = { 0 };
     ticking = NULL;
