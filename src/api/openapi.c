@@ -34,17 +34,53 @@ static void member_schema(struct phi_jw *w, struct phi_view type)
     phi_jw_end(w);
 }
 
-static void body_write(struct phi_jw *w, const char *list, bool open)
+const struct api_example *api_example_of(const struct api_route *r)
 {
-    struct api_member m;
-    struct phi_view rest = phi_view_of(list);
+    for (size_t i = 0; i < api_examples_n; i++)
+        if (strcmp(api_examples[i].method, r->method) == 0 && strcmp(api_examples[i].pattern, r->pattern) == 0)
+            return &api_examples[i];
+    return NULL;
+}
+
+static void example_write(struct phi_jw *w, const char *json)
+{
+    if (!json)
+        return;
+    phi_jw_key(w, "example");
+    phi_jw_raw(w, phi_view_of(json));
+}
+
+static void body_begin(struct phi_jw *w, const char *type)
+{
     phi_jw_key(w, "requestBody");
     phi_jw_obj(w);
     phi_jw_kb(w, "required", true);
     phi_jw_key(w, "content");
     phi_jw_obj(w);
-    phi_jw_key(w, "application/json");
+    phi_jw_key(w, type);
     phi_jw_obj(w);
+}
+
+static void body_end(struct phi_jw *w)
+{
+    for (int i = 0; i < 3; i++)
+        phi_jw_end(w);
+}
+
+/* Forms come from our own pages or as their standard has them: the example shows the fields. */
+static void form_write(struct phi_jw *w, const struct api_example *x)
+{
+    body_begin(w, "application/x-www-form-urlencoded");
+    example_write(w, x->sent);
+    body_end(w);
+}
+
+static void body_write(struct phi_jw *w, const char *list, bool open, const struct api_example *x)
+{
+    struct api_member m;
+    struct phi_view rest = phi_view_of(list);
+    body_begin(w, "application/json");
+    example_write(w, x ? x->sent : NULL);
     phi_jw_key(w, "schema");
     phi_jw_obj(w);
     phi_jw_kc(w, "type", "object");
@@ -61,12 +97,16 @@ static void body_write(struct phi_jw *w, const char *list, bool open)
         phi_jw_keyv(w, m.name);
         member_schema(w, m.type);
     }
-    for (int i = 0; i < 5; i++)
-        phi_jw_end(w);
+    phi_jw_end(w);
+    phi_jw_end(w);
+    body_end(w);
 }
 
-static void parameter_write(struct phi_jw *w, struct phi_view name, bool in_path)
+static void parameter_write(struct phi_jw *w, struct phi_view name, bool in_path, const struct phi_json *values)
 {
+    PHI_BUF(key, 64);
+    phi_buf_add(&key, name);
+    const struct phi_json *example = phi_json_get(values, phi_buf_str(&key));
     phi_jw_obj(w);
     phi_jw_kv(w, "name", name);
     phi_jw_kc(w, "in", in_path ? "path" : "query");
@@ -75,25 +115,33 @@ static void parameter_write(struct phi_jw *w, struct phi_view name, bool in_path
     phi_jw_obj(w);
     phi_jw_kc(w, "type", "string");
     phi_jw_end(w);
+    if (example) {
+        phi_jw_key(w, "example");
+        phi_jw_value(w, example);
+    }
     phi_jw_end(w);
 }
 
-static void parameters_write(struct phi_jw *w, const struct api_route *r)
+static void parameters_write(struct phi_jw *w, const struct api_route *r, const struct api_example *x)
 {
+    PHI_ARENA(a, 64 * 1024);
+    const struct phi_json *values = NULL;
+    if (x && x->values)
+        phi_json_read(&a, phi_view_of(x->values), PHI_JSON_STRICT, "example", &values, NULL);
     struct phi_view rest = phi_view_of(r->pattern), part;
     struct api_member m;
     phi_jw_key(w, "parameters");
     phi_jw_arr(w);
     while (phi_view_split(&rest, '/', &part))
         if (part.n > 2 && part.p[0] == '{')
-            parameter_write(w, phi_view_mem(part.p + 1, part.n - 2), true); /* "path*" is its name: RFC 6570 has no other way to say "all that follows" */
+            parameter_write(w, phi_view_mem(part.p + 1, part.n - 2), true, values); /* "path*" is its name: RFC 6570 has no other way to say "all that follows" */
     for (rest = phi_view_of(r->query); api_member_next(&rest, &m);)
-        parameter_write(w, m.name, false);
+        parameter_write(w, m.name, false, values);
     phi_jw_end(w);
 }
 
 static void response_write(struct phi_jw *w, const char *key, const char *description,
-                           const char *type, const char *ref)
+                           const char *type, const char *ref, const char *example)
 {
     phi_jw_key(w, key);
     phi_jw_obj(w);
@@ -109,9 +157,26 @@ static void response_write(struct phi_jw *w, const char *key, const char *descri
             phi_jw_kc(w, "$ref", ref);
             phi_jw_end(w);
         }
+        example_write(w, example);
         phi_jw_end(w);
         phi_jw_end(w);
     }
+    phi_jw_end(w);
+}
+
+static void responses_write(struct phi_jw *w, const struct api_route *r, const struct api_example *x)
+{
+    PHI_BUF(status, 16);
+    phi_jw_key(w, "responses");
+    phi_jw_obj(w);
+    if (x) {
+        phi_buf_printf(&status, "%d", x->status);
+        response_write(w, phi_buf_str(&status), "Done, as in the example", x->type, NULL, x->answer);
+    }
+    response_write(w, "2XX", "Done; docs/api.md gives the members",
+                   r->flags & API_RAW ? NULL : "application/json", NULL, NULL);
+    response_write(w, "default", "A problem (RFC 9457)", "application/problem+json",
+                   "#/components/schemas/problem", NULL);
     phi_jw_end(w);
 }
 
@@ -135,6 +200,7 @@ static void security_write(struct phi_jw *w, enum api_right right)
 
 static void operation_write(struct phi_jw *w, const struct api_route *r)
 {
+    const struct api_example *x = api_example_of(r);
     char method[8] = "";
     for (size_t i = 0; r->method[i] && i + 1 < sizeof(method); i++)
         method[i] = (char)(r->method[i] | 0x20);
@@ -150,16 +216,12 @@ static void operation_write(struct phi_jw *w, const struct api_route *r)
         phi_jw_cstr(w, "gateways");
     phi_jw_end(w);
     security_write(w, r->right);
-    parameters_write(w, r);
+    parameters_write(w, r, x);
     if (r->body)
-        body_write(w, r->body, r->flags & API_OPEN);
-    phi_jw_key(w, "responses");
-    phi_jw_obj(w);
-    response_write(w, "2XX", "Done; docs/api.md gives the members",
-                   r->flags & API_RAW ? NULL : "application/json", NULL);
-    response_write(w, "default", "A problem (RFC 9457)", "application/problem+json",
-                   "#/components/schemas/problem");
-    phi_jw_end(w);
+        body_write(w, r->body, r->flags & API_OPEN, x);
+    else if (x && x->sent && x->form)
+        form_write(w, x);
+    responses_write(w, r, x);
     phi_jw_end(w);
 }
 

@@ -87,6 +87,19 @@ bool api_member_next(struct phi_view *list, struct api_member *ret);
 bool api_query_check(struct phi_arena *a, const struct api_route *r, struct phi_view query,
                      struct phi_view *bad);
 
+/* One call of a route and its answer, as recorded and checked by test/flow/examples.py; each member is JSON text, or NULL. */
+struct api_example {
+    const char *method, *pattern;
+    const char *values; /* of the path's and the query's parameters: an object of strings */
+    const char *sent;
+    bool form; /* sent as a form */
+    int status;
+    const char *type, *answer; /* NULL: no body */
+};
+extern const struct api_example api_examples[];
+extern const size_t api_examples_n;
+const struct api_example *api_example_of(const struct api_route *r); /* NULL: none */
+
 /* The OpenAPI 3.1 document of the table. */
 void api_openapi(struct phi_buf *out);
 const char *api_right_name(enum api_right r); /* "none", "self", "see-all", … */

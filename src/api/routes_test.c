@@ -210,6 +210,25 @@ static void the_openapi_document_is_json_with_every_path(void **state)
     assert_non_null(phi_json_get(phi_json_get(v, "paths"), r->pattern));
 }
 
+static void every_route_has_an_example_that_its_row_takes(void **state)
+{
+    (void)state;
+    for
+        EACH(r)
+        {
+            PHI_ARENA(a, 1024 * 1024);
+            const struct api_example *x = api_example_of(r);
+            const struct phi_json *sent = NULL;
+            struct phi_err err = {0};
+            assert_non_null(x);
+            assert_true((x->status >= 200 && x->status < 400) || strstr(r->pattern, "held") || strstr(r->pattern, "authz"));
+            if (x->sent)
+                assert_int_equal(phi_json_read(&a, phi_view_of(x->sent), PHI_JSON_STRICT, r->pattern, &sent, &err), PHI_OK);
+            if (r->body)
+                assert_int_equal(api_body_check(r, sent, &err), PHI_OK);
+        }
+}
+
 static void problem_codes_are_unique_and_errors(void **state)
 {
     (void)state;
@@ -235,6 +254,7 @@ int main(void)
         cmocka_unit_test(the_openapi_document_is_the_generated_one),
         cmocka_unit_test(the_page_of_errors_is_the_generated_one),
         cmocka_unit_test(the_openapi_document_is_json_with_every_path),
+        cmocka_unit_test(every_route_has_an_example_that_its_row_takes),
         cmocka_unit_test(problem_codes_are_unique_and_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

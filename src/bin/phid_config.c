@@ -29,6 +29,8 @@ static const struct key {
       "`{cert: FILE, key: FILE}` in PEM, the certificate first and then what leads to its CA: HTTPS on `people` (TLS 1.3 or 1.2), read again on SIGHUP" },
     { "devices", TEXT, offsetof(struct phid_config, devices), "",
       "PEM file of the CA of your devices' certificates: who connects to `people` with one (its common name is the device's) acts with `context.device`; needs `tls`, read again on SIGHUP" },
+    { "devices_revoked", TEXT, offsetof(struct phid_config, devices_revoked), "",
+      "PEM file with the lists (CRLs) of certificates that this CA has taken back; read again when it changes. Past its `nextUpdate` no device's certificate is good" },
     { "gateways", TEXT, offsetof(struct phid_config, gateways), "127.0.0.1:8471",
       "Address for gateways; TLS 1.3 with client certificates" },
     { "url", TEXT, offsetof(struct phid_config, url), "",
@@ -210,6 +212,8 @@ static enum phi_rc url_check(struct phi_arena *a, struct phid_config *c, const s
     size_t skip = strncmp(c->url, "http://", 7) == 0 ? 7 : strncmp(c->url, "https://", 8) == 0 ? 8 : 0;
     if (!c->url || !skip || !c->url[skip] || strpbrk(c->url + skip, "/?#@ \"'<>\\"))
         return phi_fail(err, PHI_EINPUT, "phid.yaml: \"url\" is http:// or https://, a name, and a port where it is not the usual one");
+    if (c->devices_revoked[0] && !c->devices[0])
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: \"devices_revoked\" is for the certificates of \"devices\"");
     if (c->devices[0] && !c->tls_cert[0])
         return phi_fail(err, PHI_EINPUT, "phid.yaml: \"devices\" needs \"tls\": behind a proxy phid sees no certificate");
     if (c->tls_cert[0] && skip != 8)

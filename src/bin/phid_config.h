@@ -24,6 +24,7 @@ struct phid_config {      /* all texts live in the arena */
     const char *people;   /* "127.0.0.1:8470" */
     const char *tls_cert, *tls_key; /* PEM files of the people's listener; "" plain HTTP */
     const char *devices;            /* PEM file of the CA of people's devices; "" none */
+    const char *devices_revoked;    /* PEM file of its lists of revoked certificates; "" none */
     const char *gateways; /* "127.0.0.1:8471" */
     const char *url;      /* the console's address for people; no '/' at its end */
     const char *console;  /* folder with the console's files; "" none */

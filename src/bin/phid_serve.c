@@ -19,6 +19,8 @@
 
 #define SIGN_TIMEOUT_MS 5000
 
+#define LISTS_MS 1000 /* how often the file of revoked certificates is looked at */
+
 struct phid {
     const struct phid_config *config;
     struct phid_data data;
@@ -39,7 +41,8 @@ struct phid {
     struct api_server *server;
     struct phid_control *control;
     struct api_witness *witness;
-    struct net_timer *beats;
+    struct net_timer *beats, *lists;
+    struct phid_seen revoked;
     struct api_job beat_job;
     bool draining, failed, beating;
 };
@@ -192,7 +195,7 @@ static enum phi_rc beat_open(struct phid *p, struct phi_err *err)
     return PHI_OK;
 }
 
-/* SIGHUP: a certificate that was renewed. One that does not do changes nothing. */
+/* SIGHUP, or another list of revoked certificates. What does not do changes nothing. */
 static void reread(void *ctx)
 {
     struct phid *p = ctx;
@@ -200,7 +203,7 @@ static void reread(void *ctx)
     struct net_tls *fresh = NULL;
     int64_t ends_ms;
     if (phid_tls_open(p->config, &fresh, &ends_ms, &err) != PHI_OK) {
-        PHI_LOG(ERROR, "the certificate stays as it was", "why", "%s", err.msg);
+        PHI_LOG(ERROR, "certificate and lists stay as they were", "why", "%s", err.msg);
         return;
     }
     if (!fresh)
@@ -210,6 +213,24 @@ static void reread(void *ctx)
     net_tls_close(p->people_tls);
     p->people_tls = fresh;
     PHI_LOG(INFO, "the certificate was read again", NULL, "%s", "");
+}
+
+static void lists_look(void *ctx)
+{
+    struct phid *p = ctx;
+    if (phid_tls_changed(p->config, &p->revoked))
+        reread(p);
+}
+
+static enum phi_rc lists_open(struct phid *p, struct phi_err *err)
+{
+    if (!p->config->devices_revoked[0])
+        return PHI_OK;
+    p->lists = net_timer_open(p->loop, lists_look, p);
+    if (!p->lists)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    net_timer_set(p->lists, LISTS_MS, LISTS_MS);
+    return PHI_OK;
 }
 
 /* ---- starting ---- */
@@ -338,6 +359,7 @@ static enum phi_rc start(struct phid *p, struct phi_err *err)
     PHI_TRY(phid_data_open(p->config, &p->data, err));
     env_fill(p);
     PHI_TRY(tls_open(p, err));
+    phid_tls_changed(p->config, &p->revoked); /* before it is read: a change in between is one */
     PHI_TRY(phid_tls_open(p->config, &p->people_tls, &p->env.people_cert_ends_ms, err));
     PHI_TRY(console_open(p, err));
     PHI_TRY(net_loop_open(&p->loop, err));
@@ -349,6 +371,7 @@ static enum phi_rc start(struct phid *p, struct phi_err *err)
     PHI_TRY(net_signal_open(p->loop, SIGHUP, reread, p, &p->reread, err));
     PHI_TRY(net_signal_open(p->loop, SIGCHLD, child_ended, p, &p->child, err));
     PHI_TRY(beat_open(p, err));
+    PHI_TRY(lists_open(p, err));
     PHI_TRY(phid_control_open(p->config, &p->data, p->engine, &p->control, err));
     child_ended(p); /* it may have ended before anybody watched */
     return PHI_OK;
@@ -375,6 +398,7 @@ static void stop(struct phid *p)
     phid_data_close(&p->data); /* before the loop's end, which waits for clients that are slow to leave */
     api_hub_close(p->hub);
     net_timer_close(p->beats);
+    net_timer_close(p->lists);
     net_signal_close(p->term);
     net_signal_close(p->interrupt);
     net_signal_close(p->child);

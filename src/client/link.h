@@ -110,7 +110,7 @@ bool client_link_outcome(struct client_link *l, const char *claim, const char *o
                          int64_t rows, int64_t bytes);
 void client_link_ack(struct client_link *l, int64_t seq); /* the ended grant's work is gone */
 /* What this gateway says of itself and its targets (a JSON list, docs/api.md); once, while nothing else waits. */
-void client_link_report(struct client_link *l, struct phi_view targets_json);
+bool client_link_report(struct client_link *l, struct phi_view targets_json);
 
 /* ---- Records of what the gateway decides alone ---- */
 /* Equal ones (principal, target, session, actions, bundle) of a batch are one record: how many, when the first and the

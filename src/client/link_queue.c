@@ -153,12 +153,12 @@ void client_link_ack(struct client_link *l, int64_t seq)
         PHI_LOG(ERROR, "an acknowledgement was lost; phid says the end again", NULL, "%s", "");
 }
 
-void client_link_report(struct client_link *l, struct phi_view targets_json)
+bool client_link_report(struct client_link *l, struct phi_view targets_json)
 {
     PHI_BUF(body, 32 * 1024);
     struct phi_jw w;
     if (l->queue.n > 0) /* what must arrive goes first; a report is said again */
-        return;
+        return false;
     phi_jw_init(&w, &body);
     phi_jw_obj(&w);
     if (l->snapshot && client_snapshot_protocol(l->snapshot) >= PHI_PROTOCOL_CERTIFICATES)
@@ -167,5 +167,5 @@ void client_link_report(struct client_link *l, struct phi_view targets_json)
     phi_jw_key(&w, "targets");
     phi_jw_raw(&w, targets_json);
     phi_jw_end(&w);
-    link_queue_put(l, PHI_LIT("/v1/gateway/report"), phi_buf_view(&body));
+    return link_queue_put(l, PHI_LIT("/v1/gateway/report"), phi_buf_view(&body));
 }

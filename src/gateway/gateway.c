@@ -18,7 +18,7 @@ static void on_tick(void *ctx)
             gw_target_tick(t);
     if (g->report_in > 0)
         g->report_in--;
-    else if (gw_report(g))
+    if (gw_report(g, g->report_in == 0))
         g->report_in = REPORT_TICKS;
 }
 

@@ -69,7 +69,7 @@ struct gw_phid {
     bool (*outcome)(void *ctx, const char *claim, const char *outcome, struct phi_view tag,
                     int64_t rows, int64_t bytes);
     void (*ack)(void *ctx, int64_t seq);
-    void (*report)(void *ctx, struct phi_view targets_json); /* may be NULL; see gateway/report.c */
+    bool (*report)(void *ctx, struct phi_view targets_json); /* false: not now; may be NULL; see gateway/report.c */
 };
 
 /* What phid says, into the gateway. */

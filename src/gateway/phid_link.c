@@ -218,9 +218,9 @@ static bool do_outcome(void *ctx, const char *claim, const char *outcome, struct
     return client_link_outcome(((struct gw_link *)ctx)->link, claim, outcome, tag, rows, bytes);
 }
 
-static void do_report(void *ctx, struct phi_view targets_json)
+static bool do_report(void *ctx, struct phi_view targets_json)
 {
-    client_link_report(((struct gw_link *)ctx)->link, targets_json);
+    return client_link_report(((struct gw_link *)ctx)->link, targets_json);
 }
 
 static void do_ack(void *ctx, int64_t seq)

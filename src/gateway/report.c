@@ -27,7 +27,7 @@ static void target_write(struct phi_jw *w, const struct gw_target *t)
     phi_jw_end(w);
 }
 
-bool gw_report(struct gw_gateway *g)
+bool gw_report(struct gw_gateway *g, bool due)
 {
     PHI_BUF(text, 16 * 1024);
     struct phi_jw w;
@@ -38,7 +38,13 @@ bool gw_report(struct gw_gateway *g)
     for (const struct gw_target *t = g->targets; t != NULL; t = t->next)
         target_write(&w, t);
     phi_jw_end(&w);
-    if (phi_buf_ok(&text))
-        g->phid.report(g->phid.ctx, phi_buf_view(&text));
-    return phi_buf_ok(&text);
+    if (!phi_buf_ok(&text))
+        return false;
+    struct phi_digest now = phi_sha256(phi_buf_view(&text));
+    if (!due && memcmp(&now, &g->reported, sizeof now) == 0)
+        return false;
+    if (!g->phid.report(g->phid.ctx, phi_buf_view(&text)))
+        return false;
+    g->reported = now;
+    return true;
 }

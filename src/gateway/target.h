@@ -66,6 +66,7 @@ struct gw_gateway {
     uint8_t mock_secret[32];
     struct net_timer *tick;
     unsigned report_in; /* ticks */
+    struct phi_digest reported; /* of what phid was told last */
     struct net_timer *drain_timer;
     bool draining, closing, reaping;
     net_fn drained;
@@ -90,7 +91,8 @@ const struct gw_recent *gw_recent_find(const struct gw_gateway *g,
 
 bool gw_has_ended(const struct gw_gateway *g, const char *grant);
 
-bool gw_report(struct gw_gateway *g); /* tells phid of the targets (report.c); false: not now */
+/* Tells phid of the targets (report.c) where that is due or something has changed; false: nothing was said. */
+bool gw_report(struct gw_gateway *g, bool due);
 
 /* A client that has connected and not yet signed in (front.c). */
 void gw_front_accept(struct net_conn *conn, void *target);

@@ -72,10 +72,12 @@ void net_conn_flush(struct net_conn *c);
 /* connect.c, listen.c */
 void net_lookup_drop(struct net_lookup *l);
 void net_listener_left(struct net_listener *l);
+const struct net_tls *net_conn_tls_now(const struct net_conn *c); /* what its listener accepts by now; NULL: none */
 
 /* tls.c */
 enum phi_rc net_tls_start(struct net_tls *t, int fd, const char *name, SSL **ret, struct phi_err *err);
 bool net_tls_is_server(const struct net_tls *t);
+bool net_tls_revokes(const struct net_tls *t, X509 *cert); /* by the lists that t has now */
 void net_tls_errors_clear(void); /* cheap where there are none, as nearly always */
 /* The reason of the last failed TLS call, for people; empties OpenSSL's queue. */
 const char *net_tls_why(SSL *ssl, char *buf, size_t n);

@@ -261,6 +261,11 @@ void net_listener_tls(struct net_listener *l, struct net_tls *tls)
     net_tls_close(old);
 }
 
+const struct net_tls *net_conn_tls_now(const struct net_conn *c)
+{
+    return c->listener ? c->listener->tls : NULL;
+}
+
 void net_listener_close(struct net_listener *l)
 {
     if (!l || l->closed)

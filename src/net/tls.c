@@ -16,6 +16,7 @@
 
 struct net_tls {
     SSL_CTX *ctx;
+    STACK_OF(X509_CRL) *crls; /* NULL: nothing is asked about */
     int refs;
     bool server, any_name, has_pin;
     struct phi_digest pin;
@@ -189,6 +190,42 @@ static enum phi_rc use_ca(SSL_CTX *ctx, struct phi_view pem, bool announce, stru
     return PHI_OK;
 }
 
+static enum phi_rc use_crls(struct net_tls *t, struct phi_view pem, struct phi_err *err)
+{
+    BIO *b = pem_bio(pem);
+    X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+    t->crls = sk_X509_CRL_new_null();
+    bool ok = b && t->crls;
+    for (X509_CRL *x; ok && (x = PEM_read_bio_X509_CRL(b, NULL, NULL, NULL));) {
+        ok = X509_STORE_add_crl(store, x) == 1 && sk_X509_CRL_push(t->crls, x) > 0;
+        if (!ok)
+            X509_CRL_free(x);
+    }
+    BIO_free(b);
+    if (!ok || sk_X509_CRL_num(t->crls) == 0)
+        return tls_fail(err, "the list of revoked certificates cannot be read");
+    ERR_clear_error();
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    return PHI_OK;
+}
+
+/* For connections that are older than the list: one that is not known to be good still is bad. */
+bool net_tls_revokes(const struct net_tls *t, X509 *cert)
+{
+    bool known = false;
+    for (int i = 0; t && t->crls && i < sk_X509_CRL_num(t->crls); i++) {
+        X509_CRL *crl = sk_X509_CRL_value(t->crls, i);
+        X509_REVOKED *entry;
+        if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_issuer_name(cert)) != 0)
+            continue;
+        if (X509_CRL_get0_by_cert(crl, &entry, cert) == 1)
+            return true;
+        const ASN1_TIME *until = X509_CRL_get0_nextUpdate(crl);
+        known = known || (until && X509_cmp_current_time(until) > 0);
+    }
+    return t && t->crls && !known;
+}
+
 static struct net_tls *tls_new(bool server)
 {
     struct net_tls *t = calloc(1, sizeof *t);
@@ -233,6 +270,8 @@ enum phi_rc net_tls_server_open(const struct net_tls_server_opts *o, struct net_
     } else if (rc == PHI_OK && o->client_cert_required) {
         rc = phi_fail(err, PHI_EINPUT, "TLS: client certificates are required, but there is no CA for them");
     }
+    if (rc == PHI_OK && o->client_crl_pem.n)
+        rc = use_crls(t, o->client_crl_pem, err);
     if (rc != PHI_OK) {
         net_tls_close(t);
         return rc;
@@ -295,6 +334,7 @@ void net_tls_close(struct net_tls *t)
     if (!t || --t->refs > 0)
         return;
     SSL_CTX_free(t->ctx);
+    sk_X509_CRL_pop_free(t->crls, X509_CRL_free);
     free(t);
 }
 
@@ -366,7 +406,7 @@ bool net_conn_peer_cert(const struct net_conn *c, struct net_peer_cert *ret)
         SSL_get_verify_result(c->ssl) != X509_V_OK)
         return false;
     X509 *cert = SSL_get0_peer_certificate(c->ssl);
-    return cert && cert_facts(cert, ret);
+    return cert && !net_tls_revokes(net_conn_tls_now(c), cert) && cert_facts(cert, ret);
 }
 
 bool net_conn_endpoint_hash(const struct net_conn *c, struct phi_digest *ret)

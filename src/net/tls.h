@@ -11,6 +11,7 @@ struct net_tls_server_opts {
     struct phi_view cert_pem;      /* leaf first, then what leads to the CA (send the CA too: enrolment pins it) */
     struct phi_view key_pem;
     struct phi_view client_ca_pem; /* empty: clients are not asked for a certificate */
+    struct phi_view client_crl_pem; /* empty, or lists of what those CAs took back: a certificate of a CA that has none that is still valid is refused */
     bool also_1_2;                 /* for browsers and programs of others: TLS 1.2 with AEAD and forward secrecy too */
     bool client_cert_required;     /* else optional; one that is given must always verify */
     /* Asked at each handshake with a client certificate; false refuses (revoked). May be NULL. */

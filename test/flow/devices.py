@@ -6,6 +6,7 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 import uuid
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -107,11 +108,70 @@ def over_the_cli(p, alice, file):
     os.chmod(file, 0o600)
 
 
-def behind_a_proxy(p, alice, file):
+def crl(ours, *revoked, days="1"):
+    """The authority's list, as `openssl ca` makes it; the number rises."""
+    at = lambda name: os.path.join(ours.folder, name)  # noqa: E731
+    with open(at("ca.cnf"), "w", encoding="ascii") as f:
+        f.write(f"[ca]\ndefault_ca=d\n[d]\ndatabase={at('index')}\ncrlnumber={at('number')}\ndefault_md=sha256\n")
+    for name, text in (("index", ""), ("number", "01\n")):
+        if not os.path.exists(at(name)):
+            with open(at(name), "w", encoding="ascii") as f:
+                f.write(text)
+    ca = ("ca", "-config", at("ca.cnf"), "-cert", ours.cert, "-keyfile", ours.key)
+    for file in revoked:
+        openssl(*ca, "-revoke", file)
+    end = ("-crldays", days) if days else ("-crlsec", "1")
+    openssl(*ca, "-gencrl", *end, "-out", at("crl.new"))
+    os.replace(at("crl.new"), at("crl.pem"))
+    return at("crl.pem")
+
+
+def again(p, n):
+    """phid has read its files for the n-th time."""
+    return until(lambda: p.said().count("the certificate was read again") >= n)
+
+
+def until(fits, seconds=90):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if fits():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def configure(p, line):
     with open(p.config, "a", encoding="utf-8") as f:
-        f.write("trusted_proxies: [127.0.0.1]\n")
+        f.write(line)
     p.stop()
     p.start()
+
+
+def taken_back(p, alice, ours, theirs):
+    lost, kept = ours.device("/CN=laptop-7"), ours.device("/CN=laptop-8")
+    configure(p, f"devices_revoked: {crl(ours)}\n")
+    open_one, other = with_device(p, alice, lost), with_device(p, alice, kept)
+    check("with a list that names nobody devices come in", ask(open_one).status == 201 and ask(other).status == 201)
+    crl(ours, lost)
+    check("a new list is read by itself", again(p, 1), p.said()[-500:])
+    check("a connection that is open already has no device any more", ask(open_one).status == 403)
+    check("and no new one is made with that certificate", refused(p, alice, lost) == "refused")
+    check("others' certificates are good, on open connections and on new ones", ask(other).status == 201 and ask(with_device(p, alice, kept)).status == 201)
+    check("who shows none is let in as before", alice.get("/v1/whoami").status == 200)
+    with open(os.path.join(ours.folder, "crl.pem"), "w", encoding="ascii") as f:
+        f.write("no list\n")
+    check("what is no list changes nothing, and phid says so", until(lambda: "lists stay as they were" in p.said()) and refused(p, alice, lost) == "refused"
+          and ask(other).status == 201, p.said()[-500:])
+    crl(ours, days=None)
+    check("a list that has ended", again(p, 2) and until(lambda: ask(other).status == 403) and refused(p, alice, kept) == "refused", p.said()[-500:])
+    crl(theirs)
+    check("nor does another CA's list stand for this one's", again(p, 3) and refused(p, alice, kept) == "refused", p.said()[-500:])
+    crl(ours)
+    check("a good list brings the others back", again(p, 4) and ask(with_device(p, alice, kept)).status == 201 and refused(p, alice, lost) == "refused", p.said()[-500:])
+
+
+def behind_a_proxy(p, alice, file):
+    configure(p, "trusted_proxies: [127.0.0.1]\n")
     check("a proxy's certificate is nobody's device", ask(with_device(p, alice, file)).status == 403)
 
 
@@ -131,6 +191,7 @@ def main():
         over_the_api(p, alice, laptop, ours, theirs)
         through_a_gateway(p, alice, laptop, bob)
         over_the_cli(p, alice, file)
+        taken_back(p, alice, ours, theirs)
         behind_a_proxy(p, alice, file)
     return 1 if FAILED or api_basic.FAILED else 0
 

@@ -29,6 +29,19 @@ def exact_policy(texts):
     return {**texts, "policies": everybody.sub("", texts["policies"]) + own}
 
 
+def misfits(schema, example):
+    """What an example of a body has against its schema."""
+    kinds = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+    if "properties" not in schema:
+        return [] if isinstance(example, dict) else ["there is none"]
+    wrong = [f"{m} is missing" for m in schema["required"] if m not in example]
+    for m, v in example.items():
+        want = schema["properties"].get(m, {} if schema["additionalProperties"] else None)
+        if want is None or not isinstance(v, kinds.get(want.get("type"), object)):
+            wrong.append(f"{m} does not fit")
+    return wrong
+
+
 def lint(document):
     """What OpenAPI 3.1 asks of a document, as far as this one uses it; answers what is wrong."""
     wrong = [f"openapi is {document['openapi']}"] if not re.fullmatch(r"3\.1\.\d", document["openapi"]) else []
@@ -50,6 +63,8 @@ def lint(document):
             for media in o.get("requestBody", {}).get("content", {}).values():
                 s = media.get("schema", {})
                 wrong += [f"{at}: {m} is required and not described" for m in s.get("required", []) if m not in s.get("properties", {})]
+                wrong += [f"{at}: its example: {e}" for e in misfits(s, media.get("example"))]
+            wrong += [f"{at}: no example"] if not any(k.isdigit() for k in o["responses"]) else []
             wrong += [f"{at}: {ref}" for ref in re.findall(r"#/components/schemas/(\w+)", json.dumps(o)) if ref not in schemas]
     return wrong
 

@@ -158,8 +158,9 @@ class Guide:
             self.learn(shell.text)
             self.waiting.append(shell)
             return
-        text, end = shell.end(), time.monotonic() + 30
-        while "has said nothing of its targets here yet" in text and time.monotonic() < end:  # the gateway is seconds old
+        text, end = shell.end(), time.monotonic() + 90
+        yet = "has said nothing of its targets here yet", "has not signed in to it yet"
+        while any(y in text for y in yet) and time.monotonic() < end:  # the gateway is seconds old
             time.sleep(0.3)
             text = Shell(name, self.fill(script)).end(quiet=True)
         self.learn(text)
