@@ -1,4 +1,5 @@
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,7 +67,7 @@ static void outgoing_close(struct phid *p)
     phid_outgoing_close(&p->out);
 }
 
-static void told(void *ctx)
+static void close_all(void *ctx)
 {
     struct phid *p = ctx;
     if (p->data.shared)
@@ -80,6 +81,17 @@ static void told(void *ctx)
     outgoing_close(p);
     p->engine = NULL;
     net_post(p->loop, all_over, p);
+}
+
+/* This may be called by what the core's last answer set free, with more answers behind it: those have their owners until
+ * the loop is back at its own work. */
+static void told(void *ctx)
+{
+    struct phid *p = ctx;
+    if (!net_post(p->loop, close_all, p)) {
+        PHI_LOG(ERROR, "cannot stop in order", "why", "%s", "out of memory");
+        abort();
+    }
 }
 
 /* Nobody asks any more; what is being told arrives first. */
