@@ -158,7 +158,7 @@ _phi() {
             esac ;;
         policy)
             case $cur in
-            -*) words=" --json --help --part --check --entities --context --met --policies --schema --action --resource --requests" ;;
+            -*) words=" --json --help --part --check --entities --context --met --can --policies --schema --action --resource --requests" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply fmt check test explain reach diff authorize conformance" ;;
             esac ;;
         channel)

@@ -42,6 +42,19 @@ struct phi_question {
 enum phi_decision phi_policies_decide(const struct phi_policies *p, const struct phi_entity_set *w,
                                       const struct phi_question *q, char *reason, size_t size);
 
+/* For a program that can do something about an allow: mask, record, cap rows. */
+struct phi_obliging {
+    const char *const *can; /* kinds of obligations that it meets */
+    size_t n_can;
+    char *obligations;      /* becomes a JSON array of {"name","kind","rows","why"}: what an allow rests on */
+    size_t obligations_size;
+};
+
+/* As phi_policies_decide, which is this with NULL. Who gets an allow meets each of its obligations or refuses the action. Where
+ * they do not fit into `obligations` it is denied. */
+enum phi_decision phi_policies_decide_obliged(const struct phi_policies *p, const struct phi_entity_set *w,
+                                              const struct phi_question *q, const struct phi_obliging *o, char *reason, size_t size);
+
 #ifdef __cplusplus
 }
 #endif

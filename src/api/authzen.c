@@ -149,6 +149,8 @@ static enum phi_rc context_of(struct api_call *c, const struct phi_json *context
     for (size_t k = 0; k < 2; k++)
         for (size_t i = 0; both[k] && i < both[k]->n; i++) {
             struct phi_view key = both[k]->keys[i];
+            if (k == 1 && phi_view_is(key, "can"))
+                continue; /* what the enforcement point can do is its own to say: can_of */
             if (phi_context_is_owned(key))
                 return phi_fail(err, PHI_EINPUT, "%s." PHI_FMT " is phi's own and nobody else may say it",
                                 k ? "context" : "action.properties", PHI_ARG(key));
@@ -161,6 +163,21 @@ static enum phi_rc context_of(struct api_call *c, const struct phi_json *context
         }
     phi_jw_end(&w);
     return text_keep(c, &text, ret, err);
+}
+
+/* `context.can`: kinds of obligations. They make no fact of the context, and matter only where the answer can carry obligations. */
+static enum phi_rc can_of(struct api_call *c, const struct phi_json *can, struct phi_question *ret, struct phi_err *err)
+{
+    if (!can)
+        return PHI_OK;
+    struct phi_view *kinds = phi_arena_array(&c->arena, can->n + 1, sizeof *kinds);
+    bool ok = kinds && can->kind == PHI_JSON_ARR && can->n <= PHI_MAX_CAN;
+    for (size_t i = 0; ok && i < can->n; i++)
+        ok = phi_json_str(&can->items[i], &kinds[i]) && kinds[i].n > 0 && kinds[i].n <= PHI_MAX_NAME;
+    ret->can = kinds;
+    ret->n_can = ok ? can->n : 0;
+    return ok ? PHI_OK : phi_fail(err, PHI_EINPUT, "\"context.can\" must be a list of at most %d kinds of obligations, such as [\"mask\"]",
+                                  PHI_MAX_CAN);
 }
 
 enum phi_rc authzen_read(struct api_call *c, const struct authzen_parts *p, enum authzen_open open,
@@ -178,6 +195,7 @@ enum phi_rc authzen_read(struct api_call *c, const struct authzen_parts *p, enum
     if (p->context && p->context->kind != PHI_JSON_OBJ)
         return phi_fail(err, PHI_EINPUT, "\"context\" must be an object");
     PHI_TRY(context_of(c, object_of(p->context), of_action, &ret->context, err));
+    PHI_TRY(can_of(c, phi_json_get(p->context, "can"), ret, err));
     return authzen_clean(c, of_resource, &ret->told, err);
 }
 
@@ -196,6 +214,24 @@ static struct phi_view needs_text(struct api_call *c, const struct phi_evaluatio
     return phi_arena_copy(&c->arena, phi_buf_view(&text));
 }
 
+static void obligations_write(struct phi_jw *w, const struct phi_evaluation *e)
+{
+    phi_jw_key(w, "obligations");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < e->n_obligations; i++) {
+        const struct phi_obligation *o = &e->obligations[i];
+        phi_jw_obj(w);
+        phi_jw_kv(w, "name", o->name);
+        phi_jw_kv(w, "kind", o->kind);
+        if (o->rows)
+            phi_jw_ki(w, "rows", o->rows);
+        if (o->why.n)
+            phi_jw_kv(w, "why", o->why);
+        phi_jw_end(w);
+    }
+    phi_jw_end(w);
+}
+
 static void context_write(struct api_call *c, struct phi_jw *w, const struct authzen_parts *p,
                           const struct phi_question *q, const struct phi_evaluation *e, const struct arap_reference *r)
 {
@@ -212,6 +248,8 @@ static void context_write(struct api_call *c, struct phi_jw *w, const struct aut
         phi_jw_key(w, "needs");
         api_w_needs(w, e->needs, e->n_needs);
     }
+    if (e->n_obligations)
+        obligations_write(w, e);
     api_w_policies(w, e->policies, e->n_policies);
     phi_jw_end(w);
 }

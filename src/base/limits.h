@@ -23,6 +23,7 @@
 #define PHI_MAX_BUNDLE (10 * 1024 * 1024)
 #define PHI_MAX_ALTERNATIVES 16
 #define PHI_MAX_REQUIREMENTS 8             /* of one alternative */
+#define PHI_MAX_CAN 16                     /* kinds of obligations that an enforcement point says it can meet */
 #define PHI_MAX_USES 1000000
 #define PHI_MAX_WINDOWS 8                  /* of one schedule */
 #define PHI_MAX_WATCHERS 32                /* of one request, and as many suggested approvers */

@@ -42,6 +42,7 @@ enum cli_opt {
     OPT_ENTITIES,
     OPT_CONTEXT,
     OPT_MET,
+    OPT_CAN,
     OPT_POLICIES,
     OPT_SCHEMA,
     OPT_ACTION,

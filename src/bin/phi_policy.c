@@ -146,19 +146,25 @@ static enum phi_rc read_side(struct cli *c, const struct phi_json *v, const char
     return rc == PHI_OK ? rc : phi_fail(err, rc, "a request's \"%s\": %s", key, side ? why.msg : "is missing");
 }
 
+static const struct phi_view *texts(struct cli *c, const struct phi_json *list, size_t *n)
+{
+    struct phi_view *ret = phi_arena_array(&c->arena, list ? list->n + 1 : 1, sizeof *ret);
+    for (size_t i = 0; ret && list && i < list->n; i++)
+        if (phi_json_str(&list->items[i], &ret[*n]))
+            ++*n;
+    return ret;
+}
+
 int pol_ask(struct cli *c, const struct cedar_schema *s, const struct phi_json *v, struct phi_ask *ret)
 {
     struct phi_err err = { 0 };
-    const struct phi_json *met = phi_json_get(v, "met");
+    const struct phi_json *met = phi_json_get(v, "met"), *can = phi_json_get(v, "can");
     *ret = (struct phi_ask){ 0 };
     if (read_side(c, v, "principal", &ret->principal, &err) != PHI_OK || read_side(c, v, "action", &ret->action, &err) != PHI_OK ||
         read_side(c, v, "resource", &ret->resource, &err) != PHI_OK)
         return cli_err(&err);
-    struct phi_view *list = phi_arena_array(&c->arena, met ? met->n + 1 : 1, sizeof *list);
-    for (size_t i = 0; list && met && i < met->n; i++)
-        if (phi_json_str(&met->items[i], &list[ret->n_met]))
-            ret->n_met++;
-    ret->met = list;
+    ret->met = texts(c, met, &ret->n_met);
+    ret->can = texts(c, can, &ret->n_can);
     return pol_context(c, s, ret->action, phi_json_get(v, "context"), &ret->context);
 }
 
@@ -287,8 +293,10 @@ static int advise(struct cli *c, const char *dir, const struct phi_view *texts, 
         return CLI_DONE;
     }
     show_findings(c, path, texts[1], &found);
-    phi_buf_printf(&c->out, "%zu policies, %zu requirements: valid, %zu warning%s\n", b->policies.n, b->n_requirements, found.n,
-                   found.n == 1 ? "" : "s");
+    phi_buf_printf(&c->out, "%zu policies, %zu requirements", b->policies.n, b->n_requirements);
+    if (b->n_obligations)
+        phi_buf_printf(&c->out, ", %zu obligation%s", b->n_obligations, b->n_obligations == 1 ? "" : "s");
+    phi_buf_printf(&c->out, ": valid, %zu warning%s\n", found.n, found.n == 1 ? "" : "s");
     return CLI_DONE;
 }
 

@@ -29,6 +29,18 @@ static void answer_json(struct phi_jw *w, const struct phi_answer *a)
         phi_jw_end(w);
     }
     phi_jw_end(w);
+    phi_jw_key(w, "obligations");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < a->n_obligations; i++) {
+        phi_jw_obj(w);
+        phi_jw_kv(w, "name", a->obligations[i]->name);
+        phi_jw_kv(w, "kind", a->obligations[i]->kind);
+        phi_jw_kv(w, "why", a->obligations[i]->why);
+        if (a->obligations[i]->rows)
+            phi_jw_ki(w, "rows", a->obligations[i]->rows);
+        phi_jw_end(w);
+    }
+    phi_jw_end(w);
     phi_jw_key(w, "decided");
     phi_jw_arr(w);
     for (size_t i = 0; i < a->n_policies; i++) {
@@ -109,9 +121,27 @@ static void explain_text(struct cli *c, const struct cedar_explained *x)
         cli_esc(c, x->answer.policies[i].why);
         cli_put(c, "\n");
     }
+    for (size_t i = 0; i < x->answer.n_obligations; i++) {
+        const struct phi_obligation *o = x->answer.obligations[i];
+        PHI_BUF(line, 1024);
+        phi_buf_printf(&line, "  obligation: " PHI_FMT " (" PHI_FMT, PHI_ARG(o->name), PHI_ARG(o->kind));
+        if (o->rows)
+            phi_buf_printf(&line, ", %lld rows", (long long)o->rows);
+        phi_buf_printf(&line, ")%s" PHI_FMT, o->why.n ? ": " : "", PHI_ARG(phi_view_upto(o->why, 300)));
+        cli_esc(c, phi_buf_view(&line));
+        cli_put(c, "\n");
+    }
     cli_put(c, x->n ? "Each policy for this action:\n" : "");
     for (size_t i = 0; i < x->n; i++)
         explain_one(c, &x->reasons[i]);
+}
+
+static void given_can(struct cli *c, struct phi_ask *ask)
+{
+    struct phi_view *can = phi_arena_array(&c->arena, CLI_VALUES_MAX, sizeof *can);
+    for (int i = 0; can && i < c->n_opt[OPT_CAN]; i++)
+        can[ask->n_can++] = phi_view_of(c->opt[OPT_CAN][i]);
+    ask->can = can;
 }
 
 static int explain_ask(struct cli *c, const struct phi_bundle *b, struct phi_ask *ask)
@@ -132,6 +162,7 @@ static int explain_ask(struct cli *c, const struct phi_bundle *b, struct phi_ask
     for (int i = 0; met && i < c->n_opt[OPT_MET]; i++)
         met[ask->n_met++] = phi_view_of(c->opt[OPT_MET][i]);
     ask->met = met;
+    given_can(c, ask);
     return rc ? rc : pol_context(c, &b->schema, ask->action, v, &ask->context);
 }
 
@@ -277,6 +308,7 @@ int cli_do_policy_reach(struct cli *c)
         rc = pol_uid(c, cli_opt(c, OPT_RESOURCE), &r.ask.resource);
     r.b = b;
     r.es = es;
+    given_can(c, &r.ask);
     if (!rc)
         rc = reach_run(&r);
     phi_entities_close(es);

@@ -51,7 +51,7 @@ static enum phi_rc read_policies(struct phi_arena *a, const char *path, struct p
 
 /* ---- authorize ------------------------------------------------------------------------------------------ */
 
-static void answer_json(struct cli *c, const struct cedar_policies *p, const struct cedar_plain_answer *got)
+static void answer_json(struct cli *c, const struct cedar_policies *p, const struct cedar_plain_answer *got, const struct phi_value *owed)
 {
     struct phi_jw w;
     PHI_BUF(b, 16u << 20);
@@ -70,6 +70,13 @@ static void answer_json(struct cli *c, const struct cedar_policies *p, const str
         phi_jw_end(&w);
     }
     phi_jw_kc(&w, "phi", got->allow_strict ? "allow" : "deny"); /* a forbid that errs denies */
+    if (owed) {
+        phi_jw_key(&w, "obligations");
+        phi_jw_arr(&w);
+        for (size_t i = 0; i < owed->u.set.n; i++)
+            phi_jw_str(&w, owed->u.set.items[i]->u.s);
+        phi_jw_end(&w);
+    }
     phi_jw_end(&w);
     phi_buf_add(&c->out, phi_buf_view(&b));
     cli_put(c, "\n");
@@ -91,6 +98,46 @@ static enum phi_rc decide(struct phi_arena *a, const struct cedar_schema *s, con
     return cedar_plain_decide(&env, p, ret, err);
 }
 
+static const struct phi_value *with_can(struct phi_arena *a, const struct phi_value *context, const struct phi_value *can)
+{
+    struct phi_attr *attrs = phi_arena_array(a, context->u.record.n + 1, sizeof *attrs);
+    for (size_t i = 0; attrs && i < context->u.record.n; i++) {
+        attrs[i] = context->u.record.attrs[i];
+        if (phi_view_is(attrs[i].name, "can"))
+            attrs[i].value = can;
+    }
+    return attrs && can ? phi_value_record(a, attrs, context->u.record.n) : NULL;
+}
+
+/* What of the request's `context.can` an allow rests on: each name without which it is one as well is left out. NULL: the
+ * request has none, or it is no allow. */
+static const struct phi_value *owed_of(struct phi_arena *a, const struct cedar_schema *s, const struct cedar_policies *p,
+                                       const struct phi_entities *es, const struct phi_ask *ask, const struct cedar_plain_answer *got)
+{
+    const struct phi_value *can = phi_value_get(ask->context, "can");
+    struct phi_ask with = *ask;
+    if (!can || can->kind != PHI_VALUE_SET || !got->allow_strict)
+        return NULL;
+    const struct phi_value **items = phi_arena_array(a, can->u.set.n + 1, sizeof *items);
+    size_t n = can->u.set.n;
+    for (size_t i = 0; items && i < n; i++) {
+        items[i] = can->u.set.items[i];
+        if (items[i]->kind != PHI_VALUE_STRING)
+            return NULL;
+    }
+    for (size_t i = n; items && i-- > 0;) {
+        struct cedar_plain_answer again;
+        const struct phi_value *out = items[i];
+        items[i] = items[n - 1];
+        with.context = with_can(a, ask->context, phi_value_set(a, items, n - 1));
+        if (with.context && decide(a, s, p, es, &with, &again, NULL) == PHI_OK && again.allow_strict)
+            n--;
+        else
+            items[i] = out;
+    }
+    return items ? phi_value_set(a, items, n) : NULL;
+}
+
 static int authorize(struct cli *c, const struct cedar_schema *s, const struct cedar_policies *p)
 {
     struct phi_entities *es = NULL;
@@ -108,10 +155,11 @@ static int authorize(struct cli *c, const struct cedar_schema *s, const struct c
         rc = pol_entities(c, s, cli_opt(c, OPT_ENTITIES), &es);
     if (!rc && decide(&c->arena, s, p, es, &ask, &got, &err) != PHI_OK)
         rc = cli_err(&err);
+    const struct phi_value *owed = rc ? NULL : owed_of(&c->arena, s, p, es, &ask, &got);
     phi_entities_close(es);
     if (rc)
         return rc;
-    answer_json(c, p, &got);
+    answer_json(c, p, &got, owed);
     return got.allow ? CLI_DONE : CLI_DENIED;
 }
 

@@ -59,6 +59,62 @@ def checks(tmp, entities):
     has(phi("check", undefined, rc=1)[1], 'requirement "ceo" is not defined; add it to requirements.yaml')
 
 
+OBLIGED = """
+@id("support") @why("Support reads masked") permit (principal in Group::"dev", action == Action::"pg:copy", resource)
+when { context.can.contains("masked") };
+@id("bulk") permit (principal in Group::"dev", action == Action::"pg:copy", resource)
+when { context.met.contains("dba") && context.can.contains("first-hundred") };
+"""
+OBLIGATIONS = """
+obligations:
+  masked: {kind: mask, why: No addresses}
+  first-hundred: {kind: cap-rows, rows: 100}
+"""
+OBLIGED_TESTS = """
+entities:
+  - Person::"alice" in Group::"dev"
+tests:
+  - {name: nothing, who: 'Person::"alice"', does: 'Action::"pg:copy"', on: 'Table::"t"', answer: deny}
+  - {name: masks, who: 'Person::"alice"', does: 'Action::"pg:copy"', on: 'Table::"t"', can: [mask, cap-rows], answer: allow with masked, because: [support]}
+  - {name: caps, who: 'Person::"alice"', does: 'Action::"pg:copy"', on: 'Table::"t"', can: [cap-rows], answer: needs dba}
+  - {name: met, who: 'Person::"alice"', does: 'Action::"pg:copy"', on: 'Table::"t"', can: [cap-rows], met: [dba], answer: allow with first-hundred}
+"""
+
+
+def obligations(tmp, entities):
+    good = bundle(tmp / "obliged", OBLIGED)
+    (good / "requirements.yaml").write_text((STARTER / "requirements.yaml").read_text() + OBLIGATIONS)
+    (good / "tests").mkdir()
+    (good / "tests/can.yaml").write_text(OBLIGED_TESTS)
+    has(phi("test", good)[0], "4 passed, 0 failed")
+    out, err = phi("check", good)
+    has(out, "2 requirements, 2 obligations: valid")
+    has(err, 'policy "support": phi\'s PostgreSQL gateway meets no obligations, so there (pg:copy)')
+    asked = (good, 'Person::"alice"', 'Action::"pg:copy"', ORDERS, "--entities", entities)
+    has(phi("explain", *asked, rc=5)[0], "needs dba") # write-orders asks a DBA
+    has(phi("explain", *asked, "--can", "mask")[0], "allow with masked", "it rests on masked", "obligation: masked (mask): No addresses")
+    got = json.loads(phi("explain", *asked, "--can", "cap-rows", "--can", "mask", "--json")[0])
+    assert got["answer"] == "allow" and got["obligations"] == [{"name": "masked", "kind": "mask", "why": "No addresses"}], got
+    has(phi("reach", good, "--action", 'Action::"pg:copy"', "--resource", ORDERS, "--entities", entities, "--can", "mask")[0], 'Person::"alice"  allow with masked')
+    (good / "tests/can.yaml").write_text(OBLIGED_TESTS.replace("[cap-rows], answer", "[caprows], answer"))
+    has(phi("test", good, rc=1)[1], "can must be a list of kinds that obligations")
+    plain = tmp / "copy.cedar"
+    plain.write_text(OBLIGED)
+    request = tmp / "copy.json"
+    for can, owed in ((["masked", "first-hundred"], ["masked"]), (["first-hundred"], None)):
+        request.write_text(json.dumps({"principal": 'Person::"alice"', "action": 'Action::"pg:copy"', "resource": ORDERS, "context": {"can": can, "met": []}}))
+        got = json.loads(phi("authorize", request, "--policies", plain, "--entities", entities, rc=0 if owed else 3)[0])
+        assert got.get("obligations") == owed, got
+    undefined = bundle(tmp / "unmet", 'permit (principal, action in Action::"pg:write", resource) when { context.can.contains("fly") };\n')
+    has(phi("check", undefined, rc=1)[1], 'obligation "fly" is not defined; add it to requirements.yaml under `obligations:`')
+    optional = bundle(tmp / "optional")
+    schema = optional / "schema.cedarschema"
+    schema.write_text(schema.read_text().replace("  can: Set<String>,", "  can?: Set<String>,"))
+    has(phi("check", optional, rc=1)[1], "phi always gives it")
+    schema.write_text((STARTER / "schema.cedarschema").read_text().replace("  can: Set<String>,", "")) # as before there were obligations
+    has(phi("check", optional)[0], "valid")
+
+
 def golden(tmp):
     for name, passed in (("rules", 18),):
         folder = tmp / "golden" / name
@@ -160,6 +216,7 @@ with tempfile.TemporaryDirectory() as name:
     tests(tmp)
     golden(tmp)
     asks(tmp, entities)
+    obligations(tmp, entities)
     cedar(tmp)
     conformance(tmp)
     formats(tmp)

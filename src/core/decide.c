@@ -55,6 +55,30 @@ static bool is_requestable(const struct core_ruling *r)
     return r->n_options > 0;
 }
 
+static enum phi_rc obligations_out(struct phi_arena *a, const struct core_ruling *r, struct phi_evaluation *ret,
+                                   struct phi_err *err)
+{
+    struct phi_obligation *list = phi_arena_array(a, r->n_obligations + 1, sizeof *list);
+    for (size_t i = 0; list && i < r->n_obligations; i++) {
+        const struct phi_obligation *o = r->obligations[i];
+        list[i] = (struct phi_obligation){ phi_arena_copy(a, o->name), phi_arena_copy(a, o->kind), phi_arena_copy(a, o->why), o->rows };
+    }
+    ret->obligations = list;
+    ret->n_obligations = r->n_obligations;
+    return list && phi_arena_ok(a) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
+/* A request is judged without obligations: whoever will hold its grant is not known then. */
+static enum phi_rc is_askable(struct phi_core *c, struct phi_arena *a, const struct core_case *of, bool *ret, struct phi_err *err)
+{
+    struct core_case without = *of;
+    struct core_ruling r;
+    without.n_can = 0;
+    PHI_TRY(core_rule(c, a, &without, &r, err));
+    *ret = r.verdict == PHI_NEEDS && is_requestable(&r);
+    return PHI_OK;
+}
+
 /* A live grant by scope whose uses are not counted and belong to no one session, as far as the rows tell. */
 static bool may_serve(struct phi_core *c, const struct core_case *of, const struct core_grant_row *g,
                       struct phi_view only)
@@ -107,7 +131,7 @@ static enum phi_rc by_scope(struct phi_core *c, struct phi_arena *a, const struc
         if (left > 0) {
             *ret = (struct phi_evaluation){ .verdict = PHI_ALLOW, .reason = again.reason, .policies = again.policies,
                                             .n_policies = again.n_policies, .grant = rows[i].id, .grant_left_ms = left };
-            return PHI_OK;
+            return obligations_out(a, &again, ret, err);
         }
     }
     return PHI_OK;
@@ -128,7 +152,7 @@ static enum phi_rc judge(struct phi_core *c, struct phi_arena *a, const struct p
 {
     struct core_try one = { .pair = { q->action, q->resource } };
     struct core_case of = { .principal = q->subject, .target = target, .tries = &one, .n_tries = 1,
-                            .context = q->context, .told = q->told };
+                            .context = q->context, .told = q->told, .can = q->can, .n_can = q->n_can };
     struct core_ruling r;
     if (by->kind == PHI_ACTOR_GATEWAY)
         of.entities = q->entities;
@@ -137,8 +161,10 @@ static enum phi_rc judge(struct phi_core *c, struct phi_arena *a, const struct p
         .verdict = r.verdict, .reason = r.reason, .policies = r.policies, .n_policies = r.n_policies
     };
     if (r.verdict != PHI_NEEDS)
-        return PHI_OK;
+        return obligations_out(a, &r, ret, err);
     ret->requestable = target.n && phi_view_is(q->subject.type, "Person") && is_requestable(&r);
+    if (ret->requestable && q->n_can)
+        PHI_TRY(is_askable(c, a, &of, &ret->requestable, err));
     PHI_TRY(needs_out(a, &r, ret, err));
     return target.n ? by_scope(c, a, &of, q->grant, ret, err) : PHI_OK;
 }
@@ -246,6 +272,7 @@ enum phi_rc phi_search(struct phi_core *c, struct phi_arena *a, const struct phi
     *ret = (struct phi_found){ 0 };
     PHI_TRY(core_batched(c, err));
     s.of.subject = subject_of(c, a, s.of.subject);
+    s.of.n_can = 0;
     PHI_TRY(may_ask(c, by, &s.of, (struct phi_view){ 0 }, err));
     PHI_TRY(candidates(c, a, &s, &all, &n, err));
     struct phi_ref *found = phi_arena_array(a, s.limit + 1, sizeof *found);

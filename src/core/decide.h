@@ -25,6 +25,8 @@ struct phi_evaluation {
     struct phi_view reason; /* deny: one sentence for people */
     const struct phi_decider *policies;
     size_t n_policies;
+    const struct phi_obligation *obligations; /* PHI_ALLOW: what the caller has to do with it, or refuse */
+    size_t n_obligations;
     const struct phi_need_set *needs; /* verdict PHI_NEEDS */
     size_t n_needs;
     bool requestable;      /* PHI_NEEDS, and a request could be filed whose grant makes this question true */
@@ -41,12 +43,14 @@ struct phi_question {
     struct phi_view told;     /* JSON object: properties of the resource; count where phid knows nothing of it */
     struct phi_view grant;    /* only this grant may make it true; "" any */
     struct phi_view entities; /* Cedar entity JSON array, gateways only */
+    const struct phi_view *can; /* kinds of obligations that the caller can meet */
+    size_t n_can;
 };
 enum phi_rc phi_evaluate(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                          const struct phi_question *q, struct phi_evaluation *ret, struct phi_err *err);
 
 /* AuthZEN's searches: the persons and entities that phid knows, or the schema's actions, for which the question with
- * them in its place is answered true. */
+ * them in its place is answered true. A list carries no obligations, so `can` counts for nothing. */
 enum phi_sought { PHI_SOUGHT_SUBJECT, PHI_SOUGHT_RESOURCE, PHI_SOUGHT_ACTION };
 struct phi_search {
     enum phi_sought sought;

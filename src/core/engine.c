@@ -149,7 +149,7 @@ static void deny(struct phi_arena *a, struct core_ruling *r, struct phi_view rea
 {
     r->verdict = PHI_DENY;
     r->reason = phi_arena_copy(a, reason);
-    r->n_options = 0;
+    r->n_options = r->n_obligations = 0;
 }
 
 static void policies_add(struct phi_arena *a, struct core_ruling *r, const struct phi_answer *ans)
@@ -172,6 +172,24 @@ static void policies_add(struct phi_arena *a, struct core_ruling *r, const struc
     r->n_policies = n;
 }
 
+/* What each of several answers rests on, all rest on. */
+static void obligations_add(struct phi_arena *a, struct core_ruling *r, const struct phi_answer *ans)
+{
+    size_t n = r->n_obligations;
+    const struct phi_obligation **all = phi_arena_array(a, n + ans->n_obligations + 1, sizeof(const struct phi_obligation *));
+    for (size_t i = 0; all && i < n; i++)
+        all[i] = r->obligations[i];
+    for (size_t i = 0; all && i < ans->n_obligations; i++) {
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            known |= all[k] == ans->obligations[i];
+        if (!known)
+            all[n++] = ans->obligations[i];
+    }
+    r->obligations = all;
+    r->n_obligations = all ? n : 0; /* where not, the arena is full, which denies */
+}
+
 static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct core_case *q, struct phi_ref who,
                            const struct core_prepared *p, const struct phi_pair *pair, struct phi_answer *ans,
                            struct phi_err *err)
@@ -180,7 +198,9 @@ static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct
                            .action = action_uid(pair->action),
                            .resource = { pair->resource.type, pair->resource.id },
                            .met = q->met,
-                           .n_met = q->n_met };
+                           .n_met = q->n_met,
+                           .can = q->can,
+                           .n_can = q->n_can };
     struct phi_err why = { 0 };
     struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device };
     PHI_TRY(core_context_at(c, a, ask.action, q->context, &m, &ask.context, err));
@@ -226,6 +246,7 @@ static enum phi_rc rule_all(struct phi_core *c, struct phi_arena *a, const struc
         kept++;
         for (size_t k = 0; k < n; k++) {
             policies_add(a, r, &all[k]);
+            obligations_add(a, r, &all[k]);
             if (all[k].verdict == PHI_NEEDS && (all[k].n_alternatives == 0 || !unite(&u, &all[k])))
                 return deny(a, r, PHI_LIT("there are too many ways to meet what this needs; ask for less at once")), PHI_OK;
         }

@@ -27,6 +27,8 @@ struct core_case {
     int64_t risk;
     const struct phi_view *met;
     size_t n_met;
+    const struct phi_view *can; /* kinds of obligations that whoever asks can meet */
+    size_t n_can;
 };
 
 struct core_ruling {
@@ -36,6 +38,8 @@ struct core_ruling {
     size_t n_policies;
     const struct phi_alternative *options; /* PHI_NEEDS; point into the bundle */
     size_t n_options;
+    const struct phi_obligation *const *obligations; /* PHI_ALLOW: of all tries; point into the bundle */
+    size_t n_obligations;
 };
 
 /* All tries must be allowed, needs are united, any deny denies. PHI_EINPUT for entities or context that

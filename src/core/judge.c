@@ -93,7 +93,7 @@ bool phi_judge_answers(const struct phi_judge *j, struct phi_scratch *s, struct 
                            .action = { PHI_LIT("Action"), q->action },
                            .resource = { q->resource.type, q->resource.id } };
     struct phi_answer ans;
-    if (q->grant.n || !phi_world_has(j->world, ask.principal) || !phi_world_has(j->world, ask.resource) ||
+    if (q->grant.n || q->n_can || !phi_world_has(j->world, ask.principal) || !phi_world_has(j->world, ask.resource) ||
         !context_of(j, a, q, &ask.context) || phi_world_ask(j->world, &ask, PHI_MODE_EXPLAIN, s, &ans, NULL) != PHI_OK)
         return false;
     bool known = ans.verdict == PHI_ALLOW || ans.verdict == PHI_DENY;

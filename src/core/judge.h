@@ -19,7 +19,7 @@ struct phi_judgement {
     const struct phi_decider *policies; /* live as long as the judge */
     size_t n_policies;
 };
-/* False: core has to be asked (an approval may do, something unknown matters, the resource is not one of those that phid knows,
+/* False: core has to be asked (an approval may do, obligations are offered, something unknown matters, the resource is not one of those that phid knows,
  * the question is not acceptable). The scratch is this thread's own. */
 bool phi_judge_answers(const struct phi_judge *j, struct phi_scratch *s, struct phi_arena *a, const struct phi_question *q,
                        struct phi_judgement *ret);

@@ -86,6 +86,7 @@ static bool keep_answer(struct phi_arena *a, struct phi_answer *ans)
     }
     ans->alternatives = alternatives;
     ans->policies = keep(a, ans->policies, ans->n_policies, sizeof *ans->policies);
+    ans->obligations = keep(a, ans->obligations, ans->n_obligations, sizeof *ans->obligations);
     ans->reason = phi_arena_copy(a, ans->reason);
     return phi_arena_ok(a);
 }

@@ -64,7 +64,7 @@ def main():
         decides(prefix / "embed-static", {"LD_LIBRARY_PATH": DEPS})
         exported = {l.split()[-1].split("@")[0] for l in run("nm", "-D", "--defined-only", LIB).splitlines()}
         own = {s for s in exported if not s.startswith(("__", "_"))}
-        want = {"phi_policies_open", "phi_policies_close", "phi_policies_decide", "phi_entity_set_open", "phi_entity_set_close"}
+        want = {"phi_policies_open", "phi_policies_close", "phi_policies_decide", "phi_policies_decide_obliged", "phi_entity_set_open", "phi_entity_set_close"}
         assert own == want, f"exported: {sorted(own)}"
     print("libphi: the example builds from an installed prefix, shared and static, and decides")
 

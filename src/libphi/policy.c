@@ -8,6 +8,7 @@
 #include "policy/request.h"
 
 #define MAX_QUESTION (64UL << 20) /* bytes that one question may take */
+#define MAX_OBLIGATIONS (1UL << 20)
 
 _Static_assert((int)PHI_DECISION_ALLOW == (int)PHI_ALLOW && (int)PHI_DECISION_DENY == (int)PHI_DENY &&
                    (int)PHI_DECISION_NEEDS == (int)PHI_NEEDS, "the public verdicts are those inside");
@@ -121,7 +122,7 @@ static enum phi_rc read_question(const struct phi_policies *p, const struct phi_
 }
 
 static enum phi_rc decide(const struct phi_policies *p, const struct phi_entity_set *w, const struct phi_question *q,
-                          struct phi_scratch *s, struct phi_answer *ret, struct phi_err *err)
+                          const struct phi_obliging *o, struct phi_scratch *s, struct phi_answer *ret, struct phi_err *err)
 {
     PHI_ARENA(a, MAX_QUESTION);
     struct phi_ask ask = { 0 };
@@ -130,18 +131,55 @@ static enum phi_rc decide(const struct phi_policies *p, const struct phi_entity_
     if (w->of != p)
         return phi_fail(err, PHI_EINPUT, "these entities were checked for other policies");
     PHI_TRY(read_question(p, q, &a, &ask, err));
+    struct phi_view *can = phi_arena_array(&a, o ? o->n_can + 1 : 1, sizeof *can);
+    for (size_t i = 0; can && o && i < o->n_can; i++)
+        can[ask.n_can++] = phi_view_of(o->can[i]);
+    ask.can = can;
     return phi_world_ask(w->world, &ask, PHI_MODE_REASON, s, ret, err);
+}
+
+/* Whole or not at all. */
+static enum phi_rc tell_obligations(const struct phi_answer *answer, const struct phi_obliging *o, struct phi_err *err)
+{
+    PHI_BUF(text, MAX_OBLIGATIONS);
+    struct phi_jw w;
+    phi_jw_init(&w, &text);
+    phi_jw_arr(&w);
+    for (size_t i = 0; i < answer->n_obligations; i++) {
+        phi_jw_obj(&w);
+        phi_jw_kv(&w, "name", answer->obligations[i]->name);
+        phi_jw_kv(&w, "kind", answer->obligations[i]->kind);
+        if (answer->obligations[i]->rows)
+            phi_jw_ki(&w, "rows", answer->obligations[i]->rows);
+        phi_jw_kv(&w, "why", answer->obligations[i]->why);
+        phi_jw_end(&w);
+    }
+    phi_jw_end(&w);
+    if (!phi_buf_ok(&text) || phi_buf_view(&text).n >= o->obligations_size)
+        return phi_fail(err, PHI_ELIMIT, "the obligations do not fit where they should go, so it is denied");
+    tell(o->obligations, o->obligations_size, phi_buf_view(&text));
+    return PHI_OK;
+}
+
+enum phi_decision phi_policies_decide_obliged(const struct phi_policies *p, const struct phi_entity_set *w,
+                                              const struct phi_question *q, const struct phi_obliging *o, char *reason, size_t size)
+{
+    struct phi_scratch *s = phi_scratch_open(MAX_QUESTION); /* of this call: any number of threads may decide */
+    struct phi_answer answer = { .verdict = PHI_DENY };
+    struct phi_err err = { 0 };
+    bool ok = decide(p, w, q, o, s, &answer, &err) == PHI_OK;
+    if (o && o->obligations_size)
+        o->obligations[0] = '\0';
+    if (ok && o)
+        ok = tell_obligations(&answer, o, &err) == PHI_OK;
+    enum phi_decision ret = ok ? (enum phi_decision)answer.verdict : PHI_DECISION_DENY;
+    tell(reason, size, ok ? answer.reason : phi_view_of(err.msg));
+    phi_scratch_close(s);
+    return ret;
 }
 
 enum phi_decision phi_policies_decide(const struct phi_policies *p, const struct phi_entity_set *w,
                                       const struct phi_question *q, char *reason, size_t size)
 {
-    struct phi_scratch *s = phi_scratch_open(MAX_QUESTION); /* of this call: any number of threads may decide */
-    struct phi_answer answer = { .verdict = PHI_DENY };
-    struct phi_err err = { 0 };
-    bool ok = decide(p, w, q, s, &answer, &err) == PHI_OK;
-    enum phi_decision ret = ok ? (enum phi_decision)answer.verdict : PHI_DECISION_DENY;
-    tell(reason, size, ok ? answer.reason : phi_view_of(err.msg));
-    phi_scratch_close(s);
-    return ret;
+    return phi_policies_decide_obliged(p, w, q, NULL, reason, size);
 }

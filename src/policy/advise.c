@@ -41,6 +41,24 @@ static bool asks(const struct cedar_policy *p)
     return false;
 }
 
+/* `e` asks for a requirement, or for an obligation. */
+static bool asks_for(const struct phi_bundle *b, const struct cedar_expr *e, bool obligation)
+{
+    if (!e || !e->has_met)
+        return false;
+    if (e->met) /* a leaf is of one sort */
+        return cedar_alt_below(e->met, b->n_requirements) != obligation;
+    return asks_for(b, e->a, obligation) || asks_for(b, e->b, obligation) || asks_for(b, e->c, obligation);
+}
+
+static bool policy_asks_for(const struct phi_bundle *b, const struct cedar_policy *p, bool obligation)
+{
+    for (size_t i = 0; i < p->n_conds; i++)
+        if (asks_for(b, p->conds[i].e, obligation))
+            return true;
+    return false;
+}
+
 static bool scope_covers(const struct cedar_scope *x, const struct cedar_scope *y)
 {
     bool one = x->n == 1 && y->n == 1 && phi_uid_eq(x->uids[0], y->uids[0]);
@@ -100,8 +118,10 @@ static void look_for_shadow(struct advising *r, const struct cedar_policy *p)
         PHI_BUF(which, 100);
         if (!all)
             phi_buf_printf(&which, " for " PHI_FMT, PHI_ARG(phi_view_upto(act->uid.id, 80)));
-        advise(r, p, p->at, "nobody is ever asked%s: policy \"" PHI_FMT "\" permits the same without a requirement",
-               phi_buf_str(&which), PHI_ARG(phi_view_upto(x->id, 80)));
+        bool people = policy_asks_for(r->b, p, false);
+        advise(r, p, p->at, "%s%s: policy \"" PHI_FMT "\" permits the same without %s",
+               people ? "nobody is ever asked" : "no allow ever carries this obligation", phi_buf_str(&which),
+               PHI_ARG(phi_view_upto(x->id, 80)), people ? "a requirement" : "it");
         return;
     }
 }
@@ -128,6 +148,44 @@ static void look_for_errors(struct advising *r, const struct cedar_policy *p)
             continue;
         advise(r, p, at->at, "this forbid can err, and then it forbids: %s", why);
     }
+}
+
+/* ---- obligations ----------------------------------------------------------------------------------------- */
+
+/* phi's own gateways say that they can do nothing. */
+static void look_for_gateways(struct advising *r, const struct cedar_policy *p)
+{
+    if (!policy_asks_for(r->b, p, true))
+        return;
+    for (size_t i = 0; i < r->b->schema.n_actions; i++) {
+        const struct cedar_action *act = r->b->schema.actions[i];
+        if (!act->applies || !phi_view_is(act->uid.type, "Action") || !phi_view_starts(act->uid.id, PHI_LIT("pg:")) ||
+            !cedar_policy_reaches(p, act))
+            continue;
+        advise(r, p, p->at, "phi's PostgreSQL gateway meets no obligations, so there (" PHI_FMT ") `context.can` holds nothing%s",
+               PHI_ARG(phi_view_upto(act->uid.id, 40)), p->forbid ? ", and this forbids" : "");
+        return;
+    }
+}
+
+static bool anybody_asks_for(const struct phi_bundle *b, const struct cedar_expr *e, size_t bit)
+{
+    if (!e || !e->has_met)
+        return false;
+    if (e->met)
+        return cedar_alt_has(e->met, bit);
+    return anybody_asks_for(b, e->a, bit) || anybody_asks_for(b, e->b, bit) || anybody_asks_for(b, e->c, bit);
+}
+
+static void look_for_use(struct advising *r, size_t obligation)
+{
+    const struct phi_bundle *b = r->b;
+    for (size_t i = 0; i < b->policies.n; i++)
+        for (size_t k = 0; k < b->policies.p[i]->n_conds; k++)
+            if (anybody_asks_for(b, b->policies.p[i]->conds[k].e, b->n_requirements + obligation))
+                return;
+    advise(r, NULL, (struct cedar_place){ 0 }, "obligation \"" PHI_FMT "\" is defined, and no policy asks for it",
+           PHI_ARG(phi_view_upto(b->obligations[obligation].name, 60)));
 }
 
 /* ---- requirements ------------------------------------------------------------------------------------------ */
@@ -223,6 +281,10 @@ enum phi_rc cedar_advise(const struct phi_bundle *b, const struct phi_entities *
     for (size_t i = 0; i < b->policies.n; i++)
         if (b->policies.p[i]->forbid)
             look_for_errors(&r, b->policies.p[i]);
+    for (size_t i = 0; i < b->policies.n; i++)
+        look_for_gateways(&r, b->policies.p[i]);
+    for (size_t i = 0; i < b->n_obligations; i++)
+        look_for_use(&r, i);
     for (size_t i = 0; es && i < b->n_requirements; i++)
         look_for_people(&r, &b->requirements[i]);
     struct cedar_finding *list = phi_arena_array(a, r.found.n + 1, sizeof *list);

@@ -6,7 +6,7 @@
 
 #define SCHEMA                                                                                              \
     "entity Group; entity Person in [Group]; entity Doc;"                                                  \
-    "action read, write appliesTo { principal: Person, resource: Doc, context: { met: Set<String>, n?: Long } };"
+    "action read, write appliesTo { principal: Person, resource: Doc, context: { met: Set<String>, can: Set<String>, n?: Long } };"
 #define ASKS "@id(\"asks\") permit (principal, action, resource) when { context.met.contains(\"two\") };"
 
 static const char *advice(struct phi_arena *a, const char *policies, const char *requirements, const char *entities)
@@ -101,12 +101,27 @@ static void a_forbid_that_can_err_and_a_policy_that_never_applies_are_told(void 
     assert_string_equal(got, "");
 }
 
+static void obligations_that_nobody_meets_or_asks_for_are_told(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, 4 << 20);
+    static const char masked[] = "@id(\"m\") permit (principal, action, resource) when { context.can.contains(\"mask\") };";
+    PHI_BUF(both, 1024);
+    phi_buf_adds(&both, masked);
+    phi_buf_adds(&both, "@id(\"all\") permit (principal, action, resource);");
+    assert_string_equal(advice(&a, masked, "obligations: {mask: {}}", NULL), "");
+    assert_non_null(strstr(advice(&a, masked, "obligations: {mask: {}, tape: {}}", NULL), "obligation \"tape\" is defined, and no policy asks"));
+    assert_non_null(strstr(advice(&a, phi_buf_str(&both), "obligations: {mask: {}}", NULL),
+                           "no allow ever carries this obligation: policy \"all\" permits the same without it"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_requirement_needs_different_people),
         cmocka_unit_test(without_entities_nothing_is_said_of_people),
         cmocka_unit_test(a_plain_permit_beside_one_that_asks_is_told),
+        cmocka_unit_test(obligations_that_nobody_meets_or_asks_for_are_told),
         cmocka_unit_test(a_forbid_that_can_err_and_a_policy_that_never_applies_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

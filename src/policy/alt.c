@@ -25,6 +25,27 @@ size_t cedar_alt_count(const struct cedar_alt *alt)
     return n;
 }
 
+bool cedar_alt_meets(const struct cedar_alt *a, const struct cedar_alt *b)
+{
+    uint64_t both = 0;
+    for (int i = 0; i < WORDS; i++)
+        both |= a->w[i] & b->w[i];
+    return both != 0;
+}
+
+void cedar_alt_cut(struct cedar_alt *alt, size_t n)
+{
+    for (size_t i = 0; i < WORDS; i++)
+        alt->w[i] &= n >= 64 * (i + 1) ? UINT64_MAX : n <= 64 * i ? 0 : (UINT64_C(1) << n % 64) - 1;
+}
+
+bool cedar_alt_below(const struct cedar_alt *alt, size_t n)
+{
+    struct cedar_alt low = *alt;
+    cedar_alt_cut(&low, n);
+    return cedar_alt_count(&low) > 0;
+}
+
 static bool subset(const struct cedar_alt *a, const struct cedar_alt *of)
 {
     for (int i = 0; i < WORDS; i++)
@@ -124,6 +145,26 @@ struct cedar_alts cedar_alts_and(struct phi_arena *a, struct cedar_alts x, struc
             for (int w = 0; w < WORDS; w++)
                 p[i * y.n + k].w[w] = x.p[i].w[w] | y.p[k].w[w];
     return minimal(p, x.n * y.n);
+}
+
+bool cedar_alts_hold(struct cedar_alts x, const struct cedar_alt *given)
+{
+    for (size_t i = 0; i < x.n; i++)
+        if (subset(&x.p[i], given))
+            return true;
+    return false;
+}
+
+struct cedar_alts cedar_alts_cut(struct phi_arena *a, struct cedar_alts x, size_t n)
+{
+    struct cedar_alt *p = x.over ? NULL : phi_arena_array(a, x.n + 1, sizeof *p);
+    if (!p)
+        return over();
+    for (size_t i = 0; i < x.n; i++) {
+        p[i] = x.p[i];
+        cedar_alt_cut(&p[i], n);
+    }
+    return minimal(p, x.n);
 }
 
 bool cedar_alts_eq(struct cedar_alts x, struct cedar_alts y)

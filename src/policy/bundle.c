@@ -57,7 +57,8 @@ static enum phi_rc check_policies(struct phi_bundle *b, struct phi_err *err)
     size_t n = b->schema.n_actions;
     struct cedar_action **reached = phi_arena_array(&b->arena, n + 1, sizeof *reached);
     struct cedar_check c = { .arena = &b->arena, .schema = &b->schema, .requirements = b->names,
-                             .n_requirements = b->n_requirements, .file = CEDAR_POLICIES_FILE,
+                             .n_requirements = b->n_requirements, .obligations = b->obligations,
+                             .n_obligations = b->n_obligations, .file = CEDAR_POLICIES_FILE,
                              .err = err };
     if (!reached)
         return full(err);

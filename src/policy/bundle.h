@@ -18,6 +18,8 @@ struct phi_bundle {
     struct phi_requirement *requirements;
     struct phi_view *names; /* of the requirements */
     size_t n_requirements;
+    struct phi_obligation *obligations;
+    size_t n_obligations;
     struct phi_view zone;
     struct cedar_index *by_action; /* parallel to schema.actions */
     struct comp *comp;             /* the same policies compiled (comp.h) */
@@ -48,5 +50,7 @@ enum phi_rc cedar_rely_check(struct phi_arena *a, const struct cedar_schema *hav
 
 /* require.c: fills requirements, names, n_requirements. */
 enum phi_rc cedar_requirements_read(struct phi_bundle *b, struct phi_err *err);
+/* oblige.c: what stands under `obligations:` there. */
+enum phi_rc cedar_obligations_read(struct phi_bundle *b, const struct phi_json *v, struct phi_err *err);
 
 #endif

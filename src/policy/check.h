@@ -11,6 +11,8 @@ struct cedar_check {
     const struct cedar_schema *schema;
     const struct phi_view *requirements; /* names; their index is that of struct cedar_alt */
     size_t n_requirements;
+    const struct phi_obligation *obligations; /* their index counts on from the requirements' */
+    size_t n_obligations;
     const char *file;
     struct phi_err *err;
     const struct cedar_policy *policy; /* the one in hand */

@@ -5,12 +5,13 @@
 
 #define SCHEMA                                                                                       \
     "entity G; entity P in [G] = { age: Long, nick?: String, friend?: P }; entity R in [R] = { owner: P, hot?: Bool };" \
-    "type C = { met: Set<String>, flag: Bool, n: Long, s: String, names: Set<String>, who: P,"       \
+    "type C = { met: Set<String>, can: Set<String>, flag: Bool, n: Long, s: String, names: Set<String>, who: P,"       \
     "  opt?: Bool, when?: datetime, sub: { deep: Bool, more?: Bool }, ip?: ipaddr };"                \
     "action \"g\"; action \"a\", \"b\" in [\"g\"] appliesTo { principal: P, resource: R, context: C };" \
     "action \"c\" appliesTo { principal: P, resource: R, context: { met: Set<String> } };"           \
     "namespace phi { action \"approve\" appliesTo { principal: P, resource: R, context: { met: Set<String> } }; }"
-#define NEEDS "a: {approve: [{from: 'G::\"x\"'}]}\nb: {approve: [{from: 'G::\"x\"', count: 2}]}\nc: {kind: mfa}\n"
+#define NEEDS "a: {approve: [{from: 'G::\"x\"'}]}\nb: {approve: [{from: 'G::\"x\"', count: 2}]}\nc: {kind: mfa}\n"                   \
+    "obligations: {mask: {}, tape: {kind: record, why: Taped}}\n"
 
 static enum phi_rc load(const char *policies, struct phi_err *err)
 {
@@ -108,7 +109,6 @@ static void met_stands_nowhere_else(void **unused)
         { "{c: context}.c.flag", "followed directly" },
         { "[context].isEmpty()", "followed directly" },
         { "(if context.flag then context else context).met.contains(\"a\")", "followed directly" },
-        { "context.can.contains(\"mask\")", "context.can" },
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
         struct phi_err err = { 0 };
@@ -117,6 +117,47 @@ static void met_stands_nowhere_else(void **unused)
         if (!strstr(err.msg, bad[i].says) || strncmp(err.msg, "policies.cedar:2:", 17) != 0)
             fail_msg("%s\n  says: %s\n  want: %s", bad[i].e, err.msg, bad[i].says);
         assert_int_equal(load_when("forbid", "unless", bad[i].e, &err), PHI_EINPUT);
+    }
+}
+
+/* The grammar of `can` is that of `met`. */
+static void can_stands_where_met_may(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *e, *says; /* NULL: it may stand */
+    } rows[] = {
+        { "context.can.contains(\"mask\")", NULL },
+        { "context.can.containsAll([\"mask\", \"tape\"]) || " A, NULL },
+        { "if context.flag then context.can.contains(\"mask\") else " A, NULL },
+        { "context.flag && (context.can.contains(\"mask\") && " A ")", NULL },
+        { "[\"mask\"].containsAll(context.can)", "`can` stands only in context.can.contains" },
+        { "context.can == [\"mask\"]", "`can` stands only in" },
+        { "context.can.containsAny([\"mask\"])", "containsAny may not be used on `can`; write can.contains" },
+        { "context.can.isEmpty()", "`can` stands only in" },
+        { "!context.can.contains(\"mask\")", "`can` may not be negated" },
+        { "context.can.contains(\"mask\") == true", "`can` stands only in" },
+        { "if context.can.contains(\"mask\") then false else true", "`can` may not be the condition" },
+        { "if context.flag then context.can.contains(\"mask\") else false", "with `can` in an `if`" },
+        { "context has can", "`can` stands only in" },
+        { "context.can.contains(context.s)", "an obligation must be named by a literal" },
+        { "context.can.containsAll([])", "`context.can` takes a list" },
+        { "context.can.containsAll(context.names)", "`context.can` takes a list" },
+        { "context.can.contains(\"fly\")", "obligation \"fly\" is not defined" },
+        { "context.can.contains(\"a\")", "obligation \"a\" is not defined" },
+        { "context.met.contains(\"mask\")", "requirement \"mask\" is not defined" },
+        { "{x: context.can.contains(\"mask\")}.x", "`can` stands only in" },
+        { "context.n + 1 > 2 && context.can.contains(\"mask\")", "arithmetic can overflow" },
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct phi_err err = { 0 };
+        enum phi_rc want = rows[i].says ? PHI_EINPUT : PHI_OK;
+        if (load_when("permit", "when", rows[i].e, &err) != want || load_when("forbid", "unless", rows[i].e, &err) != want)
+            fail_msg("%s: %s", rows[i].e, err.msg);
+        if (rows[i].says && (!strstr(err.msg, rows[i].says) || strncmp(err.msg, "policies.cedar:2:", 17) != 0))
+            fail_msg("%s\n  says: %s", rows[i].e, err.msg);
+        assert_int_equal(load_when("permit", "unless", rows[i].e, &err), PHI_EINPUT);
+        assert_int_equal(load_when("forbid", "when", rows[i].e, &err), PHI_EINPUT);
     }
 }
 
@@ -200,6 +241,14 @@ static void bad_requirements_are_refused(void **unused)
         { "a: {kind: mfa, tll: 5m}", "unknown key" },
         { "a: {kind: mfa, approve: [{from: 'G::\"x\"'}]}", "belongs to kind approval" },
         { "a: 7", "expected settings" },
+        { "obligations: [mask]", "obligations must be names" },
+        { "obligations: {mask: 7}", "requirements.yaml:1: obligation \"mask\": expected settings" },
+        { "obligations: {mask: {how: 7}}", "how" },
+        { "obligations: {mask: {why: 7}}", "why must be" },
+        { "obligations: {mask: {kind: ''}}", "kind must be" },
+        { "obligations: {mask: {rows: 7}}", "belongs to kind: cap-rows" },
+        { "obligations: {few: {kind: cap-rows}}", "needs rows" },
+        { "obligations: {few: {kind: cap-rows, rows: 0}}", "whole number from 1" },
         { "[a]", "expected a name" },
     };
     for (size_t i = 0; i < COUNT(bad); i++) {
@@ -235,6 +284,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(met_stands_where_it_may),
         cmocka_unit_test(met_stands_nowhere_else),
+        cmocka_unit_test(can_stands_where_met_may),
         cmocka_unit_test(met_belongs_to_a_permits_when_and_a_forbids_unless),
         cmocka_unit_test(an_attribute_must_be_required_under_every_action_that_is_reached),
         cmocka_unit_test(names_must_be_known),

@@ -323,7 +323,7 @@ struct phi_query {
     const struct comp_action *action; /* NULL: refused, or without a bundle */
     const struct cedar_type *context_type;
     struct phi_view action_id, refusal;
-    struct cedar_alt met;
+    struct cedar_alt met, lacks;
     struct comp_names locals; /* entities that the world lacks, numbered after its own */
 };
 /* comp_query.c, for a query that is used again: of another world, and for good. */

@@ -161,8 +161,8 @@ static unsigned leaf_scope(const void *leaf, const struct cedar_policy *p)
 
 static bool combine(const struct comp_env *x, struct phi_scratch *s, enum phi_mode mode, struct phi_answer *ret)
 {
-    struct cedar_deciding d = { .b = x->w->b, .arena = x->arena, .action = x->q->action_id, .met = x->q->met, .leaf = x,
-                                .bits = leaf_bits, .scope = leaf_scope, .wordless = mode != PHI_MODE_REASON };
+    struct cedar_deciding d = { .b = x->w->b, .arena = x->arena, .action = x->q->action_id, .met = x->q->met, .lacks = x->q->lacks,
+                                .leaf = x, .bits = leaf_bits, .scope = leaf_scope, .wordless = mode != PHI_MODE_REASON };
     s->n_hits = 0;
     for (uint32_t l = 0; l < s->lists.n; l++)
         for (uint32_t i = 0; i < s->lists.p[l].n; i++) {
@@ -230,6 +230,7 @@ static enum phi_rc sweep_actions(const struct phi_world *w, const struct phi_ask
                                  struct phi_scratch *s, enum phi_verdict *ret, struct phi_err *err)
 {
     struct phi_ask one = *ask;
+    one.n_can = 0;
     for (size_t i = 0; i < n; i++) {
         struct phi_query *q = NULL;
         struct phi_answer ans;
@@ -276,6 +277,7 @@ enum phi_rc phi_world_sweep(const struct phi_world *w, const struct phi_ask *ask
     if (swept == PHI_SWEPT_ACTION || n == 0)
         return sweep_actions(w, ask, uids, n, s, ret, err);
     struct phi_ask first = *ask;
+    first.n_can = 0;
     struct phi_query *q = NULL;
     size_t at = 0;
     /* Refused for the type of one, it may be right with another. */

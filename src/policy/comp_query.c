@@ -124,6 +124,7 @@ static enum phi_rc make(struct phi_query *q, const struct phi_ask *ask, struct p
     PHI_TRY(cedar_request_make(b, NULL, ask, &q->arena, &r, err));
     q->action_id = phi_arena_copy(&q->arena, ask->action.id);
     cedar_met_of(b, ask, &q->met);
+    cedar_lacks_of(b, ask, &q->lacks);
     q->refusal = r.reason;
     if (r.reason.n > 0)
         return PHI_OK;

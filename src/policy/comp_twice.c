@@ -35,12 +35,22 @@ static bool same_alternatives(const struct phi_answer *a, const struct phi_answe
     return same;
 }
 
+static bool same_obligations(const struct phi_answer *a, const struct phi_answer *b)
+{
+    bool same = a->n_obligations == b->n_obligations;
+    for (size_t i = 0; same && i < a->n_obligations; i++)
+        same = a->obligations[i] == b->obligations[i];
+    return same;
+}
+
 static void compare(const struct phi_ask *ask, enum phi_mode mode, const struct phi_answer *a, const struct phi_answer *b)
 {
     if (a->verdict != b->verdict || a->partial != b->partial)
         disagree(ask, "verdict", a, b);
     if (!same_alternatives(a, b))
         disagree(ask, "alternatives", a, b);
+    if (!same_obligations(a, b))
+        disagree(ask, "obligations", a, b);
     if (mode != PHI_MODE_DECIDE && !same_policies(a, b))
         disagree(ask, "policies", a, b);
     if (mode == PHI_MODE_REASON && !phi_view_eq(a->reason, b->reason))

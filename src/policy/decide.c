@@ -1,5 +1,6 @@
 /* The three-way answer in one pass: each policy gives, instead of true or false, the alternatives of
- * requirements under which it would be true. `lo` is surely so, `hi` possibly so: they differ only
+ * requirements under which it would be true, and of obligations
+ * that it would rest on. `lo` is surely so, `hi` possibly so: they differ only
  * where a part of the context is unknown. */
 #include "policy/comp.h"
 #include "policy/comp_twice.h"
@@ -80,6 +81,8 @@ static struct cond eval_m(const struct cedar_deciding *d, const struct cedar_exp
 {
     if (!e->has_met)
         return from_bits(d->bits(d->leaf, e), MAY_TRUE);
+    if (e->met && cedar_alt_meets(e->met, &d->lacks))
+        return from_bits(MAY_FALSE, MAY_TRUE);
     if (e->met) {
         struct cedar_alts alts = cedar_alts_one(d->arena, e->met, &d->met);
         return (struct cond){ .lo = alts, .hi = alts };
@@ -135,6 +138,7 @@ struct verdict {
     struct cedar_alts permit_lo, permit_hi, clear_lo, clear_hi;
     struct cond *each;
     const struct cedar_index *index;
+    const struct cedar_alt *owed; /* obligations of an allow */
 };
 
 static bool evaluate(const struct cedar_deciding *d, struct verdict *v)
@@ -159,11 +163,11 @@ static bool evaluate(const struct cedar_deciding *d, struct verdict *v)
 }
 
 /* Whether this policy belongs to the explanation of the verdict. */
-static bool decided(const struct phi_answer *ans, const struct cedar_policy *p, const struct cond *c)
+static bool decided(const struct verdict *v, const struct phi_answer *ans, const struct cedar_policy *p, const struct cond *c)
 {
     bool never = cedar_alts_false(c->hi), already = cedar_alts_true(c->lo);
     if (ans->verdict == PHI_ALLOW)
-        return !p->forbid && already;
+        return !p->forbid && cedar_alts_hold(c->lo, v->owed);
     if (ans->verdict == PHI_DENY && !ans->partial)
         return p->forbid && never;
     return p->forbid ? !already : !never;
@@ -173,7 +177,7 @@ static void list_policies(const struct cedar_deciding *d, const struct verdict *
 {
     struct phi_decider *list = phi_arena_array(d->arena, v->index->n + 1, sizeof *list);
     for (size_t i = 0; list && i < v->index->n; i++)
-        if (decided(ret, v->index->p[i], &v->each[i]))
+        if (decided(v, ret, v->index->p[i], &v->each[i]))
             list[ret->n_policies++] = (struct phi_decider){ v->index->p[i]->id, v->index->p[i]->why };
     ret->policies = list;
 }
@@ -198,6 +202,16 @@ static bool list_alternatives(const struct cedar_deciding *d, struct cedar_alts 
     ret->alternatives = list;
     ret->n_alternatives = alts.n;
     return true;
+}
+
+static void list_obligations(const struct cedar_deciding *d, const struct cedar_alt *owed, struct phi_answer *ret)
+{
+    const struct phi_bundle *b = d->b;
+    const struct phi_obligation **list = phi_arena_array(d->arena, b->n_obligations + 1, sizeof(const struct phi_obligation *));
+    for (size_t i = 0; list && i < b->n_obligations; i++)
+        if (cedar_alt_has(owed, b->n_requirements + i))
+            list[ret->n_obligations++] = &b->obligations[i];
+    ret->obligations = list;
 }
 
 static struct phi_view name_policy(struct phi_arena *a, const struct phi_decider *p)
@@ -234,6 +248,16 @@ static struct phi_view needs_reason(const struct cedar_deciding *d, const struct
     return phi_arena_copy(d->arena, phi_buf_view(&text));
 }
 
+static struct phi_view allow_reason(const struct cedar_deciding *d, const struct phi_answer *ret)
+{
+    PHI_BUF(text, 4096);
+    phi_buf_adds(&text, "permitted by ");
+    phi_buf_add(&text, name_policy(d->arena, &ret->policies[0]));
+    for (size_t i = 0; i < ret->n_obligations; i++)
+        phi_buf_printf(&text, "%s" PHI_FMT, i ? " and " : "; it rests on ", PHI_ARG(ret->obligations[i]->name));
+    return phi_arena_copy(d->arena, phi_buf_view(&text));
+}
+
 static void write_reason(const struct cedar_deciding *d, const struct verdict *v, bool many, struct phi_answer *ret)
 {
     struct phi_arena *a = d->arena;
@@ -247,23 +271,34 @@ static void write_reason(const struct cedar_deciding *d, const struct verdict *v
     else if (ret->verdict == PHI_NEEDS)
         ret->reason = needs_reason(d, ret);
     else
-        ret->reason = phi_arena_printf(a, "permitted by " PHI_FMT,
-                                       PHI_ARG(name_policy(a, &ret->policies[0])));
+        ret->reason = allow_reason(d, ret);
 }
 
-static void answer(const struct cedar_deciding *d, const struct verdict *v, struct phi_answer *ret)
+/* The obligations with which it is so already: the fewest. NULL: it is not. */
+static const struct cedar_alt *owed_for(const struct cedar_deciding *d, struct cedar_alts lo)
+{
+    for (size_t i = 0; i < lo.n; i++)
+        if (!cedar_alt_below(&lo.p[i], d->b->n_requirements))
+            return &lo.p[i];
+    return NULL;
+}
+
+static void answer(const struct cedar_deciding *d, struct verdict *v, struct phi_answer *ret)
 {
     struct phi_arena *a = d->arena;
     struct cedar_alts lo = cedar_alts_and(a, v->permit_lo, v->clear_lo);
     struct cedar_alts hi = cedar_alts_and(a, v->permit_hi, v->clear_hi);
     bool many = false;
-    if (cedar_alts_true(lo))
+    if (!v->owed)
+        v->owed = owed_for(d, lo);
+    if (v->owed) {
         ret->verdict = PHI_ALLOW;
-    else if (cedar_alts_false(hi))
+        list_obligations(d, v->owed, ret);
+    } else if (cedar_alts_false(hi))
         ret->verdict = PHI_DENY;
     else if (!lo.over && !hi.over && !cedar_alts_eq(lo, hi))
         ret->partial = true;
-    else if (list_alternatives(d, hi, ret))
+    else if (list_alternatives(d, cedar_alts_cut(a, hi, d->b->n_requirements), ret))
         ret->verdict = PHI_NEEDS;
     else
         many = true;
@@ -280,10 +315,51 @@ void cedar_met_of(const struct phi_bundle *b, const struct phi_ask *ask, struct 
                 cedar_alt_add(ret, r);
 }
 
+bool cedar_can(const struct phi_ask *ask, const struct phi_obligation *o)
+{
+    for (size_t i = 0; i < ask->n_can; i++)
+        if (phi_view_eq(ask->can[i], o->kind))
+            return true;
+    return false;
+}
+
+void cedar_lacks_of(const struct phi_bundle *b, const struct phi_ask *ask, struct cedar_alt *ret)
+{
+    for (size_t i = 0; i < b->n_obligations; i++)
+        if (!cedar_can(ask, &b->obligations[i]))
+            cedar_alt_add(ret, b->n_requirements + i);
+}
+
+static bool is_over(const struct cedar_deciding *d, const struct verdict *v)
+{
+    return d->b->n_obligations > 0 && cedar_alts_and(d->arena, v->permit_lo, v->clear_lo).over;
+}
+
+/* Too many alternatives to tell the obligations of an allow apart: whether it is one with all that can be met, and then it
+ * rests on all of those. */
+static bool evaluate_with_all(const struct cedar_deciding *d, struct verdict *v, struct cedar_alt *owed)
+{
+    struct cedar_deciding all = *d;
+    struct verdict with = { .index = v->index };
+    for (size_t i = 0; i < d->b->n_obligations; i++)
+        if (!cedar_alt_has(&d->lacks, d->b->n_requirements + i)) {
+            cedar_alt_add(owed, d->b->n_requirements + i);
+            cedar_alt_add(&all.met, d->b->n_requirements + i);
+        }
+    if (!evaluate(&all, &with))
+        return false;
+    if (!cedar_alts_true(cedar_alts_and(d->arena, with.permit_lo, with.clear_lo)))
+        return true;
+    *v = with;
+    v->owed = owed;
+    return true;
+}
+
 bool cedar_decide(const struct cedar_deciding *d, const struct cedar_index *index, struct phi_answer *ret)
 {
     struct verdict v = { .index = index };
-    if (!evaluate(d, &v))
+    struct cedar_alt owed = { 0 };
+    if (!evaluate(d, &v) || (is_over(d, &v) && !evaluate_with_all(d, &v, &owed)))
         return false;
     answer(d, &v, ret);
     return phi_arena_ok(d->arena);
@@ -329,6 +405,7 @@ static enum phi_rc walk(const struct phi_bundle *b, const struct phi_entities *e
     if (narrow)
         comp_narrow(b, es, ask, at, a, &index);
     cedar_met_of(b, ask, &d.met);
+    cedar_lacks_of(b, ask, &d.lacks);
     if (cedar_decide(&d, &index, ret))
         return PHI_OK;
     *ret = (struct phi_answer){ .verdict = PHI_DENY };

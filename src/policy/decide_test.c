@@ -1,5 +1,6 @@
 /* The three-way answer equals the plain evaluations, over random policies: with `met` as known, with
- * all defined, and with every set between. And unknown context: whatever it turns out to be. */
+ * all defined, and with every set between; an allow rests on the fewest obligations with which it is one plainly. And unknown
+ * context: whatever it turns out to be. */
 #include "policy/kit_test.h"
 #include "policy/plain.h"
 #include "policy/request.h"
@@ -9,11 +10,13 @@
 
 #define SCHEMA                                                                                       \
     "entity G in [G]; entity P in [G]; entity R in [R] = { owner?: P };"                            \
-    "type C = { met: Set<String>, x: Bool, y: Bool, o?: Bool, n: Long };"                            \
+    "type C = { met: Set<String>, can: Set<String>, x: Bool, y: Bool, o?: Bool, n: Long };"                            \
     "action \"g\"; action \"a\" in [\"g\"] appliesTo { principal: P, resource: R, context: C };"     \
     "action \"b\" appliesTo { principal: P, resource: R, context: C };"
-#define NEEDS "r0: {kind: mfa}\nr1: {kind: mfa}\nr2: {kind: mfa}\nr3: {kind: mfa}\n"
-enum { REQUIREMENTS = 4 };
+#define NEEDS                                                                                        \
+    "r0: {kind: mfa}\nr1: {kind: mfa}\nr2: {kind: mfa}\nr3: {kind: mfa}\n"                            \
+    "obligations: {o0: {}, o1: {kind: mask}, o2: {kind: cap-rows, rows: 5}}\n"
+enum { REQUIREMENTS = 4, OBLIGATIONS = 3 };
 
 /* ---- a generator of policy texts ---------------------------------------------------------------- */
 
@@ -65,6 +68,11 @@ static void gen_f(struct gen *g, int depth)
 static void gen_m(struct gen *g, int depth)
 {
     unsigned how = depth > 0 ? pick(g, 12) : pick(g, 3);
+    if (how < 3 && pick(g, 3) == 0) {
+        phi_buf_printf(g->out, how ? "context.can.contains(\"o%u\")" : "context.can.containsAll([\"o%u\", \"o1\"])",
+                       pick(g, OBLIGATIONS));
+        return;
+    }
     if (how < 3) {
         phi_buf_printf(g->out, how ? "context.met.contains(\"r%u\")" : "context.met.containsAll([\"r%u\", \"r1\"])",
                        pick(g, REQUIREMENTS));
@@ -126,37 +134,52 @@ struct round {
     struct phi_entities *entities;
     struct phi_arena *arena;
     struct phi_ask ask;
+    unsigned can;
 };
 
 static const char *const names[REQUIREMENTS] = { "r0", "r1", "r2", "r3" };
+static const char *const obliged[OBLIGATIONS] = { "o0", "o1", "o2" };
 
-static bool plainly(struct round *r, const struct phi_value *context, unsigned met)
+static const struct phi_value *set_of(struct round *r, const char *const *from, unsigned all, unsigned bits)
+{
+    const struct phi_value *items[8];
+    size_t n = 0;
+    for (unsigned i = 0; i < all; i++)
+        if (bits & (1U << i))
+            items[n++] = phi_value_string(r->arena, phi_view_of(from[i]));
+    return phi_value_set(r->arena, items, n);
+}
+
+static bool plainly_with(struct round *r, const struct phi_value *context, unsigned met, unsigned can)
 {
     struct cedar_request q;
     struct cedar_plain_answer got;
     struct phi_ask ask = r->ask;
-    const struct phi_value *items[REQUIREMENTS];
     struct phi_attr attrs[8];
-    size_t n = 0, k = 0;
+    size_t k = 0;
     ask.context = context;
     assert_int_equal(cedar_request_make(r->bundle, r->entities, &ask, r->arena, &q, NULL), PHI_OK);
     assert_int_equal(q.reason.n, 0);
-    for (unsigned i = 0; i < REQUIREMENTS; i++)
-        if (met & (1U << i))
-            items[n++] = phi_value_string(r->arena, phi_view_of(names[i]));
     const struct phi_value *seen = q.env.vars[VAR_CONTEXT];
     for (; k < seen->u.record.n; k++)
         attrs[k] = seen->u.record.attrs[k];
-    attrs[k++] = (struct phi_attr){ PHI_LIT("met"), phi_value_set(r->arena, items, n) };
+    attrs[k++] = (struct phi_attr){ PHI_LIT("met"), set_of(r, names, REQUIREMENTS, met) };
+    attrs[k++] = (struct phi_attr){ PHI_LIT("can"), set_of(r, obliged, OBLIGATIONS, can) };
     q.env.vars[VAR_CONTEXT] = phi_value_record(r->arena, attrs, k);
     assert_int_equal(cedar_plain_decide(&q.env, &r->bundle->policies, &got, NULL), PHI_OK);
     assert_true(got.allow || !got.allow_strict);
     return got.allow_strict;
 }
 
+static bool plainly(struct round *r, const struct phi_value *context, unsigned met)
+{
+    return plainly_with(r, context, met, r->can);
+}
+
 static struct phi_answer three_way(struct round *r, const struct phi_value *context, unsigned met)
 {
-    struct phi_view given[REQUIREMENTS];
+    static const char *const kinds[OBLIGATIONS] = { "o0", "mask", "cap-rows" };
+    struct phi_view given[REQUIREMENTS], can[OBLIGATIONS];
     struct phi_ask ask = r->ask;
     struct phi_answer ans;
     struct phi_err err = { 0 };
@@ -165,6 +188,10 @@ static struct phi_answer three_way(struct round *r, const struct phi_value *cont
     for (unsigned i = 0; i < REQUIREMENTS; i++)
         if (met & (1U << i))
             given[ask.n_met++] = phi_view_of(names[i]);
+    ask.can = can;
+    for (unsigned i = 0; i < OBLIGATIONS; i++)
+        if (r->can & (1U << i))
+            can[ask.n_can++] = phi_view_of(kinds[i]);
     if (phi_decide(r->bundle, r->entities, &ask, r->arena, &ans, &err) != PHI_OK)
         fail_msg("%s", err.msg);
     return ans;
@@ -178,6 +205,29 @@ static unsigned bits_of(const struct phi_alternative *alt)
             if (phi_view_is(alt->requirements[i]->name, names[k]))
                 bits |= 1U << k;
     return bits;
+}
+
+static unsigned owed_of(const struct phi_answer *ans)
+{
+    unsigned bits = 0;
+    for (size_t i = 0; i < ans->n_obligations; i++)
+        for (unsigned k = 0; k < OBLIGATIONS; k++)
+            if (phi_view_is(ans->obligations[i]->name, obliged[k]))
+                bits |= 1U << k;
+    return bits;
+}
+
+/* With the obligations named it is an allow, and (where all was known) with fewer it is none. */
+static void owes(struct round *r, const struct phi_value *context, unsigned met, struct phi_answer ans, bool exactly)
+{
+    unsigned owed = owed_of(&ans);
+    assert_true(ans.n_obligations == 0 || ans.verdict == PHI_ALLOW);
+    assert_int_equal(owed & ~r->can, 0);
+    if (ans.verdict == PHI_ALLOW)
+        assert_true(plainly_with(r, context, met, owed));
+    for (unsigned set = 0; exactly && ans.verdict == PHI_ALLOW && set < 1U << OBLIGATIONS; set++)
+        if ((set & ~r->can) == 0 && __builtin_popcount(set) < __builtin_popcount(owed))
+            assert_false(plainly_with(r, context, met, set));
 }
 
 /* One answer against all sixteen sets of requirements. */
@@ -249,26 +299,28 @@ static void one_pass_equals_the_plain_evaluations(void **unused)
 {
     (void)unused;
     struct gen g = { .seed = seed() };
-    unsigned seen[3] = { 0 };
+    unsigned seen[4] = { 0 };
     struct phi_entities *es = entities();
     for (int i = 0; i < 1500; i++) {
         struct phi_bundle *b = random_bundle(&g);
         for (int k = 0; k < 6; k++) {
             PHI_ARENA(a, 8 << 20);
-            struct round r = { b, es, &a, random_ask(&g) };
+            struct round r = { b, es, &a, random_ask(&g), pick(&g, 1U << OBLIGATIONS) | pick(&g, 1U << OBLIGATIONS) };
             unsigned met = pick(&g, 1U << REQUIREMENTS) & pick(&g, 1U << REQUIREMENTS);
             unsigned o = pick(&g, 3);
             const struct phi_value *context = context_of(&a, pick(&g, 2), pick(&g, 2), o == 2 ? 3 : o, pick(&g, 5));
             struct phi_answer ans = three_way(&r, context, met);
             assert_false(ans.partial);
             holds(&r, context, met, ans);
+            owes(&r, context, met, ans, true);
+            seen[3] += ans.n_obligations > 0;
             seen[ans.verdict == PHI_ALLOW ? 0 : ans.verdict == PHI_DENY ? 1 : 2]++;
         }
         phi_bundle_close(b);
     }
     phi_entities_close(es);
-    print_message("allow %u, deny %u, needs %u\n", seen[0], seen[1], seen[2]);
-    assert_true(seen[0] > 500 && seen[1] > 500 && seen[2] > 500);
+    print_message("allow %u (%u with obligations), deny %u, needs %u\n", seen[0], seen[3], seen[1], seen[2]);
+    assert_true(seen[0] > 500 && seen[1] > 500 && seen[2] > 500 && seen[3] > 100);
 }
 
 /* Under each way in which the unknown may turn out. */
@@ -290,6 +342,7 @@ static bool all_agree(struct round *r, unsigned x, unsigned y, unsigned o, unsig
             agree = bits_of(&full.alternatives[k]) == bits_of(&first.alternatives[k]);
         if (!ans->partial)
             holds(r, context, met, *ans);
+        owes(r, context, met, *ans, false);
     }
     return agree;
 }
@@ -304,7 +357,7 @@ static void an_unknown_changes_nothing_that_was_answered(void **unused)
         struct phi_bundle *b = random_bundle(&g);
         for (int k = 0; k < 3; k++) {
             PHI_ARENA(a, 64 << 20);
-            struct round r = { b, es, &a, random_ask(&g) };
+            struct round r = { b, es, &a, random_ask(&g), pick(&g, 1U << OBLIGATIONS) | pick(&g, 1U << OBLIGATIONS) };
             unsigned x = pick(&g, 3), y = pick(&g, 3), o = pick(&g, 2) ? 2 : pick(&g, 4), n = pick(&g, 6), met = pick(&g, 4);
             struct phi_answer ans = three_way(&r, context_of(&a, x, y, o, n), met);
             total++;
@@ -415,7 +468,7 @@ static void too_many_alternatives_deny_with_the_reason(void **unused)
         for (unsigned k = 0; k < rows[i].pairs; k++)
             met[n++] = phi_arena_printf(&a, "%c%u", k % 2 ? 'n' : 'm', k);
         struct phi_entities *es = entities();
-        struct phi_ask ask = { UID("P", "p"), UID("Action", "a"), UID("R", "r"), NULL, met, n };
+        struct phi_ask ask = { .principal = UID("P", "p"), .action = UID("Action", "a"), .resource = UID("R", "r"), .met = met, .n_met = n };
         assert_int_equal(phi_decide(b, es, &ask, &a, &ans, NULL), PHI_OK);
         assert_int_equal(ans.verdict, PHI_ALLOW); /* when they are met it is allowed all the same */
         phi_entities_close(es);
@@ -442,6 +495,70 @@ static void nine_requirements_at_once_deny(void **unused)
         assert_int_equal(ans.verdict, n == 8 ? PHI_NEEDS : PHI_DENY);
         phi_bundle_close(b);
     }
+}
+
+/* Forbids that each can be cleared by either of two obligations, or by a requirement: more ways than are told apart. */
+static void an_allow_is_one_also_where_its_obligations_cannot_be_told_apart(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, 64 << 20);
+    PHI_BUF(needs, 8192);
+    PHI_BUF(policies, 16384);
+    phi_buf_adds(&needs, "obligations:\n");
+    phi_buf_adds(&policies, "permit (principal, action, resource);");
+    for (unsigned i = 0; i < 12; i++) {
+        phi_buf_printf(&needs, "  n%u: {kind: mask}\n  m%u: {kind: record}\n", i, i);
+        phi_buf_printf(&policies, "forbid (principal, action, resource) unless { context.can.contains(\"n%u\") || context.can.contains(\"m%u\") };", i, i);
+    }
+    struct phi_bundle *b = kit_load("entity P; entity R; action \"a\" appliesTo { principal: P, resource: R, context: {can: Set<String>} };",
+                                    phi_buf_str(&policies), phi_buf_str(&needs));
+    struct phi_view can[] = { PHI_LIT("mask"), PHI_LIT("record") };
+    const size_t owed[] = { 0, 12, 24 }; /* with one kind 12 it must be; with both it is all that can be met */
+    for (size_t n = 0; n <= 2; n++) {
+        struct phi_ask ask = { .principal = UID("P", "p"), .action = UID("Action", "a"), .resource = UID("R", "r"), .can = can, .n_can = n };
+        struct phi_answer ans;
+        assert_int_equal(phi_decide(b, NULL, &ask, &a, &ans, NULL), PHI_OK);
+        assert_int_equal(ans.verdict, n ? PHI_ALLOW : PHI_DENY);
+        assert_int_equal(ans.n_obligations, owed[n]);
+    }
+    phi_bundle_close(b);
+}
+
+static void an_allow_says_what_it_rests_on(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, 1 << 20);
+    struct phi_bundle *b = kit_load(SCHEMA,
+                                    "@id(\"masked\") @why(\"Support\") permit (principal, action, resource) when { context.can.contains(\"o1\") };"
+                                    "@id(\"few\") permit (principal, action, resource) when { context.met.contains(\"r0\") && context.can.contains(\"o2\") };"
+                                    "@id(\"taped\") forbid (principal, action, resource) when { context.x } unless { context.can.contains(\"o0\") };", NEEDS);
+    struct phi_view can[] = { PHI_LIT("cap-rows"), PHI_LIT("mask"), PHI_LIT("o0"), PHI_LIT("nothing known") };
+    struct phi_ask ask = { .principal = UID("P", "p"), .action = UID("Action", "a"), .resource = UID("R", "r"), .can = can };
+    struct phi_answer ans;
+    ask.context = context_of(&a, 1, 0, 3, 0);
+    assert_int_equal(phi_decide(b, NULL, &ask, &a, &ans, NULL), PHI_OK);
+    assert_int_equal(ans.verdict, PHI_DENY); /* whoever can do nothing is let do nothing */
+    assert_view(ans.reason, "forbidden by policy \"taped\"");
+    ask.n_can = 4;
+    assert_int_equal(phi_decide(b, NULL, &ask, &a, &ans, NULL), PHI_OK);
+    assert_int_equal(ans.verdict, PHI_ALLOW);
+    assert_int_equal(ans.n_obligations, 2);
+    assert_view(ans.obligations[0]->name, "o0");
+    assert_view(ans.obligations[1]->kind, "mask");
+    assert_view(ans.reason, "permitted by policy \"masked\": Support; it rests on o0 and o1");
+    ask.context = context_of(&a, 0, 0, 3, 0);
+    ask.n_can = 1;
+    assert_int_equal(phi_decide(b, NULL, &ask, &a, &ans, NULL), PHI_OK);
+    assert_int_equal(ans.verdict, PHI_NEEDS);
+    assert_view(ans.reason, "needs r0");
+    static const struct phi_view r0 = { (const uint8_t *)"r0", 2 };
+    ask.met = &r0;
+    ask.n_met = 1;
+    assert_int_equal(phi_decide(b, NULL, &ask, &a, &ans, NULL), PHI_OK);
+    assert_int_equal(ans.verdict, PHI_ALLOW);
+    assert_int_equal(ans.n_obligations, 1);
+    assert_int_equal(ans.obligations[0]->rows, 5);
+    phi_bundle_close(b);
 }
 
 static void answers_name_who_decided(void **unused)
@@ -480,6 +597,8 @@ int main(void)
         cmocka_unit_test(an_incomplete_context_denies),
         cmocka_unit_test(too_many_alternatives_deny_with_the_reason),
         cmocka_unit_test(nine_requirements_at_once_deny),
+        cmocka_unit_test(an_allow_is_one_also_where_its_obligations_cannot_be_told_apart),
+        cmocka_unit_test(an_allow_says_what_it_rests_on),
         cmocka_unit_test(answers_name_who_decided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

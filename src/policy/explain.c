@@ -1,5 +1,6 @@
 #include "policy/explain.h"
 
+#include "policy/decide.h"
 #include "policy/request.h"
 
 struct looking {
@@ -79,20 +80,26 @@ static void look_at(struct looking *l, const struct cedar_policy *p)
     found(l, CEDAR_HOLDS, CEDAR_PART_WHEN, p->at);
 }
 
-/* The context with what is met: `context.met` is a set like any other here. */
-static const struct phi_value *with_met(struct phi_arena *a, const struct phi_value *context, const struct phi_ask *ask)
+/* The context with what is met and what can be done: sets like any other here. */
+static const struct phi_value *with_given(const struct phi_bundle *b, struct phi_arena *a, const struct phi_value *context,
+                                          const struct phi_ask *ask)
 {
-    size_t n = context->u.record.n;
-    struct phi_attr *attrs = phi_arena_array(a, n + 1, sizeof *attrs);
+    size_t n = context->u.record.n, n_can = 0;
+    struct phi_attr *attrs = phi_arena_array(a, n + 2, sizeof *attrs);
     const struct phi_value **met = phi_arena_array(a, ask->n_met + 1, sizeof *met);
-    if (!attrs || !met)
+    const struct phi_value **can = phi_arena_array(a, b->n_obligations + 1, sizeof *can);
+    if (!attrs || !met || !can)
         return NULL;
+    for (size_t i = 0; i < b->n_obligations; i++)
+        if (cedar_can(ask, &b->obligations[i]))
+            can[n_can++] = phi_value_string(a, b->obligations[i].name);
     for (size_t i = 0; i < n; i++)
         attrs[i] = context->u.record.attrs[i];
     for (size_t i = 0; i < ask->n_met; i++)
         met[i] = phi_value_string(a, ask->met[i]);
     attrs[n] = (struct phi_attr){ PHI_LIT("met"), phi_value_set(a, met, ask->n_met) };
-    return phi_value_record(a, attrs, n + 1);
+    attrs[n + 1] = (struct phi_attr){ PHI_LIT("can"), phi_value_set(a, can, n_can) };
+    return phi_value_record(a, attrs, n + 2);
 }
 
 enum phi_rc cedar_explain(const struct phi_bundle *b, const struct phi_entities *es, const struct phi_ask *ask,
@@ -107,7 +114,7 @@ enum phi_rc cedar_explain(const struct phi_bundle *b, const struct phi_entities 
         return PHI_OK;
     struct cedar_reason *list = phi_arena_array(a, b->policies.n + 1, sizeof *list);
     l.env = request.env;
-    l.env.vars[VAR_CONTEXT] = with_met(a, request.env.vars[VAR_CONTEXT], ask);
+    l.env.vars[VAR_CONTEXT] = with_given(b, a, request.env.vars[VAR_CONTEXT], ask);
     for (size_t i = 0; list && l.env.vars[VAR_CONTEXT] && i < b->policies.n; i++) {
         if (!cedar_policy_reaches(b->policies.p[i], request.action))
             continue;

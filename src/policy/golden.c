@@ -25,6 +25,8 @@ void cedar_answer_write(struct phi_buf *b, const struct phi_answer *answer)
         phi_buf_adds(b, "needs ");
     else
         phi_buf_adds(b, "deny");
+    for (size_t i = 0; i < answer->n_obligations; i++)
+        phi_buf_printf(b, "%s" PHI_FMT, i ? " and " : " with ", PHI_ARG(answer->obligations[i]->name));
     for (size_t i = 0; answer->verdict == PHI_NEEDS && i < answer->n_alternatives; i++) {
         phi_buf_adds(b, i ? ", or " : "");
         for (size_t k = 0; k < answer->alternatives[i].n; k++)
@@ -131,9 +133,26 @@ static enum phi_rc add_entities(struct golden *g, const struct phi_json *list)
 
 /* ---- tests ------------------------------------------------------------------------------------------- */
 
+/* Kinds that obligations of this bundle have: another would be a slip of the pen. */
+static enum phi_rc read_can(struct golden *g, struct phi_arena *a, const struct phi_json *can, struct phi_ask *ask)
+{
+    struct phi_view *kinds = phi_arena_array(a, can ? can->n + 1 : 1, sizeof *kinds);
+    bool ok = kinds && (!can || can->kind == PHI_JSON_ARR);
+    for (size_t i = 0; ok && can && i < can->n; i++) {
+        bool known = false;
+        ok = phi_json_str(&can->items[i], &kinds[i]);
+        for (size_t k = 0; ok && k < g->b->n_obligations; k++)
+            known |= phi_view_eq(kinds[i], g->b->obligations[k].kind);
+        ok = known;
+        ask->n_can++;
+    }
+    ask->can = kinds;
+    return ok ? PHI_OK : bad(g, can, "can must be a list of kinds that obligations in requirements.yaml have");
+}
+
 static enum phi_rc read_ask(struct golden *g, struct phi_arena *a, const struct phi_json *v, struct phi_ask *ask)
 {
-    const struct phi_json *context = phi_json_get(v, "context"), *met = phi_json_get(v, "met");
+    const struct phi_json *context = phi_json_get(v, "context"), *met = phi_json_get(v, "met"), *can = phi_json_get(v, "can");
     struct phi_err why = { 0 };
     PHI_TRY(read_uid(g, a, phi_json_get(v, "who"), &ask->principal));
     PHI_TRY(read_uid(g, a, phi_json_get(v, "does"), &ask->action));
@@ -141,6 +160,7 @@ static enum phi_rc read_ask(struct golden *g, struct phi_arena *a, const struct 
     const struct cedar_action *act = cedar_schema_action(&g->b->schema, ask->action);
     if (context && cedar_value_from_json(a, context, act ? act->context : NULL, &ask->context, &why) != PHI_OK)
         return bad(g, context, why.msg);
+    PHI_TRY(read_can(g, a, can, ask));
     if (!met)
         return PHI_OK;
     struct phi_view *names = phi_arena_array(a, met->n + 1, sizeof *names);
@@ -190,7 +210,7 @@ static void compare(struct golden *g, const struct phi_json *v, const struct phi
 
 static enum phi_rc run_one(struct golden *g, const struct phi_json *v)
 {
-    static const char *const keys[] = { "name", "who", "does", "on", "context", "met", "answer", "because", "reason", NULL };
+    static const char *const keys[] = { "name", "who", "does", "on", "context", "met", "can", "answer", "because", "reason", NULL };
     PHI_ARENA(a, MEMORY);
     struct phi_ask ask = { 0 };
     struct phi_answer answer;

@@ -141,6 +141,13 @@ struct phi_requirement {
 /* `*` is any text, `#` a number of one digit or more, all else itself; the whole text must fit. */
 bool phi_pattern_fits(struct phi_view pattern, struct phi_view text);
 
+struct phi_obligation { /* what an enforcement point has to do where an allow rests on it */
+    struct phi_view name;
+    struct phi_view kind; /* what an enforcement point says it can do: "mask", "record", "cap-rows", … */
+    struct phi_view why;
+    int64_t rows; /* kind cap-rows: most rows; else 0 */
+};
+
 /* "approval", "mfa", "justification", "ticket", "break-glass" */
 const char *phi_requirement_kind_name(enum phi_requirement_kind kind);
 
@@ -213,6 +220,8 @@ struct phi_ask {
     const struct phi_value *context; /* record or NULL; must not hold `met` */
     const struct phi_view *met;      /* names of requirements met; unknown names count for nothing */
     size_t n_met;
+    const struct phi_view *can; /* kinds of obligations that the enforcement point can meet; others count for nothing */
+    size_t n_can;
 };
 
 struct phi_alternative { /* meeting all of these makes it an allow */
@@ -233,6 +242,8 @@ struct phi_answer {
     const struct phi_decider *policies;
     size_t n_policies;
     struct phi_view reason; /* a sentence for people: who decided, or what is missing */
+    const struct phi_obligation *const *obligations; /* PHI_ALLOW: it rests on these; who cannot meet all of them must refuse */
+    size_t n_obligations;
 };
 
 /* Answers in `ret`, whose parts live in the arena and point into the bundle. PHI_NEEDS is advice:
@@ -282,7 +293,7 @@ struct phi_scratch *phi_scratch_open(size_t limit); /* most bytes; NULL when out
 void phi_scratch_close(struct phi_scratch *s);
 
 enum phi_mode {
-    PHI_MODE_DECIDE,  /* the verdict (and, of NEEDS, the alternatives); stops as soon as it is known */
+    PHI_MODE_DECIDE,  /* the verdict (of NEEDS, the alternatives; of an allow, its obligations); stops as soon as it is known */
     PHI_MODE_EXPLAIN, /* who decided too; no reason in words, which has to be written */
     PHI_MODE_REASON   /* all that phi_decide says */
 };
@@ -297,7 +308,8 @@ enum phi_rc phi_world_ask(const struct phi_world *w, const struct phi_ask *ask, 
 
 enum phi_swept { PHI_SWEPT_PRINCIPAL, PHI_SWEPT_ACTION, PHI_SWEPT_RESOURCE };
 
-/* One request with one part in turn each of `uids`: their verdicts. What is partial is PHI_DENY. */
+/* One request with one part in turn each of `uids`: their verdicts. What is partial is PHI_DENY. `can` counts for nothing:
+ * verdicts alone carry no obligations. */
 enum phi_rc phi_world_sweep(const struct phi_world *w, const struct phi_ask *ask, enum phi_swept swept,
                             const struct phi_uid *uids, size_t n, struct phi_scratch *s, enum phi_verdict *ret,
                             struct phi_err *err);

@@ -18,7 +18,7 @@ static const char relied[] =
     "entity Column in [Table];"
     "entity Request = { requesters: Set<Person>, requirement: String, risk: Long, target: Target, schema?: Schema,"
     "  table?: Table, column?: Column, function?: Function };"
-    "type Given = { met: Set<String>, risk?: Long, mfa_age?: duration,"
+    "type Given = { met: Set<String>, can: Set<String>, risk?: Long, mfa_age?: duration,"
     "  local?: { hour: Long, minute: Long, weekday: Long }, now?: datetime, ticket?: String, on_call?: Bool,"
     "  country?: String, device?: String, environment?: String, tags?: Set<String>, networks?: Set<String>,"
     "  justification?: String, on_behalf?: Set<Person>, addr?: String, application?: String, session?: String,"
@@ -60,12 +60,14 @@ static enum phi_rc check_record(struct rely *r, const char *of, struct cedar_pla
     for (size_t i = 0; want && i < want->n; i++) {
         const struct cedar_attr_type *w = &want->attrs[i], *h = cedar_type_attr(have, w->name);
         cedar_type_write(&type, w->type);
-        if (!h && given && !w->required)
+        if (!h && given && (!w->required || phi_view_is(w->name, "can")))
             phi_buf_clear(&type);
         else if (!h)
             return lacks(r, at, "`" PHI_FMT "%s: %s` in %s", PHI_ARG(w->name), w->required ? "" : "?", phi_buf_str(&type), of);
         else if (!cedar_type_lub(r->arena, w->type, h->type, &r->fuel))
             return lacks(r, h->type->at, "`" PHI_FMT "` in %s being %s", PHI_ARG(w->name), of, phi_buf_str(&type));
+        else if (!h->required && phi_view_is(w->name, "can"))
+            return lacks(r, h->type->at, "`can: Set<String>` in %s being required: phi always gives it", of);
         else if (h->required && !w->required)
             return lacks(r, h->type->at, "`" PHI_FMT "?` in %s being optional: it is not always known", PHI_ARG(w->name), of);
         phi_buf_clear(&type);

@@ -17,6 +17,7 @@
  *     pattern: 'OPS-#'  # of kind: ticket, or a list: what it must look like; * is any text, # a number
  *     statements: 100   # most that the grant may spend in all; rows and bytes likewise
  *
+ * `obligations:` beside them defines those (oblige.c).
  * `zone: Europe/Berlin` beside them is the time zone of `context.local` for persons who have none of their own.
  * A set of `approve` may say `stage: 2` (it waits until all sets of stage 1 are filled), and `from` may be a list.
  */
@@ -273,11 +274,18 @@ enum phi_rc cedar_requirements_read(struct phi_bundle *b, struct phi_err *err)
             b->zone = all->items[i].str;
             continue;
         }
+        if (phi_view_is(all->keys[i], "obligations")) {
+            PHI_TRY(cedar_obligations_read(b, &all->items[i], err));
+            continue;
+        }
         size_t at = b->n_requirements++;
         rd.r = &b->requirements[at];
         rd.r->name = b->names[at] = all->keys[i];
         rd.first_use = false;
         PHI_TRY(read_one(&rd, &all->items[i]));
     }
+    if (b->n_requirements + b->n_obligations > CEDAR_MAX_REQUIREMENTS)
+        return phi_fail(err, PHI_ELIMIT, CEDAR_REQUIREMENTS_FILE ": more than %d requirements and obligations",
+                        CEDAR_MAX_REQUIREMENTS);
     return PHI_OK;
 }

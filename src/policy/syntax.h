@@ -58,8 +58,8 @@ struct cedar_expr {
     struct cedar_place op_at;            /* where the operator, attribute or method is named */
     uint32_t from, to;                   /* bytes of the text; 0, 0: none */
     unsigned depth;
-    bool has_met;                        /* `context.met` stands in it (check.c) */
-    const struct cedar_alt *met;         /* it is contains/containsAll on `context.met`: of these */
+    bool has_met;                        /* `context.met` or `context.can` stands in it (check.c) */
+    const struct cedar_alt *met;         /* it is contains/containsAll on one of them: of these */
     struct cedar_expr *a, *b, *c;        /* operands in order */
     const struct phi_value *lit;
     struct phi_view name;                /* attribute of HAS and GET, type of IS */

@@ -18,6 +18,7 @@ from stdkit import FAILED, Phid, certificate, check  # noqa: E402
 SCHEMA = """
 entity user = { role?: String };
 entity record = { status?: String };
+action "export" appliesTo { principal: [user], resource: [record], context: { met: Set<String>, can: Set<String>, soft?: Bool } };
 action "read", "write", "delete" appliesTo {
   principal: [user],
   resource: [record],
@@ -32,6 +33,15 @@ POLICIES = """
   when { principal has role && principal.role == "admin" && resource has status && resource.status == "archived" };
 @id("alice-deletes-softly") permit (principal == user::"alice", action == Action::"delete", resource is record)
   when { context has soft && context.soft };
+@id("export-masked") @why("Records leave masked") permit (principal is user, action == Action::"export", resource is record)
+  when { context.can.contains("masked") };
+@id("bulk-is-capped") forbid (principal, action == Action::"export", resource)
+  when { context has soft && context.soft } unless { context.can.contains("first-ten") };
+"""
+REQUIREMENTS = """
+obligations:
+  masked: {kind: mask, why: No addresses}
+  first-ten: {kind: cap-rows, rows: 10}
 """
 ENTITIES = [
     {"uid": {"type": "user", "id": "alice"}, "attrs": {}, "parents": []},
@@ -208,7 +218,7 @@ def discovery(p):
 
 def whose_word(p, pdp):
     """Attack 63: what only phi may say is refused, what phid knows better is ignored."""
-    for member, value in (("met", ["dba"]), ("risk", 0), ("can", []), ("mfa_age", 0), ("local", {"hour": 3}), ("now", "x"), ("ticket", "T"),
+    for member, value in (("met", ["dba"]), ("risk", 0), ("mfa_age", 0), ("local", {"hour": 3}), ("now", "x"), ("ticket", "T"),
                           ("on_call", True), ("country", "DE"), ("device", "d"), ("environment", "prod")):
         for where, body in (("context", {**BASE, "context": {member: value}}), ("action.properties", ask(ALICE, action("read", **{member: value}), record(1)))):
             got = pdp.post(EVALUATION, body)
@@ -235,6 +245,34 @@ def whose_word(p, pdp):
     got = carol.post(EVALUATION, ask({"type": "Person", "id": carol.id}, action("pg:connect"), {"type": "Target", "id": '["shop"]'}))
     check("she asks about herself", got.status == 200, got)
     check("nobody asks without a token", p.api().post(EVALUATION, BASE).status == 401)
+
+
+def obligations(pdp):
+    """What the enforcement point says it can do is its own word; an answer that rests on it says so."""
+    export = lambda can, **context: pdp.post(EVALUATION, ask(ALICE, action("export"), record(1), context={**context, **({} if can is None else {"can": can})}))
+    for can in (None, [], ["record"], ["masked"]):  # kinds, not names
+        got = export(can)
+        check(f"who can do {can} is denied", got.status == 200 and got.json["decision"] is False and "obligations" not in got.json["context"], got)
+    got = export(["record", "mask", "cap-rows"])
+    check("who can mask is allowed and told to", got.json["decision"] is True and
+          got.json["context"]["obligations"] == [{"name": "masked", "kind": "mask", "why": "No addresses"}], got)
+    got = export(["mask"], soft=True)
+    check("a forbid waits for the obligation it names", got.json["decision"] is False, got)
+    got = export(["mask", "cap-rows"], soft=True)
+    check("both are owed then, with their settings", got.json["decision"] is True and
+          got.json["context"]["obligations"][1:] == [{"name": "first-ten", "kind": "cap-rows", "rows": 10}], got)
+    got = pdp.post(EVALUATION, ask(ALICE, READ, record(1), context={"can": ["mask"]}))
+    check("an allow that rests on nothing owes nothing", got.json["decision"] is True and "obligations" not in got.json["context"], got)
+    one = ask(ALICE, action("export"), record(1))
+    got = pdp.post(EVALUATIONS, {"evaluations": [{**one, "context": {"can": ["mask"]}}, one], "options": {"evaluations_semantic": "execute_all"}})
+    check("among several each answers for itself", decisions(got) == [True, False], got)
+    for can in ("mask", {"mask": True}, [7], [""], ["x" * 200], ["k%d" % i for i in range(17)], None):
+        got = pdp.post(EVALUATION, ask(ALICE, action("export"), record(1), context={"can": can}))
+        check(f"{str(can)[:20]} is no list of kinds", got.status == 400 and "context.can" in got.json["detail"], got)
+    got = pdp.post(EVALUATION, ask(ALICE, action("export", can=["mask"]), record(1)))
+    check("it is no property of the action", got.status == 400 and "can" in got.json["detail"], got)
+    got = pdp.post(SEARCH + "resource", {**ask(ALICE, action("export"), {"type": "record"}), "context": {"can": ["mask"]}})
+    check("a search carries no obligations, so finds nothing that rests on one", got.status == 200 and got.json["results"] == [], got)
 
 
 def entities(p, pdp):
@@ -357,7 +395,7 @@ def transport(p):
 def main():
     with Phid() as p:
         pdp = p.admin
-        got = p.bundle(SCHEMA, POLICIES)
+        got = p.bundle(SCHEMA, POLICIES, REQUIREMENTS)
         check("the scenario's policies go live", got.status == 200, got)
         got = pdp.put("/v1/entities", {"entities": ENTITIES})
         check("the scenario's entities are told", got.status == 200 and got.json == {"count": 4}, got)
@@ -366,6 +404,7 @@ def main():
         search(pdp)
         discovery(p)
         whose_word(p, pdp)
+        obligations(pdp)
         entities(p, pdp)
         at_once(p, pdp)
         transport(p)
