@@ -16,11 +16,13 @@
 #include "core/session.h"
 #include "core/target.h"
 
-enum kit_who { KIT_ROOT, KIT_ALICE, KIT_BOB, KIT_CAROL, KIT_DORA, KIT_MALLORY, KIT_PEOPLE };
+enum kit_who { KIT_ROOT, KIT_ALICE, KIT_BOB, KIT_CAROL, KIT_DORA, KIT_MALLORY, KIT_PEOPLE,
+               KIT_CI = KIT_PEOPLE /* a service, where kit_service has made it */ };
 
 struct kit {
     struct phi_store *store; /* borrowed */
     struct phi_core *core;
+    struct phi_core *other; /* of a second phid over the same store; NULL: there is none */
     struct phi_arena a; /* answers live here until kit_forget */
     struct phi_clock clock;
     struct phi_rng rng;
@@ -28,7 +30,7 @@ struct kit {
     int64_t wall, boot;
     char boot_id[40];
     uint64_t seed;
-    struct phi_view person[KIT_PEOPLE], credential[KIT_PEOPLE];
+    struct phi_view person[KIT_PEOPLE + 1], credential[KIT_PEOPLE + 1];
     struct phi_err err; /* of the last call */
     const char *why;
     size_t events;
@@ -45,6 +47,10 @@ void kit_open(struct kit *k, struct phi_store *store, uint64_t seed); /* exits t
 /* The same organisation over a store that was copied from the first one's. `from` must outlive it. */
 void kit_copy(struct kit *k, const struct kit *from, struct phi_store *store, uint64_t seed);
 enum phi_rc kit_reopen(struct kit *k);                                /* core anew over the same store */
+enum phi_rc kit_second(struct kit *k);                                /* a second phid over the same store, with the same clock */
+void kit_turn(struct kit *k);                                         /* calls go to the other phid from now on */
+enum phi_rc kit_service(struct kit *k);                               /* ci, a developer */
+enum phi_rc kit_token(struct kit *k);                                 /* root gets one, and may speak as ci for an hour */
 void kit_close(struct kit *k);
 void kit_forget(struct kit *k);
 uint64_t kit_random(struct kit *k);
@@ -63,6 +69,11 @@ enum phi_rc kit_edit(struct kit *k, enum kit_who who, struct phi_view id, int64_
 enum phi_rc kit_refile(struct kit *k, enum kit_who who, struct phi_view id, const struct phi_request_ask *ask, struct phi_request *ret);
 enum phi_rc kit_vote(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms,
                      struct phi_request *ret);
+/* A passkey of theirs, the n-th; a vote that it signs. */
+enum phi_rc kit_key_add(struct kit *k, enum kit_who who, int n);
+enum phi_rc kit_key_remove(struct kit *k, enum kit_who who, int n);
+enum phi_rc kit_vote_signed(struct kit *k, enum kit_who who, const struct phi_request *seen, bool approve, int64_t for_ms, int n,
+                            struct phi_request *ret);
 /* An ask for pg:write on this, for ten minutes, to be changed and made. */
 struct phi_request_ask kit_scope_of(struct kit *k, const char *resource);
 enum phi_rc kit_make(struct kit *k, enum kit_who who, const struct phi_request_ask *ask, struct phi_request_answer *ret);
@@ -75,6 +86,7 @@ enum phi_rc kit_remark(struct kit *k, enum kit_who who, struct phi_view which, b
 enum phi_rc kit_watch(struct kit *k, enum kit_who who, struct phi_view which, enum kit_who watcher, struct phi_request *ret);
 enum phi_rc kit_narrow(struct kit *k, enum kit_who who, const struct phi_request *seen, const struct phi_narrowing *n,
                        struct phi_request *ret);
+enum phi_rc kit_starter(struct kit *k, const char *name, struct phi_view *ret, struct phi_err *err); /* a file of the starter */
 /* The starter's schema and policies with more policies behind them, and these requirements, go live. */
 enum phi_rc kit_bundle(struct kit *k, const char *policies, const char *requirements);
 bool kit_log_has(struct kit *k, const char *text); /* some entry holds this text */

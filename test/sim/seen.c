@@ -24,34 +24,74 @@ void sim_saw(struct sim *s, const struct phi_request *r)
 
 enum kit_who sim_whose(const struct sim *s, struct phi_view person)
 {
-    for (int i = 0; i < KIT_PEOPLE; i++)
+    for (int i = 0; i <= KIT_CI; i++)
         if (phi_view_eq(s->k.person[i], person))
             return (enum kit_who)i;
-    return KIT_ROOT;
+    return (enum kit_who)SEEN_AUTO;
 }
 
-/* How many persons stand behind a grant, by who is who now: not the requester, nor those for whom they act. */
+/* By a passkey that is still theirs. */
+static bool proven(const struct sim *s, const struct seen_grant *g, size_t voter)
+{
+    const struct seen_signed *by = g->key[voter] >= 0 ? &s->signed_by[g->key[voter]] : NULL;
+    return by && !s->gone[by->who][by->key];
+}
+
+/* The requester's own passkey, for this very request. */
+static bool own_proven(const struct sim *s, const struct seen_grant *g)
+{
+    bool is = false;
+    for (size_t i = 0; i < g->n_voters; i++)
+        is |= s->is[g->voter[i]] == s->is[g->who] && proven(s, g, i);
+    return is;
+}
+
+/* Whether the vote of this account may still count, by any account of the same person. */
+static bool may_vote(const struct sim *s, enum kit_who account)
+{
+    bool may = account == (enum kit_who)SEEN_AUTO;
+    for (int i = 0; i < KIT_PEOPLE; i++)
+        may |= s->is[i] == s->is[account] && (s->dba[i] || s->deputy[i] || (s->guests && i == KIT_MALLORY));
+    return may;
+}
+
+/* How many persons stand behind a grant, by who is who now: not the requester, nor those for whom they act, nor who holds the
+ * service's token, nor, while votes are counted, who is no DBA then (a right that was given stays). Where the live policy wants signed votes, only those count. */
 static int persons(const struct sim *s, const struct seen_grant *g)
 {
-    bool counted[KIT_PEOPLE] = { false };
+    bool counted[SEEN_WHO] = { false };
     int n = 0;
     counted[s->is[g->who]] = true;
+    counted[KIT_ROOT] = g->who == KIT_CI;
     for (size_t i = 0; i < g->n_behalf; i++)
         counted[s->is[g->behalf[i]]] = true;
     for (size_t i = 0; i < g->n_voters; i++) {
         enum kit_who p = s->is[g->voter[i]];
+        if ((s->wants_keys && !proven(s, g, i)) || (g->fresh && !may_vote(s, g->voter[i])))
+            continue;
         n += !counted[p];
         counted[p] = true;
     }
     return n;
 }
 
+static int signed_with(const struct sim *s, const struct phi_request *r, enum kit_who who)
+{
+    for (size_t i = 0; i < s->n_signed; i++)
+        if (phi_view_is(r->id, s->signed_by[i].id) && s->signed_by[i].version == r->version && s->is[s->signed_by[i].who] == s->is[who])
+            return (int)i;
+    return -1;
+}
+
 static void people_of(struct seen_grant *g, const struct sim *s, const struct phi_request *r)
 {
-    for (size_t i = 0; i < r->n_votes; i++)
-        g->voter[g->n_voters++] = sim_whose(s, r->votes[i].person);
+    for (size_t i = 0; i < r->n_votes; i++) {
+        enum kit_who who = sim_whose(s, r->votes[i].person);
+        g->key[g->n_voters] = signed_with(s, r, who);
+        g->voter[g->n_voters++] = who;
+    }
     for (size_t i = 0; i < r->n_on_behalf; i++)
-        for (int k = 0; k < KIT_PEOPLE; k++)
+        for (int k = 0; k <= KIT_CI; k++)
             if (phi_view_is(r->on_behalf[i], kit_name((enum kit_who)k)))
                 g->behalf[g->n_behalf++] = (enum kit_who)k;
 }
@@ -71,9 +111,13 @@ void sim_granted(struct sim *s, const struct phi_request *r)
     *g = (struct seen_grant){ .who = sim_whose(s, r->requester.id), .made_tt = s->tt, .uses = r->grant->uses, .exact = r->act.n > 0,
                               .statements = r->grant->budget.statements, .window_min = r->grant->n_windows ? r->grant->windows[0].from_min : -1 };
     people_of(g, s, r);
+    g->fresh = true;
     g->two = memmem(r->summary.p, r->summary.n, "pg:ddl", 6) || memmem(r->summary.p, r->summary.n, "pg:admin", 8);
     if (persons(s, g) < (g->two ? 2 : s->dbas))
         wrong(s, "a grant rests on %d persons", persons(s, g));
+    g->fresh = false;
+    if (s->wants_own && !own_proven(s, g))
+        wrong(s, "a grant without its requester's passkey");
     g->bound_ms = r->grant->remaining_ms;
     if (g->bound_ms > r->for_ms)
         wrong(s, "a grant is longer than asked");
@@ -95,6 +139,8 @@ void sim_answered(struct sim *s, const struct phi_request_answer *ans)
 void sim_effect(struct sim *s, struct seen_grant *g, enum kit_who who)
 {
     g->effects++;
+    s->n_by_key += s->wants_keys && !g->glass;
+    s->n_own_key += s->wants_own;
     if (s->tt - g->made_tt >= g->bound_ms)
         wrong(s, "an effect %lld ms after its right's true end", (long long)(s->tt - g->made_tt - g->bound_ms));
     if (g->uses > 0 && g->effects > g->uses)
@@ -107,6 +153,8 @@ void sim_effect(struct sim *s, struct seen_grant *g, enum kit_who who)
         wrong(s, "an effect by somebody else");
     if (!g->glass && persons(s, g) < (g->two ? 2 : s->dbas))
         wrong(s, "an effect that %d persons stand behind", persons(s, g));
+    if (s->wants_own && !own_proven(s, g))
+        wrong(s, "an effect without its requester's passkey");
     if (g->statements && g->effects > g->statements)
         wrong(s, "an effect beyond the budget");
     if (g->window_min >= 0 && (s->k.wall / 60000 - g->window_min + 14400) % 1440 >= 60)

@@ -8,6 +8,11 @@
 #include "kit.h"
 
 #define MAX_SEEN 24
+#define MAX_SIGNED 64
+#define SIM_KEYS 2 /* passkeys of one person */
+
+/* Who may stand behind something: kit's people, the service ci, and the rule that votes. */
+enum { SEEN_AUTO = KIT_CI + 1, SEEN_WHO };
 
 struct seen_request { /* as some screen shows it; may be out of date */
     char id[40], digest[72], act[72];
@@ -16,10 +21,17 @@ struct seen_request { /* as some screen shows it; may be out of date */
 };
 struct seen_grant {
     char id[40], act[72];
-    enum kit_who who, voter[KIT_PEOPLE], behalf[KIT_PEOPLE]; /* accounts */
+    enum kit_who who, voter[SEEN_WHO], behalf[SEEN_WHO]; /* accounts */
+    int key[SEEN_WHO]; /* which of sim.signed_by each vote is; -1: none */
     size_t n_voters, n_behalf;
     int64_t made_tt, bound_ms, uses, effects, statements, window_min; /* window_min: after midnight, an hour long; -1 none */
-    bool exact, revoked, glass, reviewed, two;
+    bool exact, revoked, glass, reviewed, two, fresh; /* fresh: made by this step */
+};
+struct seen_signed { /* a vote that a passkey signed */
+    char id[40];
+    int64_t version;
+    enum kit_who who;
+    int key;
 };
 struct seen_claim {
     char id[40], key[16];
@@ -32,17 +44,22 @@ struct sim {
     struct seen_request r[MAX_SEEN];
     struct seen_grant g[MAX_SEEN];
     struct seen_claim c[MAX_SEEN];
-    size_t n_r, n_g, n_c;
-    enum kit_who is[KIT_PEOPLE]; /* who this account truly is, after links */
+    size_t n_r, n_g, n_c, n_by_key, n_own_key;
+    struct seen_signed signed_by[MAX_SIGNED];
+    size_t n_signed;
+    enum kit_who is[SEEN_WHO]; /* who this account truly is, after links */
     bool tell, crashing, let_in; /* let_in: mallory was a DBA for a while, or voted for one */
+    bool dba[SEEN_WHO], deputy[SEEN_WHO]; /* is one now; somebody delegated to them once */
+    bool guests; /* a live policy let guests vote once */
     bool frozen; /* the live policy forbids writes */
     int dbas;    /* how many it wants for them */
+    bool wants_keys, wants_own; /* and votes that passkeys signed; and the requester's own passkey */
+    bool gone[KIT_PEOPLE][SIM_KEYS]; /* passkeys that were taken away */
     struct core_held held; /* the log up to the last look */
     char wrong[300];
 };
 
 #define wrong(s, ...) snprintf((s)->wrong, sizeof (s)->wrong, __VA_ARGS__)
-
 
 uint64_t sim_pick(struct sim *s, uint64_t below);
 void sim_text(char *to, size_t max, struct phi_view v);
@@ -52,5 +69,13 @@ enum kit_who sim_whose(const struct sim *s, struct phi_view person);
 void sim_granted(struct sim *s, const struct phi_request *r);
 void sim_answered(struct sim *s, const struct phi_request_answer *ans);
 void sim_effect(struct sim *s, struct seen_grant *g, enum kit_who who); /* one is about to happen in the target */
+
+/* ---- sim_more.c: steps of services and of passkeys */
+#define SIM_SERVICE "@id(\"svc\") permit (principal in Group::\"dev\", action == phi::Action::\"requester\", resource);\n"
+enum phi_rc sim_more_set_up(struct kit *k);
+void step_service(struct sim *s);
+void step_service_works(struct sim *s);
+void step_sign(struct sim *s);
+void step_key(struct sim *s);
 
 #endif

@@ -65,7 +65,7 @@ static bool for_all_of(const struct sim *s, const struct seen_grant *g, const st
     for (size_t i = 0; i < g->n_behalf; i++) {
         bool there = false;
         for (size_t n = 0; n < r->n_on_behalf; n++)
-            for (int k = 0; k < KIT_PEOPLE; k++)
+            for (int k = 0; k <= KIT_CI; k++)
                 there |= phi_view_is(r->on_behalf[n], kit_name((enum kit_who)k)) && s->is[k] == s->is[g->behalf[i]];
         if (!there)
             return false;
@@ -127,7 +127,8 @@ static void step_vote(struct sim *s)
     if (s->n_r == 0)
         return;
     r = on_screen(s);
-    enum kit_who who = sim_pick(s, 5) ? (enum kit_who)(KIT_BOB + sim_pick(s, 3)) : (enum kit_who)sim_pick(s, KIT_PEOPLE);
+    static const enum kit_who dbas[] = { KIT_BOB, KIT_CAROL, KIT_DORA, KIT_ROOT };
+    enum kit_who who = sim_pick(s, 5) ? dbas[sim_pick(s, 4)] : (enum kit_who)sim_pick(s, KIT_PEOPLE);
     int64_t narrow = sim_pick(s, 4) ? 0 : (int64_t)(1 + sim_pick(s, 1200)) * 1000;
     if (kit_vote(&s->k, who, &r, sim_pick(s, 8) != 0, narrow, &after) != PHI_OK)
         return;
@@ -263,11 +264,13 @@ static void step_gateway(struct sim *s)
 
 static void step_people(struct sim *s)
 {
-    static const enum kit_who who[] = { KIT_BOB, KIT_CAROL, KIT_MALLORY };
+    static const enum kit_who who[] = { KIT_BOB, KIT_CAROL, KIT_MALLORY, KIT_ROOT };
     if (sim_pick(s, 4)) {
-        enum kit_who changed = who[sim_pick(s, 3)];
+        enum kit_who changed = who[sim_pick(s, 4)];
         s->let_in |= changed == KIT_MALLORY;
-        kit_group(&s->k, changed, "dba", sim_pick(s, 2));
+        bool add = sim_pick(s, 2);
+        if (kit_group(&s->k, changed, "dba", add) == PHI_OK)
+            s->dba[changed] = add;
         return;
     }
     enum kit_who account = (enum kit_who)(KIT_BOB + sim_pick(s, 3)), person = (enum kit_who)(KIT_ALICE + sim_pick(s, 4));
@@ -282,6 +285,7 @@ static void step_people(struct sim *s)
 /* ---- rights without approval, and votes for others */
 
 #define GLASS                                                                                      \
+    SIM_SERVICE                                                                                    \
     "@id(\"glass\") permit (principal in Group::\"dev\", action in Action::\"pg:write\", resource in Target::\"[\\\"shop\\\"]\")\n" \
     "when { context.met.contains(\"glass\") };\n"
 #define NEEDS                                                                                      \
@@ -330,30 +334,44 @@ static void step_delegate(struct sim *s)
     struct phi_delegation d;
     enum kit_who giver = (enum kit_who)(KIT_BOB + sim_pick(s, 3)), taker = (enum kit_who)(KIT_ALICE + sim_pick(s, 5));
     if (kit_delegate(&s->k, giver, taker, (int64_t)(1 + sim_pick(s, 900)) * 1000, &d) == PHI_OK)
-        s->let_in |= taker == KIT_MALLORY;
+        s->deputy[taker] = true;
+    s->let_in |= s->deputy[KIT_MALLORY];
 }
 
-static void step_policy(struct sim *s)
+enum { POLICIES = 7, SIGNED_POLICY = 5, OWN_KEY_POLICY };
+
+static void policy_put(struct sim *s, size_t i)
 {
     static const struct {
         const char *policies, *needs;
         bool frozen;
         int dbas;
-    } kinds[] = {
-        { GLASS "@id(\"freeze\") forbid (principal, action in Action::\"pg:write\", resource);\n", NEEDS, true, 1 },
-        { GLASS, NEEDS, false, 1 },
-        { GLASS, "dba: {approve: [{from: 'Group::\"dba\"', count: 2}], bind: session}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}]}\nglass: {kind: break-glass, ttl: 10m}\n", false, 2 },
+        bool keys, own;
+    } kinds[POLICIES] = {
+        { GLASS "@id(\"freeze\") forbid (principal, action in Action::\"pg:write\", resource);\n", NEEDS, true, 1, false, false },
+        { GLASS, NEEDS, false, 1, false, false },
+        { GLASS, "dba: {approve: [{from: 'Group::\"dba\"', count: 2}], bind: session}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}]}\nglass: {kind: break-glass, ttl: 10m}\n", false, 2, false, false },
         { GLASS "@id(\"auto\") permit (principal == Service::\"auto\", action == phi::Action::\"approve\", resource is Request);\n",
-          "dba: {approve: [{from: ['Group::\"dba\"', 'Service::\"auto\"']}], ttl: 10m}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', stage: 1}, {from: 'Group::\"dba\"', stage: 2}]}\nglass: {kind: break-glass, ttl: 10m}\n", false, 1 },
+          "dba: {approve: [{from: ['Group::\"dba\"', 'Service::\"auto\"']}], ttl: 10m}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', stage: 1}, {from: 'Group::\"dba\"', stage: 2}]}\nglass: {kind: break-glass, ttl: 10m}\n", false, 1, false, false },
         { GLASS "@id(\"guests\") permit (principal in Group::\"guest\", action == phi::Action::\"approve\", resource is Request);\n",
-          "dba: {approve: [{from: 'Group::\"dba\"'}], fallback: {after: 10m, from: 'Group::\"guest\"'}}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}]}\nglass: {kind: break-glass, ttl: 10m}\n", false, 1 },
+          "dba: {approve: [{from: 'Group::\"dba\"'}], fallback: {after: 10m, from: 'Group::\"guest\"'}}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}]}\nglass: {kind: break-glass, ttl: 10m}\n", false, 1, false, false },
+        { GLASS, "dba: {approve: [{from: 'Group::\"dba\"'}], signed: true}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}], signed: true}\nglass: {kind: break-glass, ttl: 10m}\n", false, 1, true, false },
+        { GLASS "@id(\"own\") forbid (principal, action in [Action::\"pg:write\", Action::\"pg:admin\"], resource) unless { context.met.contains(\"own-key\") };\n",
+          NEEDS "own-key: {kind: mfa}\n", false, 1, false, true },
     };
-    size_t i = sim_pick(s, sizeof kinds / sizeof *kinds);
     if (kit_bundle(&s->k, kinds[i].policies, kinds[i].needs) != PHI_OK)
         return;
     s->frozen = kinds[i].frozen;
     s->dbas = kinds[i].dbas;
+    s->wants_keys = kinds[i].keys;
+    s->wants_own = kinds[i].own;
     s->let_in |= i == 4; /* mallory is a guest */
+    s->guests |= i == 4;
+}
+
+static void step_policy(struct sim *s)
+{
+    policy_put(s, sim_pick(s, POLICIES));
 }
 
 static void step_time(struct sim *s)
@@ -390,6 +408,10 @@ static void step_reboot(struct sim *s) /* off for a while; the clock may come up
     s->k.wall += sim_pick(s, 4) ? off : -(int64_t)sim_pick(s, 86400000) - 1;
     s->k.boot = (int64_t)sim_pick(s, 5000000);
     restart(s);
+    if (s->k.other) { /* on this machine, too */
+        kit_turn(&s->k);
+        restart(s);
+    }
 }
 
 static void step_crash(struct sim *s) /* the store goes away during one of the next writes */
@@ -411,6 +433,8 @@ static const struct {
     { "glass", step_glass, 5 },      { "review", step_review, 6 },   { "delegate", step_delegate, 3 },
     { "extend", step_extend, 5 },    { "talk", step_talk, 2 },       { "many", step_many, 1 },
     { "policy", step_policy, 3 },     { "behalf", step_behalf, 5 },     { "hours", step_hours, 2 },
+    { "service", step_service, 5 },  { "works", step_service_works, 2 }, { "sign", step_sign, 14 },
+    { "key", step_key, 1 },
 };
 #define N_STEPS (sizeof steps / sizeof *steps)
 
@@ -429,6 +453,8 @@ static size_t next_step(struct sim *s)
 static bool one_step(struct sim *s, int n)
 {
     size_t i = next_step(s);
+    if (s->k.other && sim_pick(s, 2))
+        kit_turn(&s->k);
     steps[i].run(s);
     if (s->tell)
         printf("%2d %-9s tt %lld wall %lld  %s\n", n, steps[i].name, (long long)s->tt, (long long)s->k.wall, s->k.err.msg);
@@ -442,7 +468,24 @@ static bool one_step(struct sim *s, int n)
     return s->wrong[0] == 0;
 }
 
-static bool one_seed(const struct kit *from, uint64_t seed, bool tell, size_t *grants, size_t *effects)
+/* What happened at all: a simulation in which nothing happens shows nothing. */
+struct tally {
+    size_t grants, effects;
+    size_t service, by_key, own_key; /* effects: of the service; under policies that want signed votes, or one's own passkey */
+};
+
+static void tally_up(struct tally *t, const struct sim *s)
+{
+    t->grants += s->n_g;
+    t->by_key += s->n_by_key;
+    t->own_key += s->n_own_key;
+    for (size_t i = 0; i < s->n_g; i++) {
+        t->effects += (size_t)s->g[i].effects;
+        t->service += s->g[i].who == KIT_CI ? (size_t)s->g[i].effects : 0;
+    }
+}
+
+static bool one_seed(const struct kit *from, uint64_t seed, bool tell, struct tally *tally)
 {
     struct sim *s = calloc(1, sizeof *s);
     struct phi_store *store = phi_store_mem_copy(from->store);
@@ -450,10 +493,15 @@ static bool one_seed(const struct kit *from, uint64_t seed, bool tell, size_t *g
     if (!ok)
         return false;
     kit_copy(&s->k, from, store, seed);
-    for (int i = 0; i < KIT_PEOPLE; i++)
+    for (int i = 0; i < SEEN_WHO; i++)
         s->is[i] = (enum kit_who)i;
+    s->dba[KIT_ROOT] = s->dba[KIT_BOB] = s->dba[KIT_CAROL] = s->dba[KIT_DORA] = true;
+    if (seed % 2 && kit_second(&s->k) != PHI_OK) /* two phids over one store */
+        wrong(s, "a second phid does not open: %s", s->k.err.msg);
     s->tell = tell;
     s->dbas = 1;
+    if (seed % 8 < 2)
+        policy_put(s, seed % 8 ? SIGNED_POLICY : OWN_KEY_POLICY);
     for (int n = 0; n < STEPS && ok; n++)
         ok = one_step(s, n);
     phi_store_mem_fail(store, 0);
@@ -461,9 +509,7 @@ static bool one_seed(const struct kit *from, uint64_t seed, bool tell, size_t *g
         print_error("at the end: %s\n", s->k.err.msg);
         ok = false;
     }
-    *grants += s->n_g;
-    for (size_t i = 0; i < s->n_g; i++)
-        *effects += (size_t)s->g[i].effects;
+    tally_up(tally, s);
     kit_close(&s->k);
     phi_store_close(store);
     free(s);
@@ -473,24 +519,26 @@ static bool one_seed(const struct kit *from, uint64_t seed, bool tell, size_t *g
 static void every_seed_keeps_the_invariants(void **state)
 {
     static struct kit from;
-    size_t grants = 0, effects = 0;
+    struct tally t = { 0 };
     (void)state;
     const char *one = getenv("PHI_SIM_SEED"), *count = getenv("PHI_SIM_SEEDS");
     struct phi_store *store = phi_store_mem_open();
     kit_open(&from, store, 42);
     assert_int_equal(kit_bundle(&from, GLASS, NEEDS), PHI_OK);
+    assert_int_equal(sim_more_set_up(&from), PHI_OK);
     const char *from_seed = getenv("PHI_SIM_FROM"), *hours = getenv("PHI_SIM_HOURS");
     uint64_t first = one ? strtoull(one, NULL, 10) : from_seed ? strtoull(from_seed, NULL, 10) : 1;
     uint64_t most = one ? 1 : count ? strtoull(count, NULL, 10) : hours ? UINT64_MAX / 2 : SEEDS, n = 0;
     int64_t began = phi_now_boot_ms(), span = hours ? (int64_t)(3600000 * strtod(hours, NULL)) : INT64_MAX;
     for (uint64_t seed = first; n < most && phi_now_boot_ms() - began < span; seed++, n++)
-        if (!one_seed(&from, seed, one != NULL, &grants, &effects)) {
+        if (!one_seed(&from, seed, one != NULL, &t)) {
             print_error("seed %llu\n", (unsigned long long)seed);
             fail();
         }
-    print_message("%llu seeds of %d steps: %zu grants, %zu effects, %lld s\n", (unsigned long long)n, STEPS, grants, effects,
-                  (long long)((phi_now_boot_ms() - began) / 1000));
-    assert_true(one || (grants > n / 10 && effects > n / 20)); /* a simulation in which nothing happens shows nothing */
+    print_message("%llu seeds of %d steps: %zu grants, %zu effects (%zu of the service, %zu by signed votes, %zu by one's own passkey), %lld s\n",
+                  (unsigned long long)n, STEPS, t.grants, t.effects, t.service, t.by_key, t.own_key, (long long)((phi_now_boot_ms() - began) / 1000));
+    assert_true(one || (t.grants > n / 10 && t.effects > n / 20));
+    assert_true(n < 4000 || (t.service && t.by_key && t.own_key));
     kit_close(&from);
     phi_store_close(store);
 }
