@@ -72,6 +72,7 @@ struct api_call {
     struct phi_view token;       /* session secret, "" when none came */
     struct phi_view csrf;        /* X-Phi-CSRF */
     struct phi_view idempotency; /* Idempotency-Key */
+    struct phi_view if_match;    /* If-Match; "" none */
     struct phi_view last_event;  /* Last-Event-ID: what a stream that comes back was told last; "" none */
     struct api_was was;
     struct phi_view raw, signature, stamp; /* API_SIGNED: the body, X-Slack-Signature, X-Slack-Request-Timestamp */
@@ -118,6 +119,7 @@ struct api_call {
     int refresh_s;       /* Refresh: the page asks again after so long; 0: no */
     int retry_after_s; /* Retry-After; 0: none */
     const char *cache; /* Cache-Control; NULL: no-store */
+    struct phi_view etag; /* ETag, quoted, of what can be changed under If-Match; "": of the answer's bytes, where it is JSON that was got */
     struct api_sub *sub; /* API_STREAM: what the stream gets */
 };
 

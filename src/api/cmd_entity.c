@@ -32,7 +32,7 @@ static enum phi_rc cursor_read(struct api_call *c, struct phi_ref *ret, struct p
     if (!phi_b64u_read(cursor, &text) ||
         phi_json_read(&c->arena, phi_arena_copy(&c->arena, phi_buf_view(&text)), PHI_JSON_STRICT, "cursor", &v, NULL) != PHI_OK ||
         v->kind != PHI_JSON_ARR || v->n != 2 || !phi_json_str(&v->items[0], &ret->type) || !phi_json_str(&v->items[1], &ret->id))
-        return phi_fail(err, PHI_EINPUT, "\"cursor\" is not the `next` of an earlier answer");
+        return api_refuse(c, err, API_CURSOR_UNKNOWN, "\"cursor\" is not the `next` of an earlier answer");
     return PHI_OK;
 }
 

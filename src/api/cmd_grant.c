@@ -8,22 +8,21 @@ enum phi_rc api_grant_list(struct api_call *c, struct phi_err *err)
     struct phi_view box = api_query(c, "box"), status = api_query(c, "status");
     struct phi_grant_view *g;
     size_t n;
-    int64_t limit;
+    struct phi_page page = { .after = api_query(c, "cursor") };
     if (box.n && !phi_view_is(box, "mine") && !phi_view_is(box, "all"))
         return phi_fail(err, PHI_EINPUT, "\"box\" is mine or all");
     if (status.n && !phi_view_is(status, "live") && !phi_view_is(status, "all"))
         return phi_fail(err, PHI_EINPUT, "\"status\" is live or all");
-    PHI_TRY(api_query_int(c, "limit", 1, 500, 50, &limit, err));
-    PHI_TRY(
-        phi_grant_list(c->core, &c->arena, &c->actor, phi_view_is(box, "all"), limit, &g, &n, err));
+    PHI_TRY(api_query_int(c, "limit", 1, PHI_PAGE_MAX, 50, &page.limit, err));
+    PHI_TRY(phi_grant_list(c->core, &c->arena, &c->actor, phi_view_is(box, "all"), phi_view_is(status, "live"), &page, &g, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "grants");
     phi_jw_arr(w);
     for (size_t i = 0; i < n; i++)
-        if (!phi_view_is(status, "live") || g[i].status == PHI_GRANT_READY ||
-            g[i].status == PHI_GRANT_ACTIVE)
-            api_w_grant(w, &c->arena, &g[i]);
+        api_w_grant(w, &c->arena, &g[i]);
     phi_jw_end(w);
+    if (page.next.n)
+        phi_jw_kv(w, "next", page.next);
     phi_jw_end(w);
     return PHI_OK;
 }

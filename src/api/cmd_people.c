@@ -149,6 +149,21 @@ enum phi_rc api_credential_make(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static struct phi_view bundle_etag(struct api_call *c, const struct phi_bundle_view *b)
+{
+    return phi_arena_printf(&c->arena, "\"%lld-" PHI_FMT "\"", (long long)b->version, PHI_ARG(phi_view_upto(b->hash, 16)));
+}
+
+enum phi_rc api_bundle_match(struct api_call *c, struct phi_err *err)
+{
+    struct phi_bundle_view b;
+    PHI_TRY(phi_bundle_get(c->core, &c->arena, &b, err));
+    if (phi_view_eq(c->if_match, bundle_etag(c, &b)) || (phi_view_is(c->if_match, "*") && b.hash.n))
+        return PHI_OK;
+    c->problem = API_PRECONDITION;
+    return phi_fail(err, PHI_ECONFLICT, "another policy is live by now: version %lld", (long long)b.version);
+}
+
 enum phi_rc api_bundle_put(struct api_call *c, struct phi_err *err)
 {
     struct phi_bundle_view b;
@@ -168,6 +183,7 @@ enum phi_rc api_bundle_get(struct api_call *c, struct phi_err *err)
 {
     struct phi_bundle_view b;
     PHI_TRY(phi_bundle_get(c->core, &c->arena, &b, err));
+    c->etag = bundle_etag(c, &b);
     struct phi_jw *w = api_answer(c, 200);
     api_w_bundle(w, &b);
     phi_jw_end(w);

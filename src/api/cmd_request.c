@@ -195,22 +195,24 @@ static enum phi_rc box_read(struct api_call *c, enum phi_box *ret, struct phi_er
 enum phi_rc api_request_list(struct api_call *c, struct phi_err *err)
 {
     enum phi_box box = PHI_BOX_MINE;
-    int64_t limit;
+    struct phi_page page = { .after = api_query(c, "cursor") };
     struct phi_request *r;
     size_t n;
     struct phi_view status = api_query(c, "status");
     PHI_TRY(box_read(c, &box, err));
-    PHI_TRY(api_query_int(c, "limit", 1, 500, 50, &limit, err));
+    PHI_TRY(api_query_int(c, "limit", 1, PHI_PAGE_MAX, 50, &page.limit, err));
     if (status.n && !phi_view_is(status, "pending") && !phi_view_is(status, "all"))
         return phi_fail(err, PHI_EINPUT, "\"status\" is pending or all");
     PHI_TRY(phi_request_list(c->core, &c->arena, &c->actor, box, phi_view_is(status, "pending"),
-                             limit, &r, &n, err));
+                             &page, &r, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "requests");
     phi_jw_arr(w);
     for (size_t i = 0; i < n; i++)
         api_w_request(w, &c->arena, &r[i]);
     phi_jw_end(w);
+    if (page.next.n)
+        phi_jw_kv(w, "next", page.next);
     phi_jw_end(w);
     return PHI_OK;
 }

@@ -29,5 +29,6 @@
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);
 API_HANDLERS(X)
 #undef X
+enum phi_rc api_bundle_match(struct api_call *c, struct phi_err *err); /* If-Match of PUT /v1/bundle: before it is done or filed */
 
 #endif

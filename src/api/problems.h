@@ -137,6 +137,12 @@
     X(POLICY_UNKNOWN, 404, "policy.unknown", "There is no policy of that version", "Check the version.") \
     X(REQUEST_UNKNOWN, 404, "request.unknown", "There is no such request, or you may not see it",  \
       "Check the id or code.")                                                                     \
+    X(CURSOR_UNKNOWN, 400, "cursor.unknown", "The cursor is not one of this list",                 \
+      "Send the `next` of an earlier answer as it came, or none to begin anew.")                   \
+    X(PRECONDITION, 412, "precondition.failed", "What If-Match names is not what is there",         \
+      "Get it again, look at what has changed, and send the new ETag.")                            \
+    X(PRECONDITION_NONE, 400, "precondition.unknown", "This route takes no If-Match",              \
+      "Send it without; PUT /v1/bundle takes one, votes have the digest and version for it.")      \
     X(REQUEST_QUOTA, 429, "request.quota", "Too many of your requests are pending",                \
       "Cancel some, or wait until they are answered.")                                             \
     X(REQUEST_NOT_YOURS, 403, "request.not-yours", "Only the requester may do this",               \

@@ -87,7 +87,7 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/requests", MAY(ASK), P, api_request_make, "Asks for a scope on a target for some time",
       "target:str! scope:obj for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr "
       "extends:str break_glass:bool watchers:strs suggested:strs on_behalf:strs", NULL, 0 },
-    { "GET", "/v1/requests", MAY(SEE), P, api_request_list, "Lists requests", NULL, "box status limit", 0 },
+    { "GET", "/v1/requests", MAY(SEE), P, api_request_list, "Lists requests", NULL, "box status limit cursor", 0 },
     { "GET", "/v1/requests/{id}", MAY(SEE), P, api_request_get, "One request, by id or code", NULL, NULL, 0 },
     { "POST", "/v1/requests/{id}/votes", MAY(VOTE), P, api_vote, "Approves or denies what was shown",
       "decision:str! digest:str! version:int! requirement:str reason:str narrowing:obj nonce:str salt:str passkey:obj", NULL, 0 },
@@ -99,7 +99,7 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/requests/{id}/remarks", MAY(SEE), P, api_request_remark, "Comments or asks; no vote", "kind:str text:str!", NULL, 0 },
     { "POST", "/v1/requests/{id}/watchers", MAY(SEE), P, api_request_watch, "Names watchers or suggests approvers", "people:strs! suggested:bool", NULL, 0 },
     { "POST", "/v1/requests/{id}/cancel", MAY(ASK), P, api_request_cancel, "Cancels one's own request", NULL, NULL, 0 },
-    { "GET", "/v1/grants", MAY(SEE), P, api_grant_list, "Lists grants", NULL, "box status limit", 0 },
+    { "GET", "/v1/grants", MAY(SEE), P, api_grant_list, "Lists grants", NULL, "box status limit cursor", 0 },
     { "POST", "/v1/grants/{id}/revoke", MAY(SEE), P, api_grant_revoke, "Ends a grant and cuts what runs on it", "why:str!", NULL, 0 },
     { "POST", "/v1/grants/revoke", MAY(REVOKE), P, api_grant_revoke_many, "Ends all grants of a person, a resource, a policy version, or all",
       "why:str! person:str resource:str target:str bundle_version:int everything:bool", NULL, 0 },

@@ -12,6 +12,7 @@
 #include "base/logline.h"
 #include "base/os.h"
 
+#define ETAG_MAX (1024 * 1024) /* of an answer that is made on the loop's thread */
 #define PEOPLE_CONNS_MAX 20000 /* event streams too; the kernel's limit on descriptors may be lower */
 
 /* Of every answer. */
@@ -70,7 +71,7 @@ static void problem_send(struct api_server *s, struct net_http_req *r, enum api_
 }
 
 /* People who follow a link see a page, not JSON. */
-static void problem_page(struct api_server *s, struct net_http_req *r, enum api_problem p, const char *detail)
+static void problem_page(struct api_server *s, struct net_http_req *r, enum api_problem p, const char *detail, const char *request_id)
 {
     const struct api_problem_text *t = api_problem_text(p);
     PHI_BUF(out, 4096);
@@ -84,6 +85,7 @@ static void problem_page(struct api_server *s, struct net_http_req *r, enum api_
         api_html_add(&out, phi_view_of(detail));
     phi_buf_printf(&out, "</p><p>%s</p></main></body></html>\n", t->next);
     headers_set(s, r, NULL);
+    net_http_set(r, "X-Request-Id", request_id);
     answer_send(s, r, t->status, "text/html; charset=utf-8", phi_buf_view(&out));
 }
 
@@ -98,7 +100,7 @@ static void problem_answer(struct api_exchange *x)
     if (p == API_UNAVAILABLE || p == API_INTERNAL)
         PHI_LOG(ERROR, "call failed", "why", "%s (%s%s%s)", j->err.msg, x->call.request_id, x->call.trace[0] ? ", trace " : "", x->call.trace);
     if (x->call.route->flags & API_FORM)
-        problem_page(x->server, x->req, p, j->err.msg);
+        problem_page(x->server, x->req, p, j->err.msg, x->call.request_id);
     else
         problem_send(x->server, x->req, p, j->err.msg, x->call.request_id);
 }
@@ -118,6 +120,38 @@ static void forward_set(struct net_http_req *r, const struct api_call *c)
     net_http_set(r, "Refresh", phi_buf_str(&text));
 }
 
+static bool is_listed(struct phi_view list, struct phi_view etag)
+{
+    struct phi_view one;
+    while (phi_view_split(&list, ',', &one)) {
+        one = phi_view_trim(one);
+        if (phi_view_starts(one, PHI_LIT("W/"))) /* RFC 9110, 13.1.2: compared weakly */
+            one = phi_view_from(one, 2);
+        if (phi_view_eq(one, etag) || phi_view_is(one, "*"))
+            return true;
+    }
+    return false;
+}
+
+/* True: the client has it already. */
+static bool etag_answer(struct api_exchange *x)
+{
+    struct api_call *c = &x->call;
+    struct phi_view body = phi_buf_view(&c->out), have, etag = c->etag;
+    PHI_BUF(text, 64);
+    if (c->status != 200 || strcmp(c->route->method, "GET") != 0 || !c->type || strcmp(c->type, "application/json") != 0 || body.n > ETAG_MAX)
+        return false;
+    if (!etag.n) {
+        struct phi_digest d = phi_sha256(body);
+        phi_buf_adds(&text, "\"");
+        phi_hex_add(&text, phi_view_upto(phi_digest_view(&d), 16));
+        phi_buf_adds(&text, "\"");
+        etag = phi_buf_view(&text);
+    }
+    net_http_setv(x->req, "ETag", etag);
+    return net_http_header(x->req, "if-none-match", &have) && is_listed(have, etag);
+}
+
 static void call_answer(struct api_exchange *x)
 {
     struct api_call *c = &x->call;
@@ -134,7 +168,10 @@ static void call_answer(struct api_exchange *x)
     retry_set(x->req, c->retry_after_s);
     forward_set(x->req, c);
     net_http_set(x->req, "X-Request-Id", c->request_id);
-    answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
+    if (etag_answer(x))
+        answer_send(x->server, x->req, 304, NULL, (struct phi_view){0});
+    else
+        answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
 }
 
 static void ahead_send(struct api_exchange *x);
@@ -173,11 +210,22 @@ static void call_gone(struct net_http_req *r, void *ctx)
 
 /* ---- running ---- */
 
+/* Who asks for a condition is never served without it. */
+static enum phi_rc precondition(struct api_call *c, struct phi_err *err)
+{
+    if (!c->if_match.n)
+        return PHI_OK;
+    if (c->route->handler == api_bundle_put)
+        return api_bundle_match(c, err);
+    return api_refuse(c, err, API_PRECONDITION_NONE, "If-Match means nothing here");
+}
+
 static enum phi_rc call_run(struct phi_core *core, void *arg, struct phi_err *err)
 {
     struct api_call *c = &((struct api_exchange *)arg)->call;
     c->core = core;
     PHI_TRY(api_admit(c, err));
+    PHI_TRY(precondition(c, err));
     PHI_TRY(c->filing ? api_change_file(c, err) : c->route->handler(c, err));
     if (api_fast_route(c->route))
         api_fast_learn(((struct api_exchange *)arg)->server->fast, c);

@@ -34,6 +34,8 @@ static void token_take(struct api_exchange *x)
         c->agent = kept(c, phi_view_upto(v, 200));
     if (net_http_header(x->req, "idempotency-key", &v))
         c->idempotency = kept(c, v);
+    if (net_http_header(x->req, "if-match", &v))
+        c->if_match = kept(c, phi_view_upto(v, 256));
     if ((c->route->flags & API_STREAM) && net_http_header(x->req, "last-event-id", &v))
         c->last_event = kept(c, phi_view_upto(v, 32));
     if ((c->route->flags & API_SIGNED) && net_http_header(x->req, "x-slack-signature", &v))

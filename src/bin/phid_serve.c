@@ -215,7 +215,7 @@ static void reread(void *ctx)
     struct net_tls *fresh = NULL;
     int64_t ends_ms;
     if (phid_tls_open(p->config, &fresh, &ends_ms, &err) != PHI_OK) {
-        PHI_LOG(ERROR, "certificate and lists stay as they were", "why", "%s", err.msg);
+        PHI_LOG(ERROR, "the certificate stays as it was", "why", "%s", err.msg);
         return;
     }
     if (!fresh)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/page_in.h"
 #include "core/request_in.h"
 #include "core/signed.h"
 
@@ -472,28 +473,63 @@ enum phi_rc phi_grant_get(struct phi_core *c, struct phi_arena *a, const struct 
     return core_grant_view(c, a, &row, ret, err);
 }
 
-enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all,
-                           int64_t limit, struct phi_grant_view **ret, size_t *ret_n, struct phi_err *err)
-{
-    struct core_grant_row *rows, key = { .principal = by->id };
-    struct core_span span = { .last_first = true, .limit = limit < 1 || limit > 500 ? 500 : limit };
+struct listing {
+    struct phi_core *c;
+    struct phi_arena *a;
+    const struct phi_actor *by;
+    struct core_grant_row key;
+    struct phi_grant_view *out;
     size_t n;
-    bool mine = by->kind == PHI_ACTOR_PERSON && !all;
+};
+
+static const void *listing_key(void *ctx, size_t part, struct phi_view id)
+{
+    struct listing *l = ctx;
+    l->key = (struct core_grant_row){ .principal = l->by->id, .live = part == 0, .id = id };
+    return &l->key;
+}
+
+static struct phi_view listing_id(const void *row)
+{
+    return ((const struct core_grant_row *)row)->id;
+}
+
+static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
+{
+    struct listing *l = ctx;
+    const struct core_grant_row *g = row;
+    if (!core_grant_sees(l->c, l->by, g))
+        return PHI_OK;
+    PHI_TRY(core_row_check(l->c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
+    PHI_TRY(core_grant_view(l->c, l->a, g, &l->out[l->n], err));
+    *ret_taken = true;
+    l->n++;
+    return PHI_OK;
+}
+
+static struct core_walk listing_walk(bool mine, bool live)
+{
+    struct core_walk w = { .table = CORE_GRANT, .row_size = sizeof(struct core_grant_row), .n_parts = mine && !live ? 2 : 1, .key = listing_key,
+                           .take = listing_take, .id = listing_id };
+    w.ix[0] = w.ix[1] = mine ? CORE_GRANT_BY_PRINCIPAL : live ? CORE_GRANT_BY_LIVE : CORE_BY_KEY;
+    w.prefix[0] = w.prefix[1] = mine ? 2 : live ? 1 : 0;
+    return w;
+}
+
+enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, bool live,
+                           struct phi_page *page, struct phi_grant_view **ret, size_t *ret_n, struct phi_err *err)
+{
+    struct listing l = { .c = c, .a = a, .by = by };
+    struct core_walk w = listing_walk(by->kind == PHI_ACTOR_PERSON && !all, live);
     PHI_TRY(core_batched(c, err));
     if (all && by->kind == PHI_ACTOR_PERSON)
         PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_ALL, err));
-    span.prefix = mine ? 1 : 0;
-    PHI_TRY(core_list(c, CORE_GRANT, mine ? CORE_GRANT_BY_PRINCIPAL : CORE_BY_KEY, &key, span, a, &rows, &n, err));
-    *ret = phi_arena_array(a, n + 1, sizeof **ret);
+    w.ctx = &l;
+    l.out = *ret = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret);
     if (!*ret)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    *ret_n = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!core_grant_sees(c, by, &rows[i]))
-            continue;
-        PHI_TRY(core_row_check(c, CORE_GRANT, &rows[i], rows[i].leaf, rows[i].leaf_hash, err));
-        PHI_TRY(core_grant_view(c, a, &rows[i], &(*ret)[(*ret_n)++], err));
-    }
+    PHI_TRY(core_page_walk(c, a, &w, page, err));
+    *ret_n = l.n;
     return PHI_OK;
 }
 

@@ -3,6 +3,7 @@
 #ifndef CORE_GRANT_H
 #define CORE_GRANT_H
 
+#include "core/page.h"
 #include "core/types.h"
 
 enum phi_grant_status {
@@ -32,9 +33,9 @@ struct phi_grant_view {
 
 enum phi_rc phi_grant_get(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
                           struct phi_grant_view *ret, struct phi_err *err);
-/* `all` needs an admin; gateways see those of their targets. Ended ones too, newest first. */
-enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all,
-                           int64_t limit, struct phi_grant_view **ret, size_t *ret_n, struct phi_err *err);
+/* `all` needs an admin; gateways see those of their targets. Ended ones too unless `live`, newest first. */
+enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, bool live,
+                           struct phi_page *page, struct phi_grant_view **ret, size_t *ret_n, struct phi_err *err);
 
 struct phi_claim_ask {
     struct phi_view grant, key; /* key: a UUID of the gateway's choosing */

@@ -121,7 +121,7 @@ enum phi_rc phi_request_get(struct phi_core *c, struct phi_arena *a, const struc
                             struct phi_view which, struct phi_request *ret, struct phi_err *err);
 enum phi_box { PHI_BOX_INBOX, PHI_BOX_MINE, PHI_BOX_ALL }; /* inbox: pending ones that `by` may vote on */
 enum phi_rc phi_request_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, enum phi_box box,
-                             bool pending_only, int64_t limit, struct phi_request **ret, size_t *ret_n,
+                             bool pending_only, struct phi_page *page, struct phi_request **ret, size_t *ret_n,
                              struct phi_err *err);
 
 struct phi_signature { /* of a passkey, over the vote's digest */

@@ -1,6 +1,7 @@
 /* Requests as people see them. */
 #include <string.h>
 
+#include "core/page_in.h"
 #include "core/request_in.h"
 #include "core/signed.h"
 
@@ -258,44 +259,71 @@ enum phi_rc phi_request_get(struct phi_core *c, struct phi_arena *a, const struc
 
 /* ---- boxes */
 
-static enum phi_rc box_rows(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, enum phi_box box,
-                            bool pending_only, int64_t limit, struct core_request_row **rows, size_t *n,
-                            struct phi_err *err)
+struct boxing {
+    struct phi_core *c;
+    struct phi_arena *a;
+    const struct phi_actor *by;
+    enum phi_box box;
+    struct core_request_row key;
+    struct phi_request *out;
+    size_t n;
+};
+
+static const void *box_key(void *ctx, size_t part, struct phi_view id)
 {
-    struct core_request_row key = { .requester = by->id, .live = 1 };
-    struct core_span span = { .last_first = true, .limit = limit };
+    struct boxing *b = ctx;
+    b->key = (struct core_request_row){ .requester = b->by->id, .live = part == 0, .id = id };
+    return &b->key;
+}
+
+static struct phi_view box_id(const void *row)
+{
+    return ((const struct core_request_row *)row)->id;
+}
+
+static enum phi_rc box_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
+{
+    struct boxing *b = ctx;
+    const struct core_request_row *q = row;
+    struct phi_request *r = &b->out[b->n];
+    if (!core_request_sees(b->c, b->by, q))
+        return PHI_OK;
+    PHI_TRY(core_row_check(b->c, CORE_REQUEST, q, q->leaf, q->leaf_hash, err));
+    PHI_TRY(core_request_view(b->c, b->a, b->by, q, r, err));
+    *ret_taken = b->box != PHI_BOX_INBOX || r->can_vote;
+    b->n += *ret_taken;
+    return PHI_OK;
+}
+
+/* One's own: what waits, then what is over. */
+static struct core_walk box_walk(enum phi_box box, bool pending_only)
+{
+    struct core_walk w = { .table = CORE_REQUEST, .row_size = sizeof(struct core_request_row), .n_parts = 1, .key = box_key, .take = box_take, .id = box_id };
     if (box == PHI_BOX_MINE) {
-        span.prefix = pending_only ? 2 : 1;
-        return core_list(c, CORE_REQUEST, CORE_REQUEST_BY_REQUESTER, &key, span, a, rows, n, err);
+        w.n_parts = pending_only ? 1 : 2;
+        w.ix[0] = w.ix[1] = CORE_REQUEST_BY_REQUESTER;
+        w.prefix[0] = w.prefix[1] = 2;
+    } else if (box == PHI_BOX_INBOX || pending_only) {
+        w.ix[0] = CORE_REQUEST_BY_LIVE;
+        w.prefix[0] = 1;
+    } else {
+        w.ix[0] = CORE_BY_KEY;
     }
-    if (box == PHI_BOX_INBOX || pending_only) {
-        span.prefix = 1;
-        span.limit = box == PHI_BOX_INBOX ? 0 : limit;
-        return core_list(c, CORE_REQUEST, CORE_REQUEST_BY_LIVE, &key, span, a, rows, n, err);
-    }
-    return core_list(c, CORE_REQUEST, CORE_BY_KEY, NULL, span, a, rows, n, err);
+    return w;
 }
 
 enum phi_rc phi_request_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, enum phi_box box,
-                             bool pending_only, int64_t limit, struct phi_request **ret, size_t *ret_n,
+                             bool pending_only, struct phi_page *page, struct phi_request **ret, size_t *ret_n,
                              struct phi_err *err)
 {
-    struct core_request_row *rows;
-    size_t n;
+    struct boxing b = { .c = c, .a = a, .by = by, .box = box };
+    struct core_walk w = box_walk(box, pending_only);
     PHI_TRY(core_batched(c, err));
-    limit = limit < 1 || limit > 500 ? 500 : limit;
-    PHI_TRY(box_rows(c, a, by, box, pending_only, limit, &rows, &n, err));
-    *ret = phi_arena_array(a, (size_t)limit + 1, sizeof **ret);
+    w.ctx = &b;
+    b.out = *ret = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret);
     if (!*ret)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    *ret_n = 0;
-    for (size_t i = 0; i < n && *ret_n < (size_t)limit; i++) {
-        struct phi_request *r = &(*ret)[*ret_n];
-        if (!core_request_sees(c, by, &rows[i]))
-            continue;
-        PHI_TRY(core_row_check(c, CORE_REQUEST, &rows[i], rows[i].leaf, rows[i].leaf_hash, err));
-        PHI_TRY(core_request_view(c, a, by, &rows[i], r, err));
-        *ret_n += box != PHI_BOX_INBOX || r->can_vote;
-    }
+    PHI_TRY(core_page_walk(c, a, &w, page, err));
+    *ret_n = b.n;
     return PHI_OK;
 }

@@ -160,7 +160,7 @@ def taken_back(p, alice, ours, theirs):
     check("who shows none is let in as before", alice.get("/v1/whoami").status == 200)
     with open(os.path.join(ours.folder, "crl.pem"), "w", encoding="ascii") as f:
         f.write("no list\n")
-    check("what is no list changes nothing, and phid says so", until(lambda: "lists stay as they were" in p.said()) and refused(p, alice, lost) == "refused"
+    check("what is no list changes nothing, and phid says so", until(lambda: "the certificate stays as it was" in p.said()) and refused(p, alice, lost) == "refused"
           and ask(other).status == 201, p.said()[-500:])
     crl(ours, days=None)
     check("a list that has ended", again(p, 2) and until(lambda: ask(other).status == 403) and refused(p, alice, kept) == "refused", p.said()[-500:])
