@@ -31,16 +31,6 @@ void phi_buf_clear(struct phi_buf *b)
     b->bad = false;
 }
 
-bool phi_buf_ok(const struct phi_buf *b)
-{
-    return !b->bad;
-}
-
-struct phi_view phi_buf_view(const struct phi_buf *b)
-{
-    return phi_view_mem(b->p, b->n);
-}
-
 static bool grow(struct phi_buf *b, size_t n)
 {
     size_t cap = b->cap ? b->cap : 64;
@@ -54,7 +44,7 @@ static bool grow(struct phi_buf *b, size_t n)
     return true;
 }
 
-uint8_t *phi_buf_room(struct phi_buf *b, size_t n)
+uint8_t *phi_buf_more(struct phi_buf *b, size_t n)
 {
     if (b->bad || n > b->max - b->n || ((n > b->cap - b->n || !b->p) && !grow(b, n))) {
         b->bad = true;
@@ -74,15 +64,6 @@ const char *phi_buf_str(struct phi_buf *b)
         return "";
     b->p[b->n] = 0;
     return (const char *)b->p;
-}
-
-void phi_buf_add(struct phi_buf *b, struct phi_view v)
-{
-    uint8_t *p = v.n ? phi_buf_room(b, v.n) : NULL;
-    if (!p)
-        return;
-    memcpy(p, v.p, v.n);
-    b->n += v.n;
 }
 
 void phi_buf_adds(struct phi_buf *b, const char *s)

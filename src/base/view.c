@@ -14,16 +14,6 @@ bool phi_view_starts(struct phi_view a, struct phi_view prefix)
     return phi_view_eq(phi_view_upto(a, prefix.n), prefix);
 }
 
-struct phi_view phi_view_from(struct phi_view v, size_t at)
-{
-    return at >= v.n ? (struct phi_view){ 0 } : phi_view_mem(v.p + at, v.n - at);
-}
-
-struct phi_view phi_view_upto(struct phi_view v, size_t n)
-{
-    return phi_view_mem(v.p, n < v.n ? n : v.n);
-}
-
 static bool blank(uint8_t c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';

@@ -17,7 +17,7 @@ struct phi_view {
 #define PHI_FMT "%.*s" /* printf a view: printf(PHI_FMT, PHI_ARG(v)) */
 #define PHI_ARG(v) (int)(v).n, (const char *)((v).p ? (v).p : (const uint8_t *)"")
 
-/* These four stand here because they run for every byte string that is looked at, mostly against literals. */
+/* These stand here because they run for every byte string that is looked at, mostly against literals. */
 static inline struct phi_view phi_view_mem(const void *p, size_t n)
 {
     return (struct phi_view){ (const uint8_t *)p, n };
@@ -38,10 +38,18 @@ static inline bool phi_view_is(struct phi_view a, const char *nul_terminated) /*
     return phi_view_eq(a, phi_view_of(nul_terminated));
 }
 
+static inline struct phi_view phi_view_from(struct phi_view v, size_t at) /* the rest; empty past the end */
+{
+    return at >= v.n ? (struct phi_view){ 0 } : phi_view_mem(v.p + at, v.n - at);
+}
+
+static inline struct phi_view phi_view_upto(struct phi_view v, size_t n) /* the first n bytes, or all */
+{
+    return phi_view_mem(v.p, n < v.n ? n : v.n);
+}
+
 int phi_view_cmp(struct phi_view a, struct phi_view b);          /* memcmp order, shorter first */
 bool phi_view_starts(struct phi_view a, struct phi_view prefix);
-struct phi_view phi_view_from(struct phi_view v, size_t at); /* the rest; empty past the end */
-struct phi_view phi_view_upto(struct phi_view v, size_t n);  /* the first n bytes, or all */
 struct phi_view phi_view_trim(struct phi_view v);            /* without blanks at both ends */
 
 /* Splits off what stands before the first `sep`; `rest` is moved past it. False when `rest` was

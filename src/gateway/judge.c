@@ -46,7 +46,8 @@ struct gw_sql_env gw_env_of(const struct gw_session *s)
     return (struct gw_sql_env){.target = phi_view_of(t->o.name),
                                .catalog = s->txn_ddl ? NULL : t->catalog,
                                .path = t->path,
-                               .n_path = t->n_path};
+                               .n_path = t->n_path,
+                               .place = t->place};
 }
 
 /* True when the statement names what the catalogue lacks, and that is news. */

@@ -90,6 +90,22 @@ static int find_in(const struct gw_op *ops, size_t from, size_t to, uint8_t kind
     return -1;
 }
 
+/* Most units bind a statement that was bound a moment ago. */
+static struct gw_stmt *stmt_get(struct gw_session *s, struct phi_view name)
+{
+    size_t at = name.n == 0 ? 0 : (name.n + name.p[name.n - 1]) % GW_STMTS_RECENT;
+    struct gw_stmt *st = s->recent[at];
+    if (st == NULL || !phi_view_eq(st->name, name))
+        st = s->recent[at] = phi_map_get(s->stmts, name);
+    return st;
+}
+
+struct gw_stmt *gw_stmt_forget(struct gw_session *s, struct phi_view name)
+{
+    memset(s->recent, 0, sizeof s->recent);
+    return phi_map_del(s->stmts, name);
+}
+
 struct gw_stmt *gw_find_stmt(struct gw_session *s, struct phi_view name)
 {
     const struct gw_op *op = NULL;
@@ -98,7 +114,7 @@ struct gw_stmt *gw_find_stmt(struct gw_session *s, struct phi_view name)
         got = find_in(s->flight, s->at_flight, s->n_flight, 'S', name, &op);
     if (got >= 0)
         return got == 0 ? NULL : op->stmt;
-    return phi_map_get(s->stmts, name);
+    return stmt_get(s, name);
 }
 
 /* The unnamed portal stands outside the map: it comes and goes with nearly every unit. */
@@ -166,7 +182,7 @@ static void op_drop(struct gw_op *op)
 
 static void put_stmt(struct gw_session *s, struct gw_stmt *st)
 {
-    struct gw_stmt *old = phi_map_del(s->stmts, st->name);
+    struct gw_stmt *old = gw_stmt_forget(s, st->name);
     gw_stmt_drop(old);
     if (phi_map_put(s->stmts, st->name, st))
         st->refs++; /* a full map leaves the name unknown, so its use is refused */
@@ -185,32 +201,19 @@ static void put_portal(struct gw_session *s, struct gw_portal *p)
 static void closed(struct gw_session *s, const struct gw_op *op)
 {
     if (op->kind == 'S')
-        gw_stmt_drop(phi_map_del(s->stmts, op->stmt->name));
+        gw_stmt_drop(gw_stmt_forget(s, op->stmt->name));
     else
         gw_portal_drop(portal_take(s, op->stmt->name));
 }
 
 bool gw_flight_answer(struct gw_session *s, uint8_t type)
 {
-    static const struct {
-        uint8_t answer, op;
-    } pairs[] = {
-        {'1', 'P'},
-        {'2', 'B'},
-        {'3', 'C'},
-        {'C', 'E'},
-        {'I', 'E'},
-        {'s', 'E'},
-        {'T', 'D'},
-        {'n', 'D'}
-    };
+    static const uint8_t answers[UINT8_MAX + 1] = { /* which message each answers */
+        ['1'] = 'P', ['2'] = 'B', ['3'] = 'C', ['C'] = 'E', ['I'] = 'E', ['s'] = 'E', ['T'] = 'D', ['n'] = 'D'};
     if (s->at_flight == s->n_flight)
         return false;
     struct gw_op *op = &s->flight[s->at_flight];
-    bool fits = false;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs && !fits; i++)
-        fits = pairs[i].answer == type && pairs[i].op == op->type;
-    if (!fits)
+    if (answers[type] != op->type)
         return false;
     if (op->type == 'P')
         put_stmt(s, op->stmt);
@@ -265,6 +268,7 @@ void gw_maps_txn_end(struct gw_session *s)
 
 void gw_maps_forget_stmts(struct gw_session *s)
 {
+    memset(s->recent, 0, sizeof s->recent);
     empty_map(s->stmts, drop_stmt);
     empty_map(s->sql_stmts, drop_stmt);
 }
@@ -304,7 +308,7 @@ void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_s
     if (st->flags & GW_SQL_PREPARE) {
         bool fresh =
             phi_map_get(s->stmts, st->name) == NULL && gw_maps_sql_find(s, 'p', st->name) == NULL;
-        gw_stmt_drop(phi_map_del(s->stmts, st->name));
+        gw_stmt_drop(gw_stmt_forget(s, st->name));
         if (fresh && alone)
             sql_remember(s, 'p', st, text);
         else
@@ -318,7 +322,7 @@ void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_s
         gw_portal_drop(portal_take(s, st->name));
     }
     if (st->flags & GW_SQL_DEALLOCATE) {
-        gw_stmt_drop(phi_map_del(s->stmts, st->name));
+        gw_stmt_drop(gw_stmt_forget(s, st->name));
         sql_forget(s, 'p', st->name);
     }
     if (st->flags & GW_SQL_CLOSE) {

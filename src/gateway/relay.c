@@ -205,13 +205,12 @@ static void own_row(struct gw_session *s, struct phi_view body)
 
 static void own_done(struct gw_session *s)
 {
-    void *at = NULL, *value = NULL;
+    void *at = NULL;
     struct phi_view name;
-    while (phi_map_next(s->stmts, &at, &name, &value)) {
+    while (phi_map_next(s->stmts, &at, &name, NULL)) {
         if (name.n == 0 || (s->own_seen != NULL && phi_map_get(s->own_seen, name) != NULL))
             continue; /* nothing but the protocol reaches the unnamed one */
-        phi_map_del(s->stmts, name);
-        gw_stmt_drop(value);
+        gw_stmt_drop(gw_stmt_forget(s, name));
     }
     phi_map_close(s->own_seen);
     s->own_seen = NULL;
@@ -410,7 +409,11 @@ static bool streams(const struct gw_session *s, uint8_t type)
 
 static bool known(uint8_t type)
 {
-    return type != 0 && strchr("ZESC123IsnGDdctANHVT", type) != NULL;
+    static const bool types[UINT8_MAX + 1] = {
+        ['Z'] = true, ['E'] = true, ['S'] = true, ['C'] = true, ['1'] = true, ['2'] = true, ['3'] = true,
+        ['I'] = true, ['s'] = true, ['n'] = true, ['G'] = true, ['D'] = true, ['d'] = true, ['c'] = true,
+        ['t'] = true, ['A'] = true, ['N'] = true, ['H'] = true, ['V'] = true, ['T'] = true};
+    return types[type];
 }
 
 /* A row description is long and streams, but it answers a Describe. */

@@ -12,6 +12,7 @@
 
 #define GW_MAX_OPS    20000              /* messages of one unit */
 #define GW_MAX_NAMED  4096               /* prepared statements, and portals, of one session */
+#define GW_STMTS_RECENT 8
 #define GW_MAX_KEPT   (32 * 1024 * 1024) /* bytes of prepared texts and open portals of one session */
 #define GW_MAX_LIVE   16                 /* grants at work in one session */
 #define GW_HIGH_WATER (256 * 1024)
@@ -138,6 +139,7 @@ struct gw_session {
     struct gw_portal *unnamed; /* portal */
     struct phi_map *stmts, *portals,
         *sql_stmts; /* by name; the last: PREPARE and DECLARE as SQL ("p:x", "c:x") */
+    struct gw_stmt *recent[GW_STMTS_RECENT]; /* of `stmts`, found a moment ago; borrowed, emptied whenever that map changes */
     size_t kept;
     struct gw_op
         *flight; /* P, B, C, D, E forwarded and not yet answered: copies that hold references */
@@ -234,6 +236,8 @@ struct gw_portal *gw_portal_new(struct gw_session *s, struct phi_view name, stru
 void gw_portal_drop(struct gw_portal *p);
 /* As the target will see it after what is in flight and the unit's earlier messages; NULL: unknown. */
 struct gw_stmt *gw_find_stmt(struct gw_session *s, struct phi_view name);
+/* Takes a confirmed one out of the names; the caller drops it. NULL: unknown. */
+struct gw_stmt *gw_stmt_forget(struct gw_session *s, struct phi_view name);
 struct gw_portal *gw_find_portal(struct gw_session *s, struct phi_view name);
 bool gw_flight_add(struct gw_session *s,
                    const struct gw_unit *u); /* what was forwarded awaits its answers */

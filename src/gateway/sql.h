@@ -87,6 +87,7 @@ struct gw_sql_env {
     const struct gw_catalog *catalog; /* NULL: every statement with an action becomes pg:admin */
     const struct phi_view *path;     /* the pinned search_path without pg_catalog and pg_temp; NULL: public */
     size_t n_path;
+    uint64_t place; /* equal numbers: equal target and path; 0: nobody numbered them */
 };
 
 struct gw_sql_raw *gw_sql_raw_hold(struct gw_sql_raw *raw);

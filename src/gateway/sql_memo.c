@@ -103,6 +103,8 @@ static bool key_fits(const struct sql_memo *m, const struct gw_sql_env *env)
 {
     const uint8_t *at = m->block;
     size_t left = m->key_n;
+    if (env->place && m->place == env->place)
+        return true;
     bool ok = key_part(&at, &left, env->target) && key_part(&at, &left, env->path ? PHI_LIT("p") : PHI_LIT("-"));
     for (size_t i = 0; ok && env->path && i < env->n_path; i++)
         ok = key_part(&at, &left, env->path[i]);
@@ -144,6 +146,7 @@ void sql_memo_put(struct sql_memo *m, const struct gw_sql_env *env, const struct
     m->size = count.used;
     m->catalog = serial;
     m->id = ++last_id;
+    m->place = env->place;
     struct bump b = { .base = (uint8_t *)facts_at(m) };
     (void)copy(&b, f);
 }

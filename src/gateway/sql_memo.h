@@ -8,6 +8,7 @@
 struct sql_memo {
     uint64_t catalog; /* serial number; 0: empty */
     uint64_t id;      /* of these facts; never used twice */
+    uint64_t place;   /* as gw_sql_env has it */
     size_t key_n, size;
     uint8_t *block; /* the key, then a copy of the facts */
 };

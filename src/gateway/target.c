@@ -207,6 +207,8 @@ static enum phi_rc set_door(struct gw_target *t, struct phi_err *err)
     return PHI_OK;
 }
 
+static _Thread_local uint64_t last_place;
+
 static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts *o,
                                struct phi_err *err)
 {
@@ -229,6 +231,7 @@ static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts 
         return phi_fail(err, PHI_EINPUT,
                         "target %s: search_path must be plain schema names separated by commas",
                         o->name);
+    t->place = ++last_place;
     PHI_TRY(set_door(t, err));
     t->cutter = gw_super_open(&t->door);
     t->reader = gw_super_open(&t->door);

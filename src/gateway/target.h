@@ -24,6 +24,7 @@ struct gw_target {
     struct phi_buf path_text; /* "public, pg_temp" */
     struct phi_view path[16];
     size_t n_path;
+    uint64_t place; /* of name and path, which never change; never used twice */
     struct gw_super *cutter, *reader;
     struct gw_super *roles; /* NULL: sessions use the target's own role */
     struct gw_role *all_roles;

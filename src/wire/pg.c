@@ -98,7 +98,16 @@ enum phi_frame pg_frame(struct phi_view *in, size_t max, uint8_t *type, struct p
     return PHI_FRAME_READY;
 }
 
-struct phi_view pg_rd_bytes(struct pg_rd *r, size_t n)
+/* Names are short: a call of memchr costs more than it finds. */
+static const uint8_t *nul_in(struct phi_view v)
+{
+    for (size_t i = 0; i < v.n && i < 16; i++)
+        if (v.p[i] == 0)
+            return v.p + i;
+    return v.n > 16 ? memchr(v.p + 16, 0, v.n - 16) : NULL;
+}
+
+static inline struct phi_view rd_bytes(struct pg_rd *r, size_t n)
 {
     if (r->bad || r->v.n < n) {
         r->bad = true;
@@ -109,33 +118,38 @@ struct phi_view pg_rd_bytes(struct pg_rd *r, size_t n)
     return got;
 }
 
+struct phi_view pg_rd_bytes(struct pg_rd *r, size_t n)
+{
+    return rd_bytes(r, n);
+}
+
 uint8_t pg_rd8(struct pg_rd *r)
 {
-    struct phi_view v = pg_rd_bytes(r, 1);
+    struct phi_view v = rd_bytes(r, 1);
     return v.n == 1 ? v.p[0] : 0;
 }
 
 uint16_t pg_rd16(struct pg_rd *r)
 {
-    struct phi_view v = pg_rd_bytes(r, 2);
+    struct phi_view v = rd_bytes(r, 2);
     return v.n == 2 ? (uint16_t)(v.p[0] << 8 | v.p[1]) : 0;
 }
 
 uint32_t pg_rd32(struct pg_rd *r)
 {
-    struct phi_view v = pg_rd_bytes(r, 4);
+    struct phi_view v = rd_bytes(r, 4);
     return v.n == 4 ? be32(v.p) : 0;
 }
 
 struct phi_view pg_rd_str(struct pg_rd *r)
 {
-    const uint8_t *nul = r->bad || r->v.n == 0 ? NULL : memchr(r->v.p, 0, r->v.n);
+    const uint8_t *nul = r->bad ? NULL : nul_in(r->v);
     if (nul == NULL) {
         r->bad = true;
         return (struct phi_view){0};
     }
-    struct phi_view got = pg_rd_bytes(r, (size_t)(nul - r->v.p));
-    pg_rd_bytes(r, 1);
+    struct phi_view got = {r->v.p, (size_t)(nul - r->v.p)};
+    r->v = phi_view_from(r->v, got.n + 1);
     return got;
 }
 

@@ -950,6 +950,40 @@ def a_failed_parse_does_not_change_what_a_name_means(db, gw):
     assert Answer(c.until()).code == "42501" and db.sql("select count(*) from orders") == "10"
 
 
+def a_name_that_is_closed_or_made_anew_does_not_keep_its_text(db, gw):
+    gw.tell("allow pg:connect pg:select pg:set")
+    c = Client(gw)
+
+    def closed(how, name):
+        assert not c.batch(*how).error, how
+        a = c.batch(bind(stmt=name), execute())
+        assert a.code == "26000", (how, a.messages)
+
+    def held(name):
+        c.send(bind(stmt=name), execute(), SYNC)
+        c.notice()
+        gw.tell("deny no")
+        assert Answer(c.until()).code == "42501" and db.sql("select count(*) from orders") == "10"
+
+    for name in ("s", "", "{", "a longer name than the others"):  # "s" and "{" are 8 apart: what is kept of names is kept in 8 places
+        for _ in range(3):
+            assert not c.batch(parse("select count(*) from orders", name)).error
+            for _ in range(3):
+                assert c.batch(bind(stmt=name), execute()).rows == [["10"]]
+            closed([("C", b"S" + cstr(name))], name)
+        c.batch(parse("delete from orders where id = 3", name))
+        held(name)
+        c.batch(("C", b"S" + cstr(name)))
+    c.batch(parse("select count(*) from orders", "s"))
+    c.batch(parse("delete from orders where id = 4", "{"))
+    assert c.batch(bind(stmt="s"), execute()).rows == [["10"]]
+    held("{")
+    assert c.batch(bind(stmt="s"), execute()).rows == [["10"]]
+    closed([parse("deallocate s"), bind(), execute()], "s")
+    held("{")
+    closed([parse("deallocate all"), bind(), execute()], "{")
+
+
 def flush_with_only_parse_leaves_nothing_open(db, gw):
     c = Client(gw)
     c.send(parse("select count(*) from orders", "f"), describe("S", "f"), FLUSH)
