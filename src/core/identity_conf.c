@@ -134,13 +134,48 @@ bool phi_claim_fits(struct phi_view pattern, struct phi_view t)
     return fits(pattern, t, &steps);
 }
 
+/* One step of a JSON Pointer (RFC 6901): "~1" is '/', "~0" is '~'. */
+static bool step_is(struct phi_view step, struct phi_view key)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < step.n; i++, at++) {
+        uint8_t ch = step.p[i];
+        if (ch == '~') {
+            if (++i == step.n || (step.p[i] != '0' && step.p[i] != '1'))
+                return false;
+            ch = step.p[i] == '1' ? '/' : '~';
+        }
+        if (at >= key.n || key.p[at] != ch)
+            return false;
+    }
+    return at == key.n;
+}
+
+static const struct phi_json *member_of(const struct phi_json *v, struct phi_view step, bool pointer)
+{
+    for (size_t i = 0; v && v->kind == PHI_JSON_OBJ && i < v->n; i++)
+        if (pointer ? step_is(step, v->keys[i]) : phi_view_eq(v->keys[i], step))
+            return &v->items[i];
+    return NULL;
+}
+
+/* A claim by its name, or by a JSON Pointer where it begins with '/'. */
+static const struct phi_json *claim_of(const struct phi_json *claims, struct phi_view name)
+{
+    struct phi_view rest = phi_view_from(name, 1), step;
+    if (!name.n || name.p[0] != '/')
+        return member_of(claims, name, false);
+    if (name.p[name.n - 1] == '/')
+        return NULL; /* a member named "": splitting would not see it */
+    while (claims && phi_view_split(&rest, '/', &step))
+        claims = member_of(claims, step, true);
+    return claims;
+}
+
 bool phi_workload_fits(const struct phi_workload_conf *w, const struct phi_json *claims, struct phi_view *missing)
 {
     for (size_t i = 0; i < w->claims->n; i++) {
-        const struct phi_json *x = NULL;
-        for (size_t k = 0; k < claims->n; k++)
-            if (phi_view_eq(claims->keys[k], w->claims->keys[i]))
-                x = &claims->items[k];
+        const struct phi_json *x = claim_of(claims, w->claims->keys[i]);
         struct phi_view t = { 0 };
         bool is = x && (x->kind == PHI_JSON_STR || x->kind == PHI_JSON_BOOL);
         if (is)

@@ -55,6 +55,33 @@ static void attack_57_a_claim_becomes_a_name_in_one_spelling_or_none(void **unus
     assert_false(phi_claim_name(&a, phi_view_mem(longer, sizeof longer), &name));
 }
 
+static bool workload(struct phi_arena *a, const char *pins, const char *claims)
+{
+    struct phi_workload_conf w = { 0 };
+    const struct phi_json *have;
+    struct phi_view missing;
+    assert_int_equal(phi_json_read(a, phi_view_of(pins), 0, "pins", &w.claims, NULL), PHI_OK);
+    assert_int_equal(phi_json_read(a, phi_view_of(claims), 0, "claims", &have, NULL), PHI_OK);
+    return phi_workload_fits(&w, have, &missing);
+}
+
+static void a_pinned_claim_may_lie_deeper_by_its_pointer(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, 1 << 20);
+    const char *k8s = "{\"sub\":\"system:serviceaccount:prod:deployer\",\"aud\":[\"https://phi\"],"
+                      "\"kubernetes.io\":{\"namespace\":\"prod\",\"serviceaccount\":{\"name\":\"deployer\"},\"a/b~c\":\"x\"}}";
+    assert_true(workload(&a, "{\"/kubernetes.io/namespace\":\"prod\",\"/kubernetes.io/serviceaccount/name\":\"deploy*\"}", k8s));
+    assert_true(workload(&a, "{\"/kubernetes.io/a~1b~0c\":\"x\",\"sub\":\"system:serviceaccount:prod:*\"}", k8s));
+    static const char *const not_these[] = { "{\"/kubernetes.io/namespace\":\"dev\"}", "{\"kubernetes.io\":\"**\"}", "{\"/kubernetes.io\":\"**\"}",
+                                             "{\"/kubernetes.io/namespace/\":\"**\"}", "{\"/kubernetes.io//namespace\":\"prod\"}", "{\"/aud\":\"**\"}", "{\"/aud/0\":\"**\"}",
+                                             "{\"/kubernetes.io/a~2b\":\"**\"}", "{\"/kubernetes.io/a~\":\"**\"}", "{\"/\":\"**\"}", "{\"\":\"**\"}",
+                                             "{\"kubernetes.io/namespace\":\"prod\"}", "{\"namespace\":\"prod\"}" };
+    for (size_t i = 0; i < sizeof not_these / sizeof *not_these; i++)
+        assert_false(workload(&a, not_these[i], k8s));
+    assert_false(workload(&a, "{\"/kubernetes.io/namespace\":\"prod\"}", "{\"/kubernetes.io/namespace\":\"prod\",\"kubernetes.io/namespace\":\"prod\"}"));
+}
+
 static void patterns_fit_whole_claims(void **unused)
 {
     static const struct {
@@ -120,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attack_57_a_claim_becomes_a_name_in_one_spelling_or_none),
+        cmocka_unit_test(a_pinned_claim_may_lie_deeper_by_its_pointer),
         cmocka_unit_test(patterns_fit_whole_claims),
         cmocka_unit_test(only_what_pins_something_is_a_trust),
     };

@@ -502,6 +502,50 @@ def github(idp, **more):
                                            "claims": {"repository": "acme/shop", "ref": "refs/heads/*"}, **more}}
 
 
+def documented_claims():
+    """What docs/ci.md says to pin of each issuer's tokens: {issuer: [claims]}."""
+    with open(os.path.join(api_basic.TOP, "docs/ci.md"), encoding="utf-8") as f:
+        rows = re.findall(r"^\| (GitHub Actions|GitLab|Kubernetes) \| .*? \| (.*) \|$", f.read(), re.M)
+    return {name: [c.split(":")[0] for c in re.findall(r"`([^`]+)`", text)] for name, text in rows}
+
+
+# As GitLab 17 and Kubernetes 1.30 document theirs, besides iss, aud, iat, exp and jti.
+GITLAB = {"namespace_id": "72", "namespace_path": "acme", "project_id": "20", "project_path": "acme/shop", "user_id": "1", "user_login": "dan", "user_email": "dan@acme.test",
+          "user_access_level": "developer", "pipeline_id": "574", "pipeline_source": "push", "job_id": "302", "ref": "main", "ref_type": "branch", "ref_path": "refs/heads/main",
+          "ref_protected": "true", "environment": "production", "environment_protected": "true", "deployment_tier": "production", "runner_id": 1,
+          "runner_environment": "gitlab-hosted", "sha": "714a629c0b401fdce83e847fc9589983fc6f46bc", "project_visibility": "private", "ci_config_ref_uri": "gitlab.test/acme/shop//.gitlab-ci.yml@refs/heads/main",
+          "sub": "project_path:acme/shop:ref_type:branch:ref:main", "repository": None}
+KUBERNETES = {"sub": "system:serviceaccount:prod:deployer", "aud": ["phi-ci"], "repository": None, "ref": None,
+              "kubernetes.io": {"namespace": "prod", "node": {"name": "n1", "uid": "7c1b"}, "pod": {"name": "deploy-x7", "uid": "aa07"},
+                                "serviceaccount": {"name": "deployer", "uid": "81f4"}}}
+
+
+def shaped_like_others(idp, admin, exchange):
+    """Tokens as GitLab and Kubernetes make them, pinned by what docs/ci.md names."""
+    named = documented_claims()
+    check("docs/ci.md pins claims that such tokens have", set(named) == {"GitHub Actions", "GitLab", "Kubernetes"} and all(c in GITLAB for c in named["GitLab"])
+          and named["Kubernetes"] == ["sub", "/kubernetes.io/namespace"], named)
+    gitlab = {c: GITLAB[c] for c in named["GitLab"]}
+    inside = {"/kubernetes.io/namespace": "prod", "/kubernetes.io/serviceaccount/name": "deployer"}
+    cases = (("gitlab", gitlab, GITLAB, {"a fork": {"project_path": "eve/shop"}, "another branch": {"ref": "topic"}, "a tag of that name": {"ref_type": "tag"},
+                                        "a branch that anybody may push to": {"ref_protected": "false"}, "a token without that": {"ref_protected": None}}),
+             ("gitlab, by sub", {"sub": "project_path:acme/shop:ref_type:branch:ref:*"}, {**GITLAB, "aud": ["phi-ci"]},
+              {"a tag": {"sub": "project_path:acme/shop:ref_type:tag:ref:main"}, "a group below": {"sub": "project_path:acme/shop/x:ref_type:branch:ref:main"}}),
+             ("kubernetes", {"sub": "system:serviceaccount:prod:deployer"}, KUBERNETES, {"another namespace": {"sub": "system:serviceaccount:dev:deployer"},
+                                                                                          "an audience of the cluster's own": {"aud": ["https://kubernetes.default.svc"]}, "no audience": {"aud": []}}),
+             ("kubernetes, deeper", inside, {**KUBERNETES, "aud": ["other", "phi-ci"]},
+              {"another namespace": {"kubernetes.io": {"namespace": "dev", "serviceaccount": {"name": "deployer"}}}, "a namespace beside": {"kubernetes.io": {}, "namespace": "prod"},
+               "none of it": {"kubernetes.io": None}, "a text in its place": {"kubernetes.io": "prod"}}))
+    for name, pins, claims, others in cases:
+        got = admin.call("PUT", "/v1/providers/gh", github(idp, claims=pins))
+        status, t = exchange(idp.mint(claims))
+        check(f"{name}: its token is exchanged", got.status == 200 and status == 200, (got, t))
+        for what, change in others.items():
+            status, t = exchange(idp.mint({**claims, **change}))
+            check(f"{name}: {what} is refused", status == 400 and "access_token" not in t, t)
+    admin.call("PUT", "/v1/providers/gh", github(idp))
+
+
 def test_workload(p, idp, admin):
     def exchange(tok, **form):
         return token(p, grant_type=EXCHANGE, subject_token=tok, subject_token_type=JWT, **form)
@@ -546,6 +590,7 @@ def test_workload(p, idp, admin):
     first = idp.mint({}, alg="ES256")
     status, t = exchange(first)
     check("a token of an elliptic key is fine", status == 200, t)
+    shaped_like_others(idp, admin, exchange)
     text, sig = first.rsplit(".", 1)
     raw = base64.urlsafe_b64decode(sig + "==")
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
