@@ -6,7 +6,7 @@
 #include "base/limits.h"
 
 static const char page_css[] =
-    ":root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}"
+    ":root{color-scheme:light dark;background:Canvas;color:CanvasText;font:16px/1.5 system-ui,sans-serif}"
     "body{max-width:26rem;margin:12vh auto;padding:0 1rem}"
     "form{margin:.8rem 0}dt{opacity:.75}dd{margin:0 0 .5rem;overflow-wrap:anywhere}input{font:inherit;padding:.5rem;min-height:44px;box-sizing:border-box}"
     "button{font:inherit;padding:.6rem 1.4rem;min-height:44px;border-radius:.5rem;border:1px solid;cursor:pointer}"

@@ -187,6 +187,16 @@ def browsers(name, port, p, bob, cookie):
     check(f"{name}: until it is revoked", fetch(port, "POST", "/edit", **headers).status == 303)
 
 
+def in_a_browser(p, bob, served):
+    """The steps are in _forward_steps.mjs."""
+    links = [p.admin.post("/v1/links", {"person": "alice"}).json["link"] for _ in range(2 * len(served) + 1)]
+    given = {"url": p.url, "bob": bob.token, "links": links, "proxies": {name: f"http://localhost:{port}" for name, port in served.items()}}
+    done = subprocess.run(["node", os.path.join(os.path.dirname(os.path.abspath(__file__)), "_forward_steps.mjs")], env={**os.environ, "PHI_FORWARD": json.dumps(given)},
+                          stdin=subprocess.DEVNULL, check=False)
+    if done.returncode not in (0, 77):
+        FAILED.append("in a browser")
+
+
 def pages(p, cookie):
     headers = {"Cookie": cookie, "Accept": "text/html"}
     got = fetch(p.people, "GET", "/held?target=wiki&action=http:write")
@@ -207,7 +217,7 @@ def main():
     threading.Thread(target=app.serve_forever, daemon=True).start()
     ports = dict(zip(("nginx", "caddy"), free_ports(2)))
     more = "apps: [" + ", ".join(f'"http://localhost:{n}"' for n in ports.values()) + "]\n"
-    started = []
+    started, served = [], {}
     with Phid(tls=False, more=more) as p:
         try:
             alice, bob = p.person("alice", "dev"), p.person("bob", "dba")
@@ -233,7 +243,11 @@ def main():
                     continue
                 programs(name, ports[name], p, alice)
                 browsers(name, ports[name], p, bob, cookie)
+                served[name] = ports[name]
             pages(p, cookie)
+            sys.stdout.flush()
+            if served:
+                in_a_browser(p, bob, served)
         finally:
             for process in started:
                 process.terminate()
