@@ -158,8 +158,8 @@ _phi() {
             esac ;;
         policy)
             case $cur in
-            -*) words=" --json --help --part --check --entities --context --met --can --policies --schema --action --resource --requests" ;;
-            *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply fmt check test explain reach diff authorize conformance" ;;
+            -*) words=" --json --help --from --part --check --entities --context --met --can --policies --schema --action --resource --requests --to" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply fmt check test explain record reach diff authorize conformance" ;;
             esac ;;
         channel)
             case $cur in

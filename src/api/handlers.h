@@ -13,7 +13,7 @@
     X(openapi_get) X(login_css) X(login_page) X(login_use) X(session_make) X(session_end)          \
         X(whoami) X(person_add) X(person_list) X(person_forget) X(member_add) X(member_del) X(account_add)          \
             X(link_make) X(target_add) X(target_list) X(credential_make) X(bundle_put)             \
-                X(bundle_get) X(gateway_add) X(gateway_list) X(request_make) X(request_list)       \
+                X(bundle_get) X(gateway_add) X(gateway_list) X(request_make) X(request_list) X(requests_replay)       \
                     X(request_get) X(vote) X(request_cancel) X(grant_list) X(grant_revoke)         \
                         X(grant_return) X(request_edit) X(request_remark) X(request_watch) X(grant_revoke_many)      \
                         X(grant_review) X(delegation_make) X(delegation_list) X(delegation_end)    \

@@ -88,6 +88,8 @@ const struct api_route api_routes[] = {
       "target:str! scope:obj for_ms:int uses:int why:str! ticket:str from_ms:int until_ms:int budget:obj windows:arr "
       "extends:str break_glass:bool watchers:strs suggested:strs on_behalf:strs", NULL, 0 },
     { "GET", "/v1/requests", MAY(SEE), P, api_request_list, "Lists requests", NULL, "box status limit cursor", 0 },
+    { "GET", "/v1/requests/replay", MAY(READ_LOG), P, api_requests_replay, "What was asked, with what phid knew then, for replaying it against a change of policy", NULL,
+      "from_ms to_ms skip limit", 0 },
     { "GET", "/v1/requests/{id}", MAY(SEE), P, api_request_get, "One request, by id or code", NULL, NULL, 0 },
     { "POST", "/v1/requests/{id}/votes", MAY(VOTE), P, api_vote, "Approves or denies what was shown",
       "decision:str! digest:str! version:int! requirement:str reason:str narrowing:obj nonce:str salt:str passkey:obj", NULL, 0 },

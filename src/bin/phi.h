@@ -43,6 +43,7 @@ enum cli_opt {
     OPT_CONTEXT,
     OPT_MET,
     OPT_CAN,
+    OPT_LEVEL,
     OPT_POLICIES,
     OPT_SCHEMA,
     OPT_ACTION,
@@ -122,6 +123,9 @@ bool cli_has(const struct cli *c, enum cli_opt o);
 const char *cli_opt(const struct cli *c, enum cli_opt o); /* the last; NULL: absent */
 int cli_usage(const struct cli *c, const char *what, const char *which); /* CLI_USAGE */
 void cli_help(struct phi_buf *b, const struct cli_cmd *cmd); /* NULL: of everything */
+
+/* A day (from its beginning, UTC) or a time; `otherwise` where it is not given. */
+int cli_when(struct cli *c, enum cli_opt o, int64_t otherwise, int64_t *ret);
 
 /* ---- server and sign-in (phi_call.c) ---- */
 int cli_open(struct cli *c);                 /* with the token; says so when there is none */
@@ -204,6 +208,7 @@ int cli_do_gateway_add(struct cli *c), cli_do_gateway_remove(struct cli *c), cli
 int cli_do_policy_show(struct cli *c), cli_do_policy_apply(struct cli *c), cli_do_policy_init(struct cli *c);
 int cli_do_policy_fmt(struct cli *c), cli_do_policy_check(struct cli *c), cli_do_policy_test(struct cli *c);
 int cli_do_policy_explain(struct cli *c), cli_do_policy_authorize(struct cli *c), cli_do_policy_reach(struct cli *c);
+int cli_do_policy_record(struct cli *c);
 int cli_do_policy_diff(struct cli *c), cli_do_policy_conformance(struct cli *c);
 int cli_do_channel_list(struct cli *c), cli_do_channel_set(struct cli *c), cli_do_channel_remove(struct cli *c);
 int cli_do_channel_on(struct cli *c), cli_do_channel_off(struct cli *c), cli_do_channel_test(struct cli *c);

@@ -183,3 +183,14 @@ void cli_help(struct phi_buf *b, const struct cli_cmd *m)
         phi_buf_printf(b, "  %-24s %s\n", phi_buf_str(&left), r->text);
     }
 }
+
+int cli_when(struct cli *c, enum cli_opt o, int64_t otherwise, int64_t *ret)
+{
+    const char *text = cli_opt(c, o);
+    char whole[64];
+    *ret = otherwise;
+    if (!text)
+        return CLI_DONE;
+    snprintf(whole, sizeof whole, "%s%s", text, strlen(text) == 10 ? "T00:00:00.000Z" : "");
+    return phi_text_time_read(phi_view_of(whole), ret) ? CLI_DONE : cli_usage(c, "this is no day (2026-01-31) and no time: ", text);
+}

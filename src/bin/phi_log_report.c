@@ -143,24 +143,12 @@ static int find(struct cli *c, struct report *r)
     return r->control ? CLI_DONE : cli_usage(c, "--control takes one of", phi_buf_str(&all));
 }
 
-/* A day (from its beginning, UTC) or a time. */
-static int when(struct cli *c, enum cli_opt o, int64_t otherwise, int64_t *ret)
-{
-    const char *text = cli_opt(c, o);
-    char whole[64];
-    *ret = otherwise;
-    if (!text)
-        return CLI_DONE;
-    snprintf(whole, sizeof whole, "%s%s", text, strlen(text) == 10 ? "T00:00:00.000Z" : "");
-    return phi_text_time_read(phi_view_of(whole), ret) ? CLI_DONE : cli_usage(c, "this is no day (2026-01-31) and no time: ", text);
-}
-
 static int report(struct log_check *k, struct report *r)
 {
     struct cli *c = k->c;
     const char *out = cli_opt(c, OPT_OUT);
     int rc = find(c, r);
-    if (rc || (rc = when(c, OPT_FROM, 0, &r->from_ms)) || (rc = when(c, OPT_TO, phi_now_wall_ms(), &r->to_ms)))
+    if (rc || (rc = cli_when(c, OPT_FROM, 0, &r->from_ms)) || (rc = cli_when(c, OPT_TO, phi_now_wall_ms(), &r->to_ms)))
         return rc;
     if (!out)
         return cli_usage(c, "--out names the folder that the report is written to", NULL);

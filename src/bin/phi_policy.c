@@ -249,6 +249,18 @@ static void show_findings(struct cli *c, const char *path, struct phi_view polic
     (void)c;
 }
 
+static int read_level(struct cli *c, uint32_t *ret)
+{
+    int64_t n = 0;
+    *ret = CEDAR_NO_LEVEL;
+    if (!cli_has(c, OPT_LEVEL))
+        return CLI_DONE;
+    if (!phi_view_int(phi_view_of(cli_opt(c, OPT_LEVEL)), &n) || n < 0 || n > 100)
+        return cli_usage(c, "--level takes 0 to 100, not", cli_opt(c, OPT_LEVEL));
+    *ret = (uint32_t)n;
+    return CLI_DONE;
+}
+
 /* Everything that strict validation finds, where loading shows the first alone. */
 static int check_types(struct cli *c, const char *dir, const struct phi_view *texts, size_t *errors)
 {
@@ -258,10 +270,14 @@ static int check_types(struct cli *c, const char *dir, const struct phi_view *te
     struct cedar_findings found;
     struct phi_err err = { 0 };
     char path[1024];
+    uint32_t level;
+    int rc = read_level(c, &level);
     *errors = 0;
+    if (rc)
+        return rc;
     if (cedar_schema_parse(&a, texts[0], CEDAR_SCHEMA_FILE, &s, &err) != PHI_OK ||
         cedar_policies_parse(&a, texts[1], CEDAR_POLICIES_FILE, &p, &err) != PHI_OK ||
-        cedar_validate(&a, &s, &p, CEDAR_NO_LEVEL, &found, &err) != PHI_OK)
+        cedar_validate(&a, &s, &p, level, &found, &err) != PHI_OK)
         return show_error(dir, texts, &err);
     *errors = found.errors;
     if (found.errors == 0)

@@ -20,7 +20,7 @@ ENTITIES = [
 
 
 def phi(*args, rc=0):
-    run = subprocess.run([PHI, "policy", *map(str, args)], capture_output=True, text=True, timeout=60)
+    run = subprocess.run([PHI, "policy", *map(str, args)], capture_output=True, text=True, timeout=300)
     assert run.returncode == rc, f"phi policy {args}: {run.returncode}, wanted {rc}\n{run.stdout}{run.stderr}"
     return run.stdout, run.stderr
 
@@ -54,6 +54,13 @@ def checks(tmp, entities):
                  '@id("never") permit (principal is Group, action, resource);\n')
     err = phi("check", odd)[1]
     has(err, 'policy "write-orders": nobody is ever asked: policy "all" permits the same', "arithmetic can overflow", 'policy "never": this policy never applies')
+    far = bundle(tmp / "far", 'permit (principal is Account, action == Action::"far", resource) when { principal has person && principal.person has name };\n')
+    with (far / "schema.cedarschema").open("a") as schema:
+        schema.write('action far appliesTo { principal: [Account], resource: [Target] };\n')
+    has(phi("check", far)[0], "valid")
+    has(phi("check", far, "--level", "2")[0], "valid")
+    has(phi("check", far, "--level", "1", rc=1)[1], "policies.cedar:", "goes over more than 1 step from entity to entity")
+    phi("check", far, "--level", "many", rc=2)
     (tmp / "undefined").mkdir()
     undefined = bundle(tmp / "undefined/b", 'permit (principal, action in Action::"pg:write", resource) when { context.met.contains("ceo") };\n')
     has(phi("check", undefined, rc=1)[1], 'requirement "ceo" is not defined; add it to requirements.yaml')
@@ -113,6 +120,21 @@ def obligations(tmp, entities):
     has(phi("check", optional, rc=1)[1], "phi always gives it")
     schema.write_text((STARTER / "schema.cedarschema").read_text().replace("  can: Set<String>,", "")) # as before there were obligations
     has(phi("check", optional)[0], "valid")
+
+
+def sizes(tmp):
+    """What is large gets an answer, what is too deep an error with its limit; neither a crash."""
+    request, file = tmp / "large.json", tmp / "large.cedar"
+    request.write_text(json.dumps({"principal": 'U::"u7"', "action": 'A::"a"', "resource": 'R::"r"', "context": {"n": 7}}))
+    file.write_text("permit(principal,action,resource) when { [" + ",".join(map(str, range(1000000))) + "].contains(context.n) };")
+    has(phi("authorize", request, "--policies", file)[0], '"decision":"allow","reason":["policy0"]')
+    file.write_text("".join(f'permit(principal == U::"u{i}", action, resource) when {{ context.n == {i} }};\n' for i in range(130000)))
+    assert file.stat().st_size > 10000000
+    has(phi("authorize", request, "--policies", file)[0], '"decision":"allow","reason":["policy7"]')
+    file.write_text("permit(principal,action,resource) when { " + "(" * 200000 + "true" + ")" * 200000 + " };")
+    has(phi("authorize", request, "--policies", file, rc=1)[1], "nested more than 200 levels deep")
+    file.write_text("permit(principal,action,resource) when { " + "[" * 200000 + " };")
+    has(phi("authorize", request, "--policies", file, rc=1)[1], "nested more than 200 levels deep")
 
 
 def golden(tmp):
@@ -218,6 +240,7 @@ with tempfile.TemporaryDirectory() as name:
     asks(tmp, entities)
     obligations(tmp, entities)
     cedar(tmp)
+    sizes(tmp)
     conformance(tmp)
     formats(tmp)
     print("phi policy: all commands answer as they should")

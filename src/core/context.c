@@ -137,10 +137,15 @@ struct knowing {
     struct phi_addr addr;
 };
 
+static int64_t at_ms(const struct knowing *k)
+{
+    return k->m->at_ms ? k->m->at_ms : core_wall(k->c);
+}
+
 static const struct phi_value *local_value(const struct knowing *k)
 {
     struct core_local now;
-    if (!core_local_of(k->c, k->m->person.n ? core_root(k->c, k->a, k->m->person) : k->m->person, &now))
+    if (!core_local_of(k->c, k->m->person.n ? core_root(k->c, k->a, k->m->person) : k->m->person, at_ms(k), &now))
         return NULL;
     struct phi_attr at[] = {
         { PHI_LIT("hour"), phi_value_long(k->a, now.hour) },
@@ -171,7 +176,7 @@ static const struct phi_value *extension(struct phi_arena *a, const char *fn, st
 static const struct phi_value *now_value(const struct knowing *k)
 {
     PHI_BUF(text, 64);
-    phi_text_time(&text, core_wall(k->c));
+    phi_text_time(&text, at_ms(k));
     return extension(k->a, "datetime", phi_buf_view(&text));
 }
 
@@ -219,7 +224,7 @@ static const struct phi_value *country_value(const struct knowing *k)
 static const struct phi_value *mfa_age_value(const struct knowing *k)
 {
     PHI_BUF(text, 32);
-    int64_t age = k->m->person.n ? core_strong_age(k->c, k->m->person) : -1;
+    int64_t age = k->m->person.n && !k->m->at_ms ? core_strong_age(k->c, k->m->person) : -1;
     if (age < 0)
         return NULL;
     phi_buf_printf(&text, "%lldms", (long long)age);

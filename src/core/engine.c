@@ -21,7 +21,7 @@ enum phi_rc core_tries_of_pairs(struct phi_arena *a, const struct phi_pair *p, s
     return PHI_OK;
 }
 
-static struct phi_uid action_uid(struct phi_view id)
+struct phi_uid core_action_uid(struct phi_view id)
 {
     if (phi_view_starts(id, PHI_LIT(CORE_OWN_ACTION)))
         return (struct phi_uid){ PHI_LIT("phi::Action"), phi_view_from(id, sizeof CORE_OWN_ACTION - 1) };
@@ -31,7 +31,7 @@ static struct phi_uid action_uid(struct phi_view id)
 static bool rules_member(void *ctx, struct phi_view inner, struct phi_view outer)
 {
     struct phi_core *c = ctx;
-    return c->bundle && phi_bundle_action_in(c->bundle, action_uid(inner), action_uid(outer));
+    return c->bundle && phi_bundle_action_in(c->bundle, core_action_uid(inner), core_action_uid(outer));
 }
 
 struct phi_action_rules core_action_rules(struct phi_core *c)
@@ -51,9 +51,9 @@ enum phi_rc core_tries_of_scope(struct phi_core *c, struct phi_arena *a, const s
         struct phi_uid leaf = phi_bundle_action_at(c->bundle, i);
         bool named = false, member = false;
         for (size_t k = 0; k < s->n_actions; k++) {
-            named |= phi_uid_eq(leaf, action_uid(s->actions[k]));
+            named |= phi_uid_eq(leaf, core_action_uid(s->actions[k]));
             member |= phi_view_is(leaf.type, "Action") &&
-                      phi_bundle_action_in(c->bundle, leaf, action_uid(s->actions[k]));
+                      phi_bundle_action_in(c->bundle, leaf, core_action_uid(s->actions[k]));
         }
         for (size_t k = 0; k < s->n_resources && (named || member); k++)
             if (phi_bundle_applies(c->bundle, leaf, PHI_LIT("Person"), s->resources[k].type))
@@ -195,14 +195,14 @@ static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct
                            struct phi_err *err)
 {
     struct phi_ask ask = { .principal = { who.type, who.id },
-                           .action = action_uid(pair->action),
+                           .action = core_action_uid(pair->action),
                            .resource = { pair->resource.type, pair->resource.id },
                            .met = q->met,
                            .n_met = q->n_met,
                            .can = q->can,
                            .n_can = q->n_can };
     struct phi_err why = { 0 };
-    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device };
+    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device, 0 };
     PHI_TRY(core_context_at(c, a, ask.action, q->context, &m, &ask.context, err));
     *ans = (struct phi_answer){ .verdict = PHI_DENY };
     if (core_ask(c, p, &ask, a, ans, &why) != PHI_OK) {

@@ -46,6 +46,7 @@ struct core_ruling {
  * the caller may not say; everything else that is wrong is a deny with its reason. */
 enum phi_rc core_rule(struct phi_core *c, struct phi_arena *a, const struct core_case *q, struct core_ruling *ret,
                       struct phi_err *err);
+struct phi_uid core_action_uid(struct phi_view id); /* as a body names it: "pg:delete", "phi::policy" */
 enum phi_rc core_tries_of_pairs(struct phi_arena *a, const struct phi_pair *p, size_t n, struct core_try **ret);
 /* A scope's actions on its resources; groups are taken apart into what applies to each resource. */
 enum phi_rc core_tries_of_scope(struct phi_core *c, struct phi_arena *a, const struct phi_scope *s,

@@ -159,15 +159,15 @@ static bool profile_row(struct phi_core *c, struct phi_arena *a, struct phi_view
 }
 
 /* Milliseconds of the local clock, as if it were UTC. */
-static bool local_ms(struct phi_core *c, struct phi_view zone, int64_t *ret)
+static bool local_ms(struct phi_core *c, struct phi_view zone, int64_t wall, int64_t *ret)
 {
     int64_t east = 0;
     if (zone.n == 0 && core_bundle_load(c, NULL) == PHI_OK)
         zone = phi_bundle_zone(c->bundle);
     bool utc = zone.n == 0 || phi_view_is(zone, "UTC");
-    if (!utc && (!c->places || !c->places->offset(c->places->self, zone, core_wall(c), &east)))
+    if (!utc && (!c->places || !c->places->offset(c->places->self, zone, wall, &east)))
         return false;
-    *ret = core_wall(c) + 1000 * east;
+    *ret = wall + 1000 * east;
     return true;
 }
 
@@ -177,13 +177,13 @@ static struct core_local local_at(int64_t ms)
     return (struct core_local){ minute / 60 % 24, minute % 60, (day + 3) % 7 + 1 }; /* 1970-01-01 was a Thursday */
 }
 
-bool core_local_of(struct phi_core *c, struct phi_view person, struct core_local *ret)
+bool core_local_of(struct phi_core *c, struct phi_view person, int64_t wall, struct core_local *ret)
 {
     PHI_ARENA(a, 1 << 16);
     struct core_profile_row row = { 0 };
     int64_t ms;
     profile_row(c, &a, person, &row);
-    if (!local_ms(c, row.zone, &ms) || ms < 0)
+    if (!local_ms(c, row.zone, wall, &ms) || ms < 0)
         return false;
     *ret = local_at(ms);
     return true;
@@ -204,7 +204,7 @@ int64_t core_quiet_until(struct phi_core *c, struct phi_view person)
     PHI_ARENA(a, 1 << 16);
     struct core_profile_row row;
     int64_t ms, left;
-    if (!profile_row(c, &a, person, &row) || !local_ms(c, row.zone, &ms) || ms < 0)
+    if (!profile_row(c, &a, person, &row) || !local_ms(c, row.zone, core_wall(c), &ms) || ms < 0)
         return 0;
     left = quiet_left(&row, ms);
     return left ? core_wall(c) - core_wall(c) % 60000 + 60000 * left : 0;
@@ -238,7 +238,7 @@ enum phi_rc phi_profile_put(struct phi_core *c, const struct phi_actor *by, cons
     PHI_TRY(core_batched(c, err));
     if (by->kind != PHI_ACTOR_PERSON)
         return core_no(c, "right.missing", err, PHI_EDENIED, "persons have a profile");
-    if (p->zone.n > PHI_MAX_NAME || (p->zone.n && !local_ms(c, p->zone, &ms)))
+    if (p->zone.n > PHI_MAX_NAME || (p->zone.n && !local_ms(c, p->zone, core_wall(c), &ms)))
         return phi_fail(err, PHI_EINPUT, "this phid knows no time zone \"" PHI_FMT "\"; write it as Europe/Berlin",
                         PHI_ARG(phi_view_upto(p->zone, 64)));
     if (p->quiet_from_min < 0 || p->quiet_from_min >= DAY_MIN || p->quiet_to_min < 0 || p->quiet_to_min >= DAY_MIN ||

@@ -56,7 +56,7 @@ struct core_local {
     int64_t hour, minute, weekday; /* weekday: 1 is Monday */
 };
 /* In the person's zone, else the policy's, else UTC; false: that zone is not known here. */
-bool core_local_of(struct phi_core *c, struct phi_view person, struct core_local *ret);
+bool core_local_of(struct phi_core *c, struct phi_view person, int64_t wall, struct core_local *ret);
 /* False: no environment is said of it or of what it is in. */
 bool core_environment_of(struct phi_core *c, struct phi_ref resource, struct phi_view *ret);
 size_t core_tags_of(struct phi_core *c, struct phi_ref resource, struct phi_view *ret, size_t max);

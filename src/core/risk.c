@@ -151,7 +151,7 @@ static enum phi_rc hour_of(struct rating *t, struct phi_view action, int64_t *wo
     struct core_local now;
     int64_t all = 0, near = 0, hour;
     size_t n;
-    if (!core_local_of(t->c, t->person, &now))
+    if (!core_local_of(t->c, t->person, core_wall(t->c), &now))
         return PHI_OK;
     PHI_TRY(habits(t->c, t->a, t->person, action, "hour", &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
@@ -306,7 +306,7 @@ enum phi_rc core_risk_learn(struct phi_core *c, struct phi_view person, const st
     PHI_ARENA(a, (size_t)1 << 20);
     struct core_local now;
     struct phi_view root = core_root(c, &a, person), block = block_key(&a, addr);
-    bool timed = core_local_of(c, root, &now);
+    bool timed = core_local_of(c, root, core_wall(c), &now);
     for (size_t i = 0; i < n; i++) {
         bool same = i && phi_view_eq(pairs[i].action, pairs[i - 1].action);
         if (!same && timed)

@@ -153,15 +153,17 @@ struct comp_node { /* operands stand before it */
 struct comp_scope {
     uint32_t kind; /* enum cedar_scope_kind */
     uint32_t type; /* IS, IS_IN */
+    uint32_t uid;  /* the first of `uids`: most name one, and with many policies a look there is a look far away */
     uint32_t uids, n; /* into `scope_uids` */
 };
 
-struct comp_policy {
-    struct comp_scope principal, action, resource;
+struct comp_policy { /* what a decision needs stands together */
+    struct comp_scope principal, resource;
     uint32_t conds, n_conds; /* into `kids`: all must be true */
     bool forbid, has_met;
-    const struct cedar_policy *src;
     struct phi_decider named; /* its id and @why, as an explanation gives them */
+    struct comp_scope action;
+    const struct cedar_policy *src;
 };
 
 struct comp_list { /* policies by number, forbids first, each part in the text's order */

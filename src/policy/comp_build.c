@@ -141,7 +141,7 @@ uint32_t comp_expr(struct comp *c, struct cedar_expr *e)
 
 static bool scope(struct comp *c, const struct cedar_scope *s, struct comp_scope *ret)
 {
-    *ret = (struct comp_scope){ .kind = s->kind, .type = COMP_NONE, .uids = c->n_scope_uids, .n = (uint32_t)s->n };
+    *ret = (struct comp_scope){ .kind = s->kind, .type = COMP_NONE, .uid = COMP_NONE, .uids = c->n_scope_uids, .n = (uint32_t)s->n };
     if (s->kind == SCOPE_IS || s->kind == SCOPE_IS_IN) {
         ret->type = comp_type(c, s->type);
         if (ret->type == COMP_NONE)
@@ -152,6 +152,7 @@ static bool scope(struct comp *c, const struct cedar_scope *s, struct comp_scope
         if (uid == COMP_NONE || !comp_grow(&c->scope_uids, c->n_scope_uids, &c->cap_scope_uids, sizeof *c->scope_uids))
             return false;
         c->scope_uids[c->n_scope_uids++] = uid;
+        ret->uid = i == 0 ? uid : ret->uid;
     }
     return true;
 }

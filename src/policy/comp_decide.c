@@ -76,7 +76,7 @@ static bool find_lists(const struct comp_env *x, struct phi_scratch *s)
 static bool rest_fits(const struct comp_env *x, const struct comp_scope *s, uint32_t id)
 {
     if (s->kind == SCOPE_EQ)
-        return x->c->scope_uids[s->uids] == id;
+        return s->uid == id;
     return s->type == COMP_NONE || comp_ent(x, id)->type == s->type;
 }
 

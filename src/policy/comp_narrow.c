@@ -35,8 +35,11 @@ static void look(struct looking *l)
         struct comp_list list = b->list;
         if (l->places[i].action == l->c->schema->n_actions && l->action->own)
             list.n = list.n_forbids; /* a permit reaches phi's own actions only by name */
-        if (list.n > 0)
-            __builtin_prefetch(&l->c->policies[list.p[0]]);
+        if (list.n > 0) {
+            const struct comp_policy *first = &l->c->policies[list.p[0]];
+            __builtin_prefetch(first);
+            __builtin_prefetch(&first->named.why);
+        }
         l->ok = l->ok && add_list(l->lists, list);
     }
     l->n = 0;

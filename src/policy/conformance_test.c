@@ -240,7 +240,7 @@ static void decisions_are_cedars(void **unused)
     pid_t pid = 0;
     int status = 0;
     if (access(DATA, R_OK) != 0) {
-        print_message("conformance: not run; put Cedar's data at %s\n", DATA);
+        print_message("conformance: not run; pack corpus-tests/, tests/ and sample-data/ of cedar-policy/cedar-integration-tests as %s\n", DATA);
         skip();
     }
     assert_non_null(mkdtemp(root));

@@ -71,6 +71,8 @@ static void json_reads_as_cedar_writes_it(void **unused)
         { "[{\"uid\":{\"type\":\"P\",\"id\":\"a\"},\"attrs\":{\"x\":{\"__extn\":{\"fn\":\"ip\",\"arg\":\"10.0.0\"}}}}]", false },
         { "[{\"uid\":{\"type\":\"P\",\"id\":\"a\"},\"attrs\":{\"x\":{\"__extn\":{\"fn\":\"isIpv4\",\"arg\":\"10.0.0.1\"}}}}]", false },
         { "[{\"uid\":{\"type\":\"P\",\"id\":\"a\"},\"other\":1}]", false },
+        { "[{\"uid\":{\"type\":\"is\",\"id\":\"a\"}}]", false }, { "[{\"uid\":{\"type\":\"N::like\",\"id\":\"a\"}}]", false },
+        { "[{\"uid\":{\"type\":\"N::islike\",\"id\":\"a\"}}]", true },
         { "[{\"uid\":{\"type\":\"P\",\"id\":\"a\"}},{\"uid\":{\"type\":\"P\",\"id\":\"a\"}}]", false },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -81,6 +83,29 @@ static void json_reads_as_cedar_writes_it(void **unused)
             fail_msg("%s: %s", rows[i].text, err.msg);
         phi_entities_close(es);
     }
+}
+
+static void values_are_written_as_they_are_read(void **unused)
+{
+    (void)unused;
+    PHI_ARENA(a, 1 << 20);
+    static const char text[] =
+        "{\"b\":true,\"n\":-9223372036854775808,\"s\":\"a\\\"\\u0001\",\"e\":{\"__entity\":{\"type\":\"N::P\",\"id\":\"x y\"}},\"set\":[1,[],\"two\"],\"r\":{\"q\":{}},"
+        "\"d\":{\"__extn\":{\"fn\":\"decimal\",\"arg\":\"-0.5\"}},\"least\":{\"__extn\":{\"fn\":\"decimal\",\"arg\":\"-922337203685477.5808\"}},"
+        "\"v4\":{\"__extn\":{\"fn\":\"ip\",\"arg\":\"10.0.0.0/8\"}},\"v6\":{\"__extn\":{\"fn\":\"ip\",\"arg\":\"2001:db8::1\"}},"
+        "\"at\":{\"__extn\":{\"fn\":\"datetime\",\"arg\":\"2026-11-21T18:04:18.338Z\"}},\"for\":{\"__extn\":{\"fn\":\"duration\",\"arg\":\"-1d2h3ms\"}}}";
+    const struct phi_json *v = NULL;
+    const struct phi_value *one = NULL, *again = NULL;
+    struct phi_err err = { 0 };
+    PHI_BUF(out, 1 << 16);
+    struct phi_jw w;
+    phi_jw_init(&w, &out);
+    if (phi_json_read(&a, phi_view_of(text), PHI_JSON_INT64, "value", &v, &err) != PHI_OK || phi_value_from_json(&a, v, &one, &err) != PHI_OK)
+        fail_msg("%s", err.msg);
+    phi_value_write(&w, one);
+    if (phi_json_read(&a, phi_buf_view(&out), PHI_JSON_INT64, "again", &v, &err) != PHI_OK || phi_value_from_json(&a, v, &again, &err) != PHI_OK)
+        fail_msg("%s: %s", phi_buf_str(&out), err.msg);
+    assert_int_equal(cedar_value_cmp(one, again), 0);
 }
 
 static void names_are_read_as_they_are_written(void **unused)
@@ -139,6 +164,7 @@ int main(void)
         cmocka_unit_test(rings_and_crowds_end),
         cmocka_unit_test(a_full_store_says_so),
         cmocka_unit_test(json_reads_as_cedar_writes_it),
+        cmocka_unit_test(values_are_written_as_they_are_read),
         cmocka_unit_test(names_are_read_as_they_are_written),
         cmocka_unit_test(values_are_built_and_compared),
     };

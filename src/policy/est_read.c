@@ -381,7 +381,7 @@ static enum phi_rc read_notes(struct est *r, const struct phi_json *v, struct ce
         return bad(r, "annotations must be an object");
     for (size_t i = 0; i < v->n; i++) {
         notes[i].key = v->keys[i];
-        if (!cedar_is_path(v->keys[i], true) ||
+        if (!cedar_is_word(v->keys[i]) ||
             (!phi_json_str(&v->items[i], &notes[i].text) && v->items[i].kind != PHI_JSON_NULL))
             return bad_key(r, "an annotation must be an identifier with a text or null, not", v->keys[i]);
         if (phi_view_is(notes[i].key, "id"))

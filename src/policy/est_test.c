@@ -113,6 +113,7 @@ static void bad_json_is_refused_with_the_reason(void **unused)
         { BODY("{\"nope\":[]}"), false, "there is no operator or function `nope`" },
         { BODY("{\"isIpv4\":[]}"), false, "there is nothing to call it on: `isIpv4`" },
         { BODY("{\"is\":{\"left\":{\"Value\":1},\"entity_type\":\"a b\"}}"), false, "entity_type must be a type's name" },
+        { BODY("{\"is\":{\"left\":{\"Value\":1},\"entity_type\":\"a::in\"}}"), false, "entity_type must be a type's name" },
         { BODY("{\"Value\":1,\"Var\":\"action\"}"), false, "one key" },
         { "{\"staticPolicies\":{\"a\":" POLICY("{\"op\":\"==\",\"slot\":\"?principal\"}", "") "}}", true, "has a slot, so it is a template" },
         { "{\"templates\":{\"a\":" ANY "}}", true, "has no slot" },

@@ -205,20 +205,27 @@ bool cedar_is_reserved(struct phi_view ident)
     return false;
 }
 
+bool cedar_is_word(struct phi_view v)
+{
+    for (size_t i = 0; i < v.n; i++)
+        if (!is_ident(v.p[i], i == 0))
+            return false;
+    return v.n > 0;
+}
+
 bool cedar_is_path(struct phi_view v, bool single)
 {
-    bool start = true;
-    for (size_t i = 0; i < v.n; i++) {
-        if (v.p[i] == ':' && !start && !single && i + 2 < v.n && v.p[i + 1] == ':') {
-            i++;
-            start = true;
-        } else if (is_ident(v.p[i], start)) {
-            start = false;
-        } else {
+    for (size_t i = 0, from = 0; i <= v.n; i++) {
+        bool between = !single && i + 2 < v.n && v.p[i] == ':' && v.p[i + 1] == ':';
+        if (i < v.n && !between)
+            continue;
+        struct phi_view word = phi_view_upto(phi_view_from(v, from), i - from);
+        if (!cedar_is_word(word) || (cedar_is_reserved(word) && !phi_view_is(word, "__cedar")))
             return false;
-        }
+        from = i + 2;
+        i += 1;
     }
-    return !start;
+    return true;
 }
 
 bool cedar_is_type(struct phi_view v)

@@ -85,7 +85,8 @@ enum phi_rc cedar_fail_at(struct phi_err *err, const char *file, struct cedar_pl
 enum phi_rc cedar_unescape(struct cedar_lex *l, const struct cedar_token *t, struct phi_view *ret,
                            uint8_t **star);
 bool cedar_is_reserved(struct phi_view ident);
-/* Identifiers joined by `::`, or one of them; policies could name nothing else. */
+bool cedar_is_word(struct phi_view v); /* written like an identifier, reserved or not: an annotation's name */
+/* Identifiers joined by `::`, or one of them, none reserved; policies could name nothing else. */
 bool cedar_is_path(struct phi_view v, bool single);
 bool cedar_is_type(struct phi_view v);
 bool cedar_is_action_type(struct phi_view type); /* "Action" or "Some::Action" */

@@ -98,6 +98,9 @@ bool phi_entities_has(const struct phi_entities *es, struct phi_uid uid);
 /* Equal, or `ancestor` is reached over parents. False beyond 4,096 ancestors. */
 bool phi_entities_is_in(const struct phi_entities *es, struct phi_uid uid, struct phi_uid ancestor);
 
+/* Cedar's JSON form, as phi_value_from_json reads it. Members of records that are unknown are left out. */
+void phi_value_write(struct phi_jw *w, const struct phi_value *v);
+
 /* ---- bundle ------------------------------------------------------------------------------ */
 
 enum phi_requirement_kind {

@@ -217,6 +217,87 @@ enum phi_rc phi_entities_add_text(struct phi_entities *es, struct phi_view json,
     return phi_entities_add_json(es, v, err);
 }
 
+/* ---- written ------------------------------------------------------------------------------------- */
+
+static void ip_text(struct phi_buf *b, const struct phi_value *v)
+{
+    const uint8_t *p = v->u.ext.ip;
+    if (v->u.ext.v6)
+        for (int i = 0; i < 16; i += 2)
+            phi_buf_printf(b, "%s%x", i ? ":" : "", p[i] << 8 | p[i + 1]);
+    else
+        phi_buf_printf(b, "%u.%u.%u.%u", p[0], p[1], p[2], p[3]);
+    phi_buf_printf(b, "/%u", v->u.ext.prefix);
+}
+
+static void ext_write(struct phi_jw *w, const struct phi_value *v)
+{
+    static const char *const names[] = { "decimal", "ip", "datetime", "duration" };
+    PHI_BUF(text, 80);
+    uint64_t size = v->u.ext.n < 0 ? 0 - (uint64_t)v->u.ext.n : (uint64_t)v->u.ext.n;
+    if (v->u.ext.kind == CEDAR_DECIMAL)
+        phi_buf_printf(&text, "%s%llu.%04llu", v->u.ext.n < 0 ? "-" : "", (unsigned long long)(size / 10000), (unsigned long long)(size % 10000));
+    else if (v->u.ext.kind == CEDAR_IP)
+        ip_text(&text, v);
+    else if (v->u.ext.kind == CEDAR_DATETIME)
+        phi_text_time(&text, v->u.ext.n);
+    else
+        phi_buf_printf(&text, "%lldms", (long long)v->u.ext.n);
+    phi_jw_obj(w);
+    phi_jw_key(w, "__extn");
+    phi_jw_obj(w);
+    phi_jw_kc(w, "fn", names[v->u.ext.kind]);
+    phi_jw_kv(w, "arg", phi_buf_view(&text));
+    phi_jw_end(w);
+    phi_jw_end(w);
+}
+
+static void entity_write(struct phi_jw *w, struct phi_uid uid)
+{
+    phi_jw_obj(w);
+    phi_jw_key(w, "__entity");
+    phi_jw_obj(w);
+    phi_jw_kv(w, "type", uid.type);
+    phi_jw_kv(w, "id", uid.id);
+    phi_jw_end(w);
+    phi_jw_end(w);
+}
+
+static void record_write(struct phi_jw *w, const struct phi_value *v)
+{
+    phi_jw_obj(w);
+    for (size_t i = 0; i < v->u.record.n; i++) {
+        const struct phi_attr *at = &v->u.record.attrs[i];
+        if (at->value->kind == PHI_VALUE_UNKNOWN)
+            continue;
+        phi_jw_keyv(w, at->name);
+        phi_value_write(w, at->value);
+    }
+    phi_jw_end(w);
+}
+
+static void set_write(struct phi_jw *w, const struct phi_value *v)
+{
+    phi_jw_arr(w);
+    for (size_t i = 0; i < v->u.set.n; i++)
+        phi_value_write(w, v->u.set.items[i]);
+    phi_jw_end(w);
+}
+
+void phi_value_write(struct phi_jw *w, const struct phi_value *v)
+{
+    switch (v->kind) {
+    case PHI_VALUE_BOOL: phi_jw_bool(w, v->u.b); return;
+    case PHI_VALUE_LONG: phi_jw_int(w, v->u.i); return;
+    case PHI_VALUE_STRING: phi_jw_str(w, v->u.s); return;
+    case PHI_VALUE_ENTITY: entity_write(w, v->u.uid); return;
+    case PHI_VALUE_SET: set_write(w, v); return;
+    case PHI_VALUE_RECORD: record_write(w, v); return;
+    case PHI_VALUE_EXT: ext_write(w, v); return;
+    case PHI_VALUE_UNKNOWN: phi_jw_null(w); return;
+    }
+}
+
 enum phi_rc phi_uid_read(struct phi_arena *a, struct phi_view text, struct phi_uid *ret,
                          struct phi_err *err)
 {

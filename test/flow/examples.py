@@ -210,6 +210,7 @@ class Team:
         g = bob.post(f"/v1/requests/{r['code']}/votes", vote_of(r)).json["grant"]
         s.do(alice, "POST /v1/grants/{id}/return", values={"id": g["id"]}, fresh=("id",))
         r = alice.post("/v1/requests", ask("to cancel")).json
+        s.do(self.admin, "GET /v1/requests/replay", values={"from_ms": "0", "to_ms": "99999999999999", "skip": "1", "limit": "1"})
         s.do(alice, "POST /v1/requests/{id}/cancel", values={"id": r["code"]}, fresh=("id",))
         d = s.do(bob, "POST /v1/delegations", {"to": "carol", "for_ms": 86400000, "why": "holidays"}).json
         s.do(bob, "GET /v1/delegations")
