@@ -158,7 +158,7 @@ _phi() {
             esac ;;
         policy)
             case $cur in
-            -*) words=" --json --help --from --part --check --entities --context --met --can --policies --schema --action --resource --requests --to" ;;
+            -*) words=" --json --help --from --part --check --entities --context --met --can --level --policies --schema --action --resource --requests --to" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words=" show init apply fmt check test explain record reach diff authorize conformance" ;;
             esac ;;
         channel)
