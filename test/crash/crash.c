@@ -314,6 +314,8 @@ static uint64_t stride_of(uint64_t calls)
     return s;
 }
 
+#define LEAST 3 /* points, however slow the machine is: fewer show nothing */
+
 int main(int argc, char **argv)
 {
     if (argc < 5)
@@ -330,7 +332,7 @@ int main(int argc, char **argv)
     if (point(from + 900000, 0, FAULT_KILL) != 2)
         return fprintf(stderr, "the run without a crash fails\n"), 1;
     uint64_t calls = acks->calls, hows = on_pgsql ? 2 : FAULT_HOWS, stride = stride_of(calls), i = from;
-    for (; i < from + points && (!seconds || now_s() - t0 < (double)seconds); i++) {
+    for (; i < from + points && (!seconds || i < from + LEAST || now_s() - t0 < (double)seconds); i++) {
         uint64_t k = (i / hows * stride) % calls + 1;
         enum fault_how how = (enum fault_how)(i % hows);
         int got = point(i, k, how);
