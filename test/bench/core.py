@@ -15,6 +15,8 @@ BUILD = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release")
 SECONDS = os.environ.get("PHI_BENCH_SECONDS", "3")
 HISTORY = [os.environ["PHI_BENCH_HISTORY"]] if "PHI_BENCH_HISTORY" in os.environ else []  # entries, 10000000 say: only what a claim costs then
 
+HELD = os.environ.get("PHI_BENCH_HELD", "20000")  # requests pending at once, and then as many live grants; 0: none
+
 
 def disk(folder):
     """What the disk allows: nothing durable is faster than one append with fdatasync."""
@@ -40,6 +42,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="phi-bench-", dir="/var/tmp") as folder:
         disk(folder)
         good = subprocess.run([program, "sqlite", os.path.join(folder, "db"), SECONDS, *HISTORY], check=False).returncode == 0
+        if not HISTORY and HELD != "0":
+            good = subprocess.run([program, "sqlite", os.path.join(folder, "held"), SECONDS, "held", HELD], check=False).returncode == 0 and good
     with scratch_pg.Scratch() as pg:
         good = subprocess.run([program, "pgsql", pg.conninfo, SECONDS, *HISTORY], check=False).returncode == 0 and good
     return 0 if good else 1

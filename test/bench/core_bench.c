@@ -1,6 +1,9 @@
 /* What the core does a second over a store: core-bench sqlite FILE | pgsql CONNINFO  SECONDS [HISTORY]
  * HISTORY: instead, what a claim costs when the log has 10,000 entries, ten times as many, and so on up to that.
+ * held COUNT: instead, so many requests are made, ten a person, then all are approved: what memory
+ * this process has beyond what it had, and what a claim costs meanwhile.
  * Everything goes through batches as phid's core thread makes them; a batch is done when it is durable. */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,10 +134,15 @@ static enum phi_rc append_one(struct phi_core *c, void *arg, struct phi_err *err
 
 typedef enum phi_rc (*command)(struct phi_core *c, void *arg, struct phi_err *err);
 
+/* `n` of 0: frees what the batches before kept for the next. */
 static void batch(command run, size_t n)
 {
     static struct one ones[1024];
     static struct phi_core_cmd cmds[1024];
+    for (size_t i = 0; n == 0 && i < 1024; i++)
+        phi_arena_done(&ones[i].a);
+    if (n == 0)
+        return;
     for (size_t i = 0; i < n; i++) {
         ones[i].n = serial++;
         ones[i].a.limit = (size_t)16 << 20;
@@ -288,10 +296,115 @@ static void history(int64_t most, double s)
     }
 }
 
+/* ---- what is held */
+
+#define PER_PERSON 10
+
+struct held {
+    char id[PHI_ID_LEN + 1], digest[PHI_HEX_LEN + 1];
+};
+
+static struct held *held;
+static char (*people)[PHI_ID_LEN + 1];
+
+/* Without what the commands of a batch need while they run: that is the same for one request and for a million. */
+static double pss_kb(void)
+{
+    batch(NULL, 0);
+    malloc_trim(0);
+    char line[128];
+    double kb = 0;
+    FILE *f = fopen("/proc/self/smaps_rollup", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "Pss: %lf kB", &kb) == 1)
+            break;
+    if (f)
+        fclose(f);
+    return kb;
+}
+
+static enum phi_rc person_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    struct phi_person p;
+    struct phi_view group = PHI_LIT("dev");
+    struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
+    PHI_TRY(phi_person_add(c, &o->a, &phid, phi_arena_printf(&o->a, "dev%zu", o->n), &group, 1, &p, err));
+    snprintf(people[o->n], sizeof people[o->n], PHI_FMT, PHI_ARG(p.id));
+    return PHI_OK;
+}
+
+static enum phi_rc pending_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    struct phi_view action = PHI_LIT("pg:delete"), table = phi_arena_printf(&o->a, "t%zu", o->n);
+    struct phi_actor by = { .kind = PHI_ACTOR_PERSON, .id = phi_view_of(people[o->n / PER_PERSON]) };
+    struct phi_ref ref = phi_ref_make(&o->a, "Table", "shop", "public", phi_arena_str(&o->a, table), NULL);
+    struct phi_request_ask ask = { .target = PHI_LIT("shop"),
+                                   .scope_actions = &action,
+                                   .n_scope_actions = 1,
+                                   .scope_resources = &ref,
+                                   .n_scope_resources = 1,
+                                   .for_ms = 600000,
+                                   .why = PHI_LIT("an import of last night's orders") };
+    struct phi_request_answer ans;
+    PHI_TRY(phi_request_make(c, &o->a, &by, &ask, &ans, err));
+    snprintf(held[o->n].id, sizeof held->id, PHI_FMT, PHI_ARG(ans.request.id));
+    snprintf(held[o->n].digest, sizeof held->digest, PHI_FMT, PHI_ARG(ans.request.digest));
+    return PHI_OK;
+}
+
+static enum phi_rc approve_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    struct phi_actor by = kit_actor(&k, KIT_BOB);
+    struct phi_ballot vote = { .approve = true, .digest = phi_view_of(held[o->n].digest), .version = 1 };
+    struct phi_request r;
+    return phi_request_vote(c, &o->a, &by, phi_view_of(held[o->n].id), &vote, &r, err);
+}
+
+/* `n` of them, and what they left behind in this process. */
+static void hold(const char *what, command run, size_t n)
+{
+    double kb = pss_kb(), t0 = now_s();
+    serial = 0;
+    while (serial < n)
+        batch(run, n - serial < 256 ? n - serial : 256);
+    double grown = pss_kb() - kb;
+    printf("  %9zu %-24s %9.0f/s   PSS %7.1f MB, %+7.1f MB: %.0f bytes each\n", n, what, (double)n / (now_s() - t0), (kb + grown) / 1024,
+           grown / 1024, grown * 1024 / (double)n);
+    fflush(stdout);
+}
+
+static void claims_beside(double s)
+{
+    static size_t key = (size_t)1 << 40; /* beyond every number above */
+    serial = key;
+    closed("claims", claim_one, IN_FLIGHT, s);
+    key = serial;
+}
+
+static void hold_many(size_t n, double s)
+{
+    size_t crowd = (n + PER_PERSON - 1) / PER_PERSON;
+    held = calloc(n, sizeof *held);
+    people = calloc(crowd, sizeof *people);
+    if (!held || !people)
+        must(PHI_ELIMIT, "memory");
+    for (size_t i = 0; i < n; i++)
+        held[i].id[0] = '-'; /* this table is there before anything is measured */
+    claims_beside(s);
+    hold("people", person_one, crowd);
+    hold("requests, all pending", pending_one, n);
+    claims_beside(s);
+    hold("approved: live grants", approve_one, n);
+    claims_beside(s);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
-        return fprintf(stderr, "core-bench sqlite FILE | pgsql CONNINFO  SECONDS\n"), 2;
+        return fprintf(stderr, "core-bench sqlite FILE | pgsql CONNINFO  SECONDS [HISTORY | held COUNT]\n"), 2;
     double s = strtod(argv[3], NULL);
     is_still = argc > 4;
     clock_began = now_s();
@@ -304,6 +417,10 @@ int main(int argc, char **argv)
     kit_open(&k, store, 1);
     grant_make();
     printf("%s\n", argv[1]);
+    if (argc > 5 && strcmp(argv[4], "held") == 0) {
+        hold_many((size_t)strtoull(argv[5], NULL, 10), s);
+        return 0;
+    }
     if (argc > 4) {
         history(strtoll(argv[4], NULL, 10), s);
         return 0;

@@ -179,10 +179,46 @@ def throughput(peers, opts):
                 print(f"{mode:10}{name:10}{clients:>8}{m['tps']:>10.0f}{m['tps'] / base:>7.2f}{m['mean']:>9.0f}{m['p99']:>9.0f}{m['cpu']:>11.1f}", flush=True)
 
 
+STAGES = ("vote sent to its leaf: phid reads, waits for a commit that runs", "its leaf to the claim's: commit, event, target asked, claim sent",
+          "claim's leaf to the statement: commit, answer, bytes passed on")
+
+
+def leaves(flow, since):
+    """(request -> wall ms of its vote's leaf, of its first claim's leaf), of the entries from `since` on. Leaves are made just before their commit."""
+    voted, claimed, of, at = {}, {}, {}, since
+    while True:
+        page = flow.house.admin().call("GET", f"/v1/log/entries?from={at}&limit=1000")["entries"]
+        if not page:
+            return {r: (voted[r], claimed[g]) for g, r in of.items() if g in claimed and r in voted}
+        at += len(page)
+        for e in map(json.loads, page):
+            if e["ev"] == "request.voted":
+                voted[e["req"]] = e["t"]
+            elif e["ev"] == "grant.made":
+                of[e["grant"]] = e["req"]
+            elif e["ev"] == "grant.claimed":
+                claimed.setdefault(e["grant"], e["t"])
+
+
+def where_it_went(flow, since, asked):
+    """Of each approval the three stages between four clocks' words, all of this machine; a leaf's is in whole milliseconds."""
+    found, rows = leaves(flow, since), []
+    for request, (sent, ran) in asked.items():
+        if request in found:
+            voted, claimed = (ms + 0.5 for ms in found[request])
+            rows.append((ran - sent, voted - sent, claimed - voted, ran - claimed))
+    rows.sort()
+    slow = rows[-max(1, len(rows) // 20):]
+    print(f"  of these, by the log's own times (± 0.5 ms; {len(rows)} found){'':14} median   of the slowest 5 %")
+    for n, stage in enumerate(STAGES, 1):
+        print(f"    {stage:68} {statistics.median(r[n] for r in rows):5.1f} ms {statistics.fmean(r[n] for r in slow):8.1f} ms")
+
+
 def approve_to_forward(flow, count):
     """From the moment that the approval leaves over an open connection until the target runs the statement (its own clock, in the
     row that it returns), and until that row has arrived on the client's terminal."""
-    ran, seen = [], []
+    ran, seen, asked = [], [], {}
+    since = int(flow.house.admin().call("GET", "/v1/log/entries?limit=1")["size"])
     secret = flow.house.admin().call("POST", "/v1/links", {"person": "bob"})["link"].rpartition("/")[2]
     bob = Api(flow.place.url(), Api(flow.place.url()).call("POST", "/v1/sessions", {"link": secret})["token"])
     where = urllib.parse.urlsplit(bob.url)
@@ -199,6 +235,7 @@ def approve_to_forward(flow, count):
             http.request("POST", f"/v1/requests/{r['id']}/votes", vote, {"Content-Type": "application/json", "Authorization": "Bearer " + bob.token})
             at = psql.expect(r"^ran at\|([0-9.]+)", 5)
             ran.append((float(at.group(1)) - t0) * 1000)
+            asked[r["id"]] = t0 * 1000, float(at.group(1)) * 1000
             seen.append((psql.at - m0) * 1000)
             psql.expect(r"^DELETE ", 5)
             if http.getresponse().status != 200:
@@ -210,6 +247,7 @@ def approve_to_forward(flow, count):
     for what, times in (("until the target runs the statement", ran), ("until the row is on the client's terminal", seen)):
         times.sort()
         print(f"  {what:42} median {statistics.median(times):.1f} ms, p99 {times[int(count * 0.99)]:.1f} ms")
+    where_it_went(flow, since, asked)
 
 
 def memory(flow):
