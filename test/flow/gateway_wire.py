@@ -789,7 +789,7 @@ def attack_62_a_trapped_cancel_is_terminated_within_250_ms(db, gw):
     took = []
     while not took or (took[-1] >= 0.25 and len(took) < 5):  # a machine that is busy with other things is late now and then, not each time
         took.append(cut_of_a_trapped_one(gw, db))
-    assert took[-1] < 0.25, took
+    assert took[-1] < 0.25 and max(took) < 1, took  # within a second is the promise, on any machine
     time.sleep(1.5)
     assert db.sql("select count(*) from orders") == "10"
     assert any("unknown" in line for line in gw.said("outcome"))
