@@ -131,6 +131,7 @@ install_packages() {
 }
 
 # Daemons that bench compares with and that tests put in front, unpacked with what they need and the system lacks.
+# --reinstall: one that the system has is fetched as well.
 unpack() {
     local group=$1 names deb debs=$BUILD/bench.debs
     mapfile -t names < <(missing "$group")
@@ -138,7 +139,7 @@ unpack() {
     rm -rf "$debs"
     mkdir -p "$debs/partial" "$BUILD/bench"
     apt-get -o Debug::NoLocking=1 -o Dir::Cache::archives="$debs" -o APT::Sandbox::User="$(id -un)" \
-        -o APT::Keep-Downloaded-Packages=true install -y --download-only --no-install-recommends "${names[@]}"
+        -o APT::Keep-Downloaded-Packages=true install -y --download-only --reinstall --no-install-recommends "${names[@]}"
     for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$BUILD/bench"; done
     rm -rf "$debs"
     [[ -z $(missing "$group") ]]
