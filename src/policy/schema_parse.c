@@ -55,8 +55,17 @@ static enum phi_rc skip_notes(struct cedar_lex *l)
     return PHI_OK;
 }
 
+/* A word that policies could not name; in quotes it may be an attribute or an action. */
+static enum phi_rc word_check(struct cedar_lex *l)
+{
+    if (l->tok.kind == TOK_IDENT && cedar_is_reserved(l->tok.text) && !phi_view_is(l->tok.text, "__cedar"))
+        return cedar_fail(l, l->tok.at, "`" PHI_FMT "` is a reserved word", PHI_ARG(l->tok.text));
+    return PHI_OK;
+}
+
 static enum phi_rc read_name(struct cedar_lex *l, struct phi_view *ret)
 {
+    PHI_TRY(word_check(l));
     if (l->tok.kind == TOK_STRING)
         PHI_TRY(cedar_unescape(l, &l->tok, ret, NULL));
     else if (l->tok.kind == TOK_IDENT)
@@ -317,6 +326,7 @@ static enum phi_rc read_common(struct cedar_lex *l, struct phi_view space,
     if (!c || !cedar_list_add(l->arena, &d->common, c))
         return full(l);
     PHI_TRY(cedar_lex_next(l));
+    PHI_TRY(word_check(l));
     c->name = cedar_qualified(l->arena, space, l->tok.text);
     PHI_TRY(cedar_lex_take(l, TOK_IDENT, "the type's name"));
     PHI_TRY(cedar_lex_take(l, TOK_ASSIGN, "`=`"));

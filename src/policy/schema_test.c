@@ -64,7 +64,12 @@ static void what_is_wrong_is_named_with_its_place(void **unused)
         { "entity P", "the text ends" },
         { "entity \"P\";", "without quotes" },
         { "namespace N { namespace M { } }", "expected `entity`, `action`" },
-        { "entity if;x", "expected `entity`" },
+        { "entity if;", "s:1:8: `if` is a reserved word" }, /* as cedar-wasm has it in each of these places */
+        { "entity P = { like: Long };", "`like` is a reserved word" },
+        { "type has = Long;", "`has` is a reserved word" },
+        { "namespace is { entity P; }", "`is` is a reserved word" },
+        { "entity P; action in appliesTo { principal: P, resource: P };", "`in` is a reserved word" },
+        { "entity P;x", "expected `entity`" },
         { "Entity P;", "expected `entity`" },
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
