@@ -180,13 +180,15 @@ static enum phi_rc read_enum(struct cedar_lex *l, struct cedar_list *ids)
     return cedar_lex_take(l, TOK_RBRACK, "`,` or `]`");
 }
 
-static enum phi_rc read_names(struct cedar_lex *l, struct cedar_list *names)
+static enum phi_rc read_names(struct cedar_lex *l, bool quotes, struct cedar_list *names)
 {
     bool more = true;
     while (more) {
         struct phi_view *name = phi_arena_new(l->arena, struct phi_view);
         if (!name || !cedar_list_add(l->arena, names, name))
             return full(l);
+        if (l->tok.kind == TOK_STRING && !quotes)
+            return cedar_lex_unexpected(l, "the entity type's name, without quotes");
         PHI_TRY(read_name(l, name));
         PHI_TRY(cedar_lex_maybe(l, TOK_COMMA, &more));
     }
@@ -218,9 +220,7 @@ static enum phi_rc read_entity(struct cedar_lex *l, struct phi_view space,
     struct cedar_list names = { 0 };
     struct cedar_entity_type body = { .at = l->tok.at };
     PHI_TRY(cedar_lex_next(l));
-    if (l->tok.kind == TOK_STRING)
-        return cedar_lex_unexpected(l, "the entity type's name, without quotes");
-    PHI_TRY(read_names(l, &names));
+    PHI_TRY(read_names(l, false, &names));
     PHI_TRY(read_entity_body(l, space, &body));
     for (size_t i = 0; i < names.n; i++) {
         struct cedar_entity_type *e = phi_arena_new(l->arena, struct cedar_entity_type);
@@ -303,7 +303,7 @@ static enum phi_rc read_action(struct cedar_lex *l, struct phi_view space,
     struct cedar_list names = { 0 };
     struct cedar_action body = { .at = l->tok.at };
     PHI_TRY(cedar_lex_next(l));
-    PHI_TRY(read_names(l, &names));
+    PHI_TRY(read_names(l, true, &names));
     if (cedar_lex_is(l, "in"))
         PHI_TRY(read_action_refs(l, space, &body.refs));
     if (cedar_lex_is(l, "appliesTo"))

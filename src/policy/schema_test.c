@@ -63,6 +63,7 @@ static void what_is_wrong_is_named_with_its_place(void **unused)
         { "entity P = { a: Long, a: Bool };", "attribute `a` stands twice" },
         { "entity P", "the text ends" },
         { "entity \"P\";", "without quotes" },
+        { "entity P, \"Q\";", "without quotes" },
         { "namespace N { namespace M { } }", "expected `entity`, `action`" },
         { "entity if;", "s:1:8: `if` is a reserved word" }, /* as cedar-wasm has it in each of these places */
         { "entity P = { like: Long };", "`like` is a reserved word" },
