@@ -59,20 +59,29 @@ static enum phi_rc request_read(struct phi_core *c, struct phi_arena *a, struct 
     return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
 }
 
+/* Begins what is said of the request under this name; not begun where it is not for this stream's owner to see. */
+static enum phi_rc request_begin(struct phi_core *c, struct phi_arena *a, struct api_notes *out, struct api_sub *s,
+                                 const struct api_said *e, const char *event, struct phi_request *r, struct phi_jw *w, bool *ret_begun)
+{
+    PHI_TRY(request_read(c, a, s, e, r, ret_begun));
+    if (!*ret_begun)
+        return PHI_OK;
+    if (!note_begin(out, s, e->seq, event, w))
+        return PHI_ELIMIT;
+    phi_jw_kv(w, "id", r->id);
+    phi_jw_kv(w, "code", r->code);
+    return PHI_OK;
+}
+
 static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct api_notes *out,
                                 struct api_sub *s, const struct api_said *e)
 {
     struct phi_request r;
     struct phi_jw w;
-    bool known;
-    PHI_TRY(request_read(c, a, s, e, &r, &known));
-    if (!known)
+    bool begun, progress = e->kind == PHI_EVENT_VOTES && s->actor.kind == PHI_ACTOR_GATEWAY;
+    PHI_TRY(request_begin(c, a, out, s, e, progress ? "votes" : "request", &r, &w, &begun));
+    if (!begun)
         return PHI_OK;
-    bool progress = e->kind == PHI_EVENT_VOTES && s->actor.kind == PHI_ACTOR_GATEWAY;
-    if (!note_begin(out, s, e->seq, progress ? "votes" : "request", &w))
-        return PHI_ELIMIT;
-    phi_jw_kv(&w, "id", r.id);
-    phi_jw_kv(&w, "code", r.code);
     phi_jw_kc(&w, "status", phi_request_status_name(r.status));
     if (progress) {
         phi_jw_key(&w, "needs");
@@ -96,14 +105,10 @@ static enum phi_rc tell_about(struct phi_core *c, struct phi_arena *a, struct ap
 {
     struct phi_request r;
     struct phi_jw w;
-    bool known;
-    PHI_TRY(request_read(c, a, s, e, &r, &known));
-    if (!known)
+    bool begun;
+    PHI_TRY(request_begin(c, a, out, s, e, "told", &r, &w, &begun));
+    if (!begun)
         return PHI_OK;
-    if (!note_begin(out, s, e->seq, "told", &w))
-        return PHI_ELIMIT;
-    phi_jw_kv(&w, "id", r.id);
-    phi_jw_kv(&w, "code", r.code);
     phi_jw_kc(&w, "what", e->what);
     phi_jw_kc(&w, "status", phi_request_status_name(r.status));
     phi_jw_end(&w);

@@ -509,11 +509,9 @@ static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, str
 
 static struct core_walk listing_walk(bool mine, bool live)
 {
-    struct core_walk w = { .table = CORE_GRANT, .row_size = sizeof(struct core_grant_row), .n_parts = mine && !live ? 2 : 1, .key = listing_key,
-                           .take = listing_take, .id = listing_id };
-    w.ix[0] = w.ix[1] = mine ? CORE_GRANT_BY_PRINCIPAL : live ? CORE_GRANT_BY_LIVE : CORE_BY_KEY;
-    w.prefix[0] = w.prefix[1] = mine ? 2 : live ? 1 : 0;
-    return w;
+    return (struct core_walk){ .table = CORE_GRANT, .ix = mine ? CORE_GRANT_BY_PRINCIPAL : live ? CORE_GRANT_BY_LIVE : CORE_BY_KEY,
+                               .prefix = mine ? 2 : live ? 1 : 0, .n_parts = mine && !live ? 2 : 1, .key = listing_key,
+                               .take = listing_take, .id = listing_id };
 }
 
 enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, bool live,

@@ -48,7 +48,7 @@ struct walking {
 static enum phi_rc rows_take(struct walking *k, const char *rows, size_t n, struct phi_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        const void *row = rows + i * k->w->row_size;
+        const void *row = rows + i * core_table_of(k->w->table)->size;
         struct phi_view id = k->w->id(row);
         bool taken = false;
         if (k->at.id.n && phi_view_eq(id, k->at.id))
@@ -70,9 +70,9 @@ static enum phi_rc part_walk(struct phi_core *c, struct phi_arena *a, struct wal
     const struct core_walk *w = k->w;
     size_t n;
     do {
-        struct core_span span = { .prefix = w->prefix[k->at.part], .limit = CHUNK, .last_first = true, .at_most = k->at.id.n > 0 };
+        struct core_span span = { .prefix = w->prefix, .limit = CHUNK, .last_first = true, .at_most = k->at.id.n > 0 };
         char *rows;
-        PHI_TRY(core_list(c, w->table, w->ix[k->at.part], w->key(w->ctx, k->at.part, k->at.id), span, a, &rows, &n, err));
+        PHI_TRY(core_list(c, w->table, w->ix, w->key(w->ctx, k->at.part, k->at.id), span, a, &rows, &n, err));
         PHI_TRY(rows_take(k, rows, n, err));
     } while (n == CHUNK && !k->full);
     return PHI_OK;

@@ -7,10 +7,9 @@
 
 struct core_walk {
     enum core_table table;
-    size_t row_size;
-    size_t n_parts; /* one after the other, such as what lives and then what has ended */
-    int ix[2];
-    size_t prefix[2]; /* the column after it is the row's id */
+    int ix;
+    size_t prefix;  /* the column after it is the row's id */
+    size_t n_parts; /* one after the other, such as what lives and then what has ended: the key tells them apart */
     const void *(*key)(void *ctx, size_t part, struct phi_view id);
     /* One row: its id, and whether it counts for the page. */
     enum phi_rc (*take)(void *ctx, const void *row, bool *ret_taken, struct phi_err *err);

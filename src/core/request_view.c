@@ -298,16 +298,14 @@ static enum phi_rc box_take(void *ctx, const void *row, bool *ret_taken, struct 
 /* One's own: what waits, then what is over. */
 static struct core_walk box_walk(enum phi_box box, bool pending_only)
 {
-    struct core_walk w = { .table = CORE_REQUEST, .row_size = sizeof(struct core_request_row), .n_parts = 1, .key = box_key, .take = box_take, .id = box_id };
+    struct core_walk w = { .table = CORE_REQUEST, .ix = CORE_BY_KEY, .n_parts = 1, .key = box_key, .take = box_take, .id = box_id };
     if (box == PHI_BOX_MINE) {
         w.n_parts = pending_only ? 1 : 2;
-        w.ix[0] = w.ix[1] = CORE_REQUEST_BY_REQUESTER;
-        w.prefix[0] = w.prefix[1] = 2;
+        w.ix = CORE_REQUEST_BY_REQUESTER;
+        w.prefix = 2;
     } else if (box == PHI_BOX_INBOX || pending_only) {
-        w.ix[0] = CORE_REQUEST_BY_LIVE;
-        w.prefix[0] = 1;
-    } else {
-        w.ix[0] = CORE_BY_KEY;
+        w.ix = CORE_REQUEST_BY_LIVE;
+        w.prefix = 1;
     }
     return w;
 }

@@ -41,22 +41,24 @@ static bool asks(const struct cedar_policy *p)
     return false;
 }
 
-/* `e` asks for a requirement, or for an obligation. */
-static bool asks_for(const struct phi_bundle *b, const struct cedar_expr *e, bool obligation)
+static void asked_in(const struct cedar_expr *e, struct cedar_alt *all)
 {
     if (!e || !e->has_met)
-        return false;
-    if (e->met) /* a leaf is of one sort */
-        return cedar_alt_below(e->met, b->n_requirements) != obligation;
-    return asks_for(b, e->a, obligation) || asks_for(b, e->b, obligation) || asks_for(b, e->c, obligation);
+        return;
+    if (e->met)
+        cedar_alt_join(all, e->met);
+    asked_in(e->a, all);
+    asked_in(e->b, all);
+    asked_in(e->c, all);
 }
 
-static bool policy_asks_for(const struct phi_bundle *b, const struct cedar_policy *p, bool obligation)
+/* All that it asks for: requirements and, after them, obligations. */
+static struct cedar_alt asked_by(const struct cedar_policy *p)
 {
+    struct cedar_alt all = { 0 };
     for (size_t i = 0; i < p->n_conds; i++)
-        if (asks_for(b, p->conds[i].e, obligation))
-            return true;
-    return false;
+        asked_in(p->conds[i].e, &all);
+    return all;
 }
 
 static bool scope_covers(const struct cedar_scope *x, const struct cedar_scope *y)
@@ -118,7 +120,8 @@ static void look_for_shadow(struct advising *r, const struct cedar_policy *p)
         PHI_BUF(which, 100);
         if (!all)
             phi_buf_printf(&which, " for " PHI_FMT, PHI_ARG(phi_view_upto(act->uid.id, 80)));
-        bool people = policy_asks_for(r->b, p, false);
+        struct cedar_alt asked = asked_by(p);
+        bool people = cedar_alt_below(&asked, r->b->n_requirements);
         advise(r, p, p->at, "%s%s: policy \"" PHI_FMT "\" permits the same without %s",
                people ? "nobody is ever asked" : "no allow ever carries this obligation", phi_buf_str(&which),
                PHI_ARG(phi_view_upto(x->id, 80)), people ? "a requirement" : "it");
@@ -155,7 +158,9 @@ static void look_for_errors(struct advising *r, const struct cedar_policy *p)
 /* phi's own gateways say that they can do nothing. */
 static void look_for_gateways(struct advising *r, const struct cedar_policy *p)
 {
-    if (!policy_asks_for(r->b, p, true))
+    struct cedar_alt asked = asked_by(p), people = asked;
+    cedar_alt_cut(&people, r->b->n_requirements);
+    if (cedar_alt_count(&asked) == cedar_alt_count(&people))
         return;
     for (size_t i = 0; i < r->b->schema.n_actions; i++) {
         const struct cedar_action *act = r->b->schema.actions[i];
@@ -168,24 +173,18 @@ static void look_for_gateways(struct advising *r, const struct cedar_policy *p)
     }
 }
 
-static bool anybody_asks_for(const struct phi_bundle *b, const struct cedar_expr *e, size_t bit)
-{
-    if (!e || !e->has_met)
-        return false;
-    if (e->met)
-        return cedar_alt_has(e->met, bit);
-    return anybody_asks_for(b, e->a, bit) || anybody_asks_for(b, e->b, bit) || anybody_asks_for(b, e->c, bit);
-}
-
-static void look_for_use(struct advising *r, size_t obligation)
+static void look_for_use(struct advising *r)
 {
     const struct phi_bundle *b = r->b;
-    for (size_t i = 0; i < b->policies.n; i++)
-        for (size_t k = 0; k < b->policies.p[i]->n_conds; k++)
-            if (anybody_asks_for(b, b->policies.p[i]->conds[k].e, b->n_requirements + obligation))
-                return;
-    advise(r, NULL, (struct cedar_place){ 0 }, "obligation \"" PHI_FMT "\" is defined, and no policy asks for it",
-           PHI_ARG(phi_view_upto(b->obligations[obligation].name, 60)));
+    struct cedar_alt all = { 0 };
+    for (size_t i = 0; i < b->policies.n; i++) {
+        struct cedar_alt one = asked_by(b->policies.p[i]);
+        cedar_alt_join(&all, &one);
+    }
+    for (size_t i = 0; i < b->n_obligations; i++)
+        if (!cedar_alt_has(&all, b->n_requirements + i))
+            advise(r, NULL, (struct cedar_place){ 0 }, "obligation \"" PHI_FMT "\" is defined, and no policy asks for it",
+                   PHI_ARG(phi_view_upto(b->obligations[i].name, 60)));
 }
 
 /* ---- requirements ------------------------------------------------------------------------------------------ */
@@ -283,8 +282,7 @@ enum phi_rc cedar_advise(const struct phi_bundle *b, const struct phi_entities *
             look_for_errors(&r, b->policies.p[i]);
     for (size_t i = 0; i < b->policies.n; i++)
         look_for_gateways(&r, b->policies.p[i]);
-    for (size_t i = 0; i < b->n_obligations; i++)
-        look_for_use(&r, i);
+    look_for_use(&r);
     for (size_t i = 0; es && i < b->n_requirements; i++)
         look_for_people(&r, &b->requirements[i]);
     struct cedar_finding *list = phi_arena_array(a, r.found.n + 1, sizeof *list);

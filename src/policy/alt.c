@@ -25,6 +25,12 @@ size_t cedar_alt_count(const struct cedar_alt *alt)
     return n;
 }
 
+void cedar_alt_join(struct cedar_alt *alt, const struct cedar_alt *more)
+{
+    for (int i = 0; i < WORDS; i++)
+        alt->w[i] |= more->w[i];
+}
+
 bool cedar_alt_meets(const struct cedar_alt *a, const struct cedar_alt *b)
 {
     uint64_t both = 0;

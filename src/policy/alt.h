@@ -20,6 +20,7 @@ struct cedar_alts { /* n == 0: nothing would do. One empty alternative: it is me
 
 void cedar_alt_add(struct cedar_alt *alt, size_t requirement);
 bool cedar_alt_has(const struct cedar_alt *alt, size_t requirement);
+void cedar_alt_join(struct cedar_alt *alt, const struct cedar_alt *more);
 size_t cedar_alt_count(const struct cedar_alt *alt);
 bool cedar_alt_meets(const struct cedar_alt *a, const struct cedar_alt *b); /* some are in both */
 /* Some are below `n`; what is at `n` or above dropped. */

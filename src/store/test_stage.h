@@ -2,7 +2,6 @@
 #ifndef STORE_TEST_STAGE_H
 #define STORE_TEST_STAGE_H
 
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,10 +14,7 @@
 
 #include "store/pgsql.h"
 #include "store/sqlite.h"
-
-#ifndef TEST_SCRATCH_PG
-#define TEST_SCRATCH_PG "test/lib/scratch_pg.py"
-#endif
+#include "store/test_scratch.h"
 
 __attribute__((unused)) static char path[64];
 __attribute__((unused)) static char conninfo[256]; /* of a PostgreSQL that this test has started */
@@ -127,30 +123,10 @@ static inline int without_two(void **state)
     return without(state);
 }
 
-/* The server lives as long as this process holds the other end of its standard input. */
 static inline int pg_start(void **state)
 {
-    static int keep;
-    int in[2], out[2];
     (void)state;
-    if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
-        return -1;
-    if (fork() == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        execl("/usr/bin/python3", "python3", "-B", TEST_SCRATCH_PG, NULL);
-        _exit(1);
-    }
-    close(in[0]);
-    close(out[1]);
-    keep = in[1];
-    FILE *f = fdopen(out[0], "r");
-    char *said = f ? fgets(conninfo, sizeof conninfo, f) : NULL;
-    if (f)
-        fclose(f);
-    if (said)
-        conninfo[strcspn(conninfo, "\n")] = 0;
-    return said ? 0 : (close(keep), -1);
+    return test_scratch_pg(conninfo, sizeof conninfo);
 }
 
 __attribute__((unused)) static uint64_t seed;

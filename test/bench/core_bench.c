@@ -98,25 +98,32 @@ static enum phi_rc claim_one(struct phi_core *c, void *arg, struct phi_err *err)
     return phi_grant_claim(c, &o->a, &gw, &ask, &claim, err);
 }
 
-static enum phi_rc request_one(struct phi_core *c, void *arg, struct phi_err *err)
+/* For the table of the caller's number. */
+static enum phi_rc ask_table(struct phi_core *c, struct one *o, const struct phi_actor *by, struct phi_view action, struct phi_view why,
+                             struct phi_request *ret, struct phi_err *err)
 {
-    struct one *o = arg;
-    char resource[64];
-    snprintf(resource, sizeof resource, "shop/public.t%zu", o->n);
-    struct phi_view text = phi_view_of(resource), action = PHI_LIT("pg:write");
-    struct phi_actor by = kit_actor(&k, KIT_ALICE);
-    struct phi_ref ref = phi_ref_make(&o->a, "Table", "shop", "public", strchr(resource, '.') + 1, NULL);
+    struct phi_view table = phi_arena_printf(&o->a, "t%zu", o->n);
+    struct phi_ref ref = phi_ref_make(&o->a, "Table", "shop", "public", phi_arena_str(&o->a, table), NULL);
     struct phi_request_ask ask = { .target = PHI_LIT("shop"),
                                    .scope_actions = &action,
                                    .n_scope_actions = 1,
                                    .scope_resources = &ref,
                                    .n_scope_resources = 1,
                                    .for_ms = 600000,
-                                   .why = text };
+                                   .why = why };
     struct phi_request_answer ans;
-    PHI_TRY(phi_request_make(c, &o->a, &by, &ask, &ans, err));
-    struct phi_request r;
-    return phi_request_cancel(c, &o->a, &by, ans.request.id, &r, err); /* nobody may have more than 100 pending */
+    PHI_TRY(phi_request_make(c, &o->a, by, &ask, &ans, err));
+    *ret = ans.request;
+    return PHI_OK;
+}
+
+static enum phi_rc request_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    struct phi_actor by = kit_actor(&k, KIT_ALICE);
+    struct phi_request made, r;
+    PHI_TRY(ask_table(c, o, &by, PHI_LIT("pg:write"), phi_arena_printf(&o->a, "shop/public.t%zu", o->n), &made, err));
+    return phi_request_cancel(c, &o->a, &by, made.id, &r, err); /* nobody may have more than 100 pending */
 }
 
 static enum phi_rc append_one(struct phi_core *c, void *arg, struct phi_err *err)
@@ -337,20 +344,11 @@ static enum phi_rc person_one(struct phi_core *c, void *arg, struct phi_err *err
 static enum phi_rc pending_one(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct one *o = arg;
-    struct phi_view action = PHI_LIT("pg:delete"), table = phi_arena_printf(&o->a, "t%zu", o->n);
     struct phi_actor by = { .kind = PHI_ACTOR_PERSON, .id = phi_view_of(people[o->n / PER_PERSON]) };
-    struct phi_ref ref = phi_ref_make(&o->a, "Table", "shop", "public", phi_arena_str(&o->a, table), NULL);
-    struct phi_request_ask ask = { .target = PHI_LIT("shop"),
-                                   .scope_actions = &action,
-                                   .n_scope_actions = 1,
-                                   .scope_resources = &ref,
-                                   .n_scope_resources = 1,
-                                   .for_ms = 600000,
-                                   .why = PHI_LIT("an import of last night's orders") };
-    struct phi_request_answer ans;
-    PHI_TRY(phi_request_make(c, &o->a, &by, &ask, &ans, err));
-    snprintf(held[o->n].id, sizeof held->id, PHI_FMT, PHI_ARG(ans.request.id));
-    snprintf(held[o->n].digest, sizeof held->digest, PHI_FMT, PHI_ARG(ans.request.digest));
+    struct phi_request r;
+    PHI_TRY(ask_table(c, o, &by, PHI_LIT("pg:delete"), PHI_LIT("an import of last night's orders"), &r, err));
+    snprintf(held[o->n].id, sizeof held->id, PHI_FMT, PHI_ARG(r.id));
+    snprintf(held[o->n].digest, sizeof held->digest, PHI_FMT, PHI_ARG(r.digest));
     return PHI_OK;
 }
 

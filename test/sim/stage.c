@@ -1,11 +1,11 @@
 #include "stage.h"
 
-#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/pgsql.h"
 #include "store/sqlite.h"
+#include "store/test_scratch.h"
 
 static char path[64];
 static const struct kit *ticking; /* whose clock the PostgreSQL store sees */
@@ -71,30 +71,10 @@ struct phi_request stage_ask(struct kit *k, const char *sql, const char *session
 /* ---- a PostgreSQL for this run, which lives as long as this process holds its standard input */
 
 static char conninfo[512];
-static int keep = -1;
 
 static int pg_begin(void)
 {
-    int in[2], out[2];
-    if (conninfo[0])
-        return 0;
-    if (pipe2(in, O_CLOEXEC) != 0 || pipe2(out, O_CLOEXEC) != 0)
-        return -1;
-    if (fork() == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        execl("/usr/bin/python3", "python3", "-B", TEST_SCRATCH_PG, NULL);
-        _exit(1);
-    }
-    close(in[0]);
-    close(out[1]);
-    keep = in[1];
-    FILE *f = fdopen(out[0], "r");
-    char *said = f ? fgets(conninfo, sizeof conninfo, f) : NULL;
-    if (f)
-        fclose(f);
-    conninfo[said ? strcspn(conninfo, "\n") : 0] = 0;
-    return said ? 0 : -1;
+    return conninfo[0] ? 0 : test_scratch_pg(conninfo, sizeof conninfo);
 }
 
 static int64_t stage_wall(void *self)
@@ -147,11 +127,6 @@ int over_pgsql(void **state)
 int stage_end(void **state)
 {
     (void)state;
-    if (keep >= 0) {
-        close(keep);
-        keep = -1;
-        while (wait(NULL) > 0) {
-        }
-    }
+    test_scratch_end();
     return 0;
 }
