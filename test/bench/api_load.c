@@ -1,6 +1,7 @@
 /* Load for ./dev bench api. One thread, epoll, OpenSSL, keep-alive connections that each ask again as soon as they are answered:
  *   bench-api-load PORT CA.pem evaluate CONNECTIONS SECONDS TOKEN BODY
- *       prints: answers a second, p50, p99, worst in microseconds, and how many were not as the first
+ *       prints: answers a second, p50, p99, worst in microseconds, how many were not as the first, the fewest and the most answers of
+ *       one connection, and microseconds of processor that each cost the load itself; PHI_BENCH_WANT: what the first must contain
  *   bench-api-load PORT CA.pem watch CONNECTIONS TOKEN…
  *       opens event streams, one token after another; prints "open N" when all are; after each line on standard input waits until
  *       every stream has heard of a request and prints the milliseconds since the line: the first, the middle one, the last */
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,7 +28,7 @@ enum { IN_MAX = 16384, SAMPLES_MAX = 4000000 };
 struct conn {
     int fd;
     SSL *ssl;
-    uint64_t sent_us;
+    uint64_t sent_us, answers;
     size_t n;
     char *in;
     bool heard;
@@ -72,9 +74,9 @@ static void conn_open(struct conn *c, SSL_CTX *ctx, int port)
         die("epoll");
 }
 
-static void ask(struct conn *c, const char *text, size_t n)
+static void ask(struct conn *c, const char *text, size_t n, uint64_t now)
 {
-    c->sent_us = now_us();
+    c->sent_us = now;
     if (SSL_write(c->ssl, text, (int)n) != (int)n)
         die("write");
 }
@@ -93,50 +95,109 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static char first_answer[IN_MAX];
+/* All answers are to be as the first, but for the head's lines that name a moment or a request. */
+static struct {
+    char body[IN_MAX];
+    size_t n, all;
+} first;
 static size_t others;
 
-static void body_compare(const struct conn *c)
+static void first_take(const struct conn *c)
 {
-    const char *body = memmem(c->in, c->n, "\r\n\r\n", 4);
-    size_t n = body ? c->n - (size_t)(body - c->in) : 0;
-    if (!first_answer[0])
-        memcpy(first_answer, body, n);
-    others += strncmp(c->in, "HTTP/1.1 200", 12) != 0 || memcmp(first_answer, body, n) != 0;
+    const char *body = memmem(c->in, c->n, "\r\n\r\n", 4), *want = getenv("PHI_BENCH_WANT");
+    first.n = body ? c->n - (size_t)(body - c->in) : 0;
+    first.all = c->n;
+    memcpy(first.body, body, first.n);
+    if (strncmp(c->in, "HTTP/1.1 200", 12) != 0 || (want && !memmem(first.body, first.n, want, strlen(want)))) {
+        fprintf(stderr, "bench-api-load: the answer is %.*s\n", (int)c->n, c->in);
+        exit(1);
+    }
+}
+
+static bool as_first(const struct conn *c)
+{
+    return c->n == first.all && memcmp(c->in, "HTTP/1.1 200", 12) == 0 && memcmp(c->in + c->n - first.n, first.body, first.n) == 0;
+}
+
+/* What has come to c. True: a whole answer. The usual one is known by its length and its end, without being taken apart. */
+static bool answered(struct conn *c)
+{
+    int got = SSL_read(c->ssl, c->in + c->n, (int)(IN_MAX - c->n));
+    if (got <= 0 && SSL_get_error(c->ssl, got) == SSL_ERROR_WANT_READ)
+        return false;
+    if (got <= 0)
+        die("closed");
+    c->n += (size_t)got;
+    if (first.all && as_first(c))
+        return true;
+    if (!answer_len(c->in, c->n))
+        return false;
+    if (!first.all)
+        first_take(c);
+    others += !as_first(c);
+    return true;
+}
+
+static double own_us(void)
+{
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1e6 + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
+static void evaluate_tell(const struct conn *conns, int n, double done, double s, double own)
+{
+    uint64_t fewest = UINT64_MAX, most = 0;
+    for (int i = 0; i < n; i++) {
+        fewest = conns[i].answers < fewest ? conns[i].answers : fewest;
+        most = conns[i].answers > most ? conns[i].answers : most;
+    }
+    qsort(samples, n_samples, sizeof *samples, by_value);
+    if (!n_samples)
+        die("no answer");
+    printf("%.0f %u %u %u %zu %llu %llu %.1f\n", done / s, samples[n_samples / 2], samples[(size_t)((double)n_samples * .99)],
+           samples[n_samples - 1], others, (unsigned long long)fewest, (unsigned long long)most, own / done);
 }
 
 static void evaluate(struct conn *conns, int n, int seconds, const char *text, size_t len)
 {
     struct epoll_event ev[256];
-    uint64_t begin = now_us(), end = begin + (uint64_t)seconds * 1000000, done = 0;
+    double own = own_us();
+    uint64_t begin = now_us(), now = begin, end = begin + (uint64_t)seconds * 1000000, done = 0;
     for (int i = 0; i < n; i++)
-        ask(&conns[i], text, len);
-    while (now_us() < end) {
+        ask(&conns[i], text, len, now);
+    while (now < end) {
         int m = epoll_wait(ep, ev, 256, 100);
+        now = now_us();
         for (int i = 0; i < m; i++) {
             struct conn *c = ev[i].data.ptr;
-            int got = SSL_read(c->ssl, c->in + c->n, (int)(IN_MAX - c->n));
-            if (got <= 0) {
-                if (SSL_get_error(c->ssl, got) == SSL_ERROR_WANT_READ)
-                    continue;
-                die("closed");
-            }
-            c->n += (size_t)got;
-            if (!answer_len(c->in, c->n))
+            if (!answered(c))
                 continue;
+            now = now_us();
             if (n_samples < SAMPLES_MAX)
-                samples[n_samples++] = (uint32_t)(now_us() - c->sent_us);
-            body_compare(c);
+                samples[n_samples++] = (uint32_t)(now - c->sent_us);
             done++;
+            c->answers++;
             c->n = 0;
-            ask(c, text, len);
+            ask(c, text, len, now);
         }
     }
-    double s = (double)(now_us() - begin) / 1e6;
-    qsort(samples, n_samples, sizeof *samples, by_value);
-    if (!n_samples)
-        die("no answer");
-    printf("%.0f %u %u %u %zu\n", (double)done / s, samples[n_samples / 2], samples[(size_t)((double)n_samples * .99)], samples[n_samples - 1], others);
+    evaluate_tell(conns, n, (double)done, (double)(now - begin) / 1e6, own_us() - own);
+}
+
+/* Whether what waits at c has a request's event in it. All of it is read: what OpenSSL has read ahead wakes nobody again. */
+static bool told(struct conn *c)
+{
+    char text[4096];
+    bool yes = false;
+    for (;;) {
+        int got = SSL_read(c->ssl, text, sizeof text);
+        if (got <= 0 && SSL_get_error(c->ssl, got) != SSL_ERROR_WANT_READ)
+            die("a stream was closed");
+        if (got <= 0)
+            return yes;
+        yes = yes || memmem(text, (size_t)got, "event: request", 14);
+    }
 }
 
 static int hear(struct conn *conns, int n, uint64_t since, double ret[3])
@@ -149,11 +210,7 @@ static int hear(struct conn *conns, int n, uint64_t since, double ret[3])
         int m = epoll_wait(ep, ev, 256, 100);
         for (int i = 0; i < m; i++) {
             struct conn *c = ev[i].data.ptr;
-            char text[4096];
-            int got = SSL_read(c->ssl, text, sizeof text - 1);
-            if (got <= 0 && SSL_get_error(c->ssl, got) != SSL_ERROR_WANT_READ)
-                die("a stream was closed");
-            if (got <= 0 || c->heard || !memmem(text, (size_t)got, "event: request", 14))
+            if (!told(c) || c->heard)
                 continue;
             c->heard = true;
             heard++;
@@ -210,7 +267,8 @@ int main(int argc, char **argv)
     if (!ctx || !conns || !samples || SSL_CTX_load_verify_locations(ctx, argv[2], NULL) != 1)
         die("set-up");
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    if (watches)
+        SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(ctx, 1); /* the load shares the processors: it should cost as little as it can */
     for (int i = 0; i < n; i++) {
         conns[i].in = watches ? NULL : malloc(IN_MAX);
@@ -218,7 +276,7 @@ int main(int argc, char **argv)
         if (!watches)
             continue;
         snprintf(text, sizeof text, "GET /v1/events HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer %s\r\n\r\n", port, argv[5 + i % n_tokens]);
-        ask(&conns[i], text, strlen(text));
+        ask(&conns[i], text, strlen(text), now_us());
     }
     if (watches) {
         watch(conns, n);
