@@ -66,14 +66,12 @@ static void sub_cut(struct api_sub *s)
 static void notes_send(struct api_notes *l)
 {
     for (struct api_note *n = l->first; n; n = n->next) {
-        char id[24];
         if (!n->sub->sse)
             continue;
-        snprintf(id, sizeof(id), "%lld", (long long)n->seq);
-        if (!phi_buf_ok(&n->data))
-            sub_cut(n->sub);
+        if (phi_buf_ok(&n->text->all))
+            net_sse_send(n->sub->sse, phi_buf_view(&n->text->all));
         else
-            net_sse_event(n->sub->sse, id, n->event, phi_buf_view(&n->data));
+            sub_cut(n->sub);
     }
     api_notes_free(l);
 }

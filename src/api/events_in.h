@@ -15,16 +15,22 @@
 #define MISSED_MAX 512  /* that one of them is told; who missed more reads everything anew */
 #define MISSED_MS  5000 /* told once more: of several phids, one hears what another did a little later than what it did itself */
 
-struct api_note { /* one event on its way to one stream */
+struct api_text { /* the bytes of one batch's events, for all streams that are told the same */
+    size_t refs;  /* made on the core thread, then the loop's alone */
+    struct phi_buf all;
+};
+
+struct api_note { /* what one stream is told of one batch: one write */
     struct api_sub *sub;
-    int64_t seq;
-    const char *event;
-    struct phi_buf data;
+    struct api_text *text;
     struct api_note *next;
 };
 
 struct api_notes {
-    struct api_note *first, **end;
+    struct api_note *first, *last;
+    struct phi_buf one; /* the event that is being made: its data */
+    int64_t seq;
+    const char *event;
 };
 
 struct api_sub {

@@ -1,4 +1,5 @@
 /* What a stream's owner may know of what a batch did: worked out on the core thread, behind its commit. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "api/events_in.h"
@@ -7,12 +8,22 @@
 #include "core/gateway.h"
 #include "core/token.h"
 
-#define NOTE_MAX        (256u * 1024)
-#define ARENA_MAX       (64u * 1024 * 1024)
+#define NOTE_MAX  (256u * 1024)
+#define TEXT_MAX  (16u * 1024 * 1024)
+#define ARENA_MAX (64u * 1024 * 1024)
 
 void api_notes_init(struct api_notes *l)
 {
-    *l = (struct api_notes){.end = &l->first};
+    *l = (struct api_notes){0};
+    phi_buf_init(&l->one, NOTE_MAX);
+}
+
+static void text_drop(struct api_text *t)
+{
+    if (--t->refs > 0)
+        return;
+    phi_buf_done(&t->all);
+    free(t);
 }
 
 void api_notes_free(struct api_notes *l)
@@ -20,25 +31,64 @@ void api_notes_free(struct api_notes *l)
     struct api_note *n;
     while ((n = l->first) != NULL) {
         l->first = n->next;
-        phi_buf_done(&n->data);
+        text_drop(n->text);
         free(n);
     }
+    phi_buf_done(&l->one);
     api_notes_init(l);
+}
+
+static struct api_note *note_add(struct api_notes *l, struct api_sub *s, struct api_text *text)
+{
+    struct api_note *n = calloc(1, sizeof(*n));
+    if (!n)
+        return NULL;
+    *n = (struct api_note){.sub = s, .text = text};
+    text->refs++;
+    if (l->last)
+        l->last->next = n;
+    else
+        l->first = n;
+    l->last = n;
+    return n;
+}
+
+/* The note of this stream, which is the last one where it has one. */
+static struct api_note *note_of(struct api_notes *l, struct api_sub *s)
+{
+    if (l->last && l->last->sub == s)
+        return l->last;
+    struct api_text *t = calloc(1, sizeof(*t));
+    if (!t)
+        return NULL;
+    phi_buf_init(&t->all, TEXT_MAX);
+    struct api_note *n = note_add(l, s, t);
+    if (!n)
+        free(t);
+    return n;
 }
 
 static struct phi_jw *note_begin(struct api_notes *l, struct api_sub *s, int64_t seq, const char *event,
                                  struct phi_jw *w)
 {
-    struct api_note *n = calloc(1, sizeof(*n));
-    if (!n)
+    if (!note_of(l, s))
         return NULL;
-    *n = (struct api_note){.sub = s, .seq = seq, .event = event};
-    phi_buf_init(&n->data, NOTE_MAX);
-    phi_jw_init(w, &n->data);
-    *l->end = n;
-    l->end = &n->next;
+    l->seq = seq;
+    l->event = event;
+    phi_buf_clear(&l->one);
+    phi_jw_init(w, &l->one);
     phi_jw_obj(w);
     return w;
+}
+
+static void note_end(struct api_notes *l, struct phi_jw *w)
+{
+    struct phi_buf *all = &l->last->text->all;
+    char id[24];
+    snprintf(id, sizeof(id), "%lld", (long long)l->seq);
+    phi_jw_end(w);
+    if (!phi_buf_ok(&l->one) || !net_sse_make(all, id, l->event, phi_buf_view(&l->one)))
+        all->bad = true; /* its stream is closed */
 }
 
 static bool still_welcome(struct phi_core *c, struct phi_arena *a, struct api_sub *s)
@@ -95,7 +145,7 @@ static enum phi_rc tell_request(struct phi_core *c, struct phi_arena *a, struct 
         phi_jw_kv(&w, "denied_by", r.denied_by);
         phi_jw_kv(&w, "reason", r.reason);
     }
-    phi_jw_end(&w);
+    note_end(out, &w);
     return PHI_OK;
 }
 
@@ -111,7 +161,7 @@ static enum phi_rc tell_about(struct phi_core *c, struct phi_arena *a, struct ap
         return PHI_OK;
     phi_jw_kc(&w, "what", e->what);
     phi_jw_kc(&w, "status", phi_request_status_name(r.status));
-    phi_jw_end(&w);
+    note_end(out, &w);
     return PHI_OK;
 }
 
@@ -129,7 +179,7 @@ static enum phi_rc tell_grant(struct phi_core *c, struct phi_arena *a, struct ap
     phi_jw_kv(&w, "request", g.request);
     phi_jw_kv(&w, "code", g.code);
     phi_jw_kc(&w, "status", phi_grant_status_name(g.status));
-    phi_jw_end(&w);
+    note_end(out, &w);
     return PHI_OK;
 }
 
@@ -150,7 +200,7 @@ enum phi_rc api_tell_ends(struct phi_core *c, struct phi_arena *a, struct api_no
         phi_jw_kv(&w, "grant", ends[i].grant);
         phi_jw_kv(&w, "principal", ends[i].principal);
         phi_jw_kv(&w, "reason", ends[i].reason);
-        phi_jw_end(&w);
+        note_end(out, &w);
         last = ends[i].seq > last ? ends[i].seq : last;
     }
     s->last_end = last;
@@ -171,7 +221,7 @@ static enum phi_rc tell_gateway(struct phi_core *c, struct phi_arena *a, struct 
     case PHI_EVENT_SNAPSHOT:
         if (!note_begin(out, s, e->seq, "snapshot", &w))
             return PHI_ELIMIT;
-        phi_jw_end(&w);
+        note_end(out, &w);
         return PHI_OK;
     }
     return PHI_EINPUT;
@@ -243,7 +293,7 @@ enum phi_rc api_tell_missed(struct phi_core *c, const struct api_hub *h, struct 
     if (!missed_from(h, last, &i)) {
         if (!note_begin(&s->missed, s, h->n_kept ? kept_at(h, h->n_kept - 1)->said.seq : 0, "reset", &w))
             return phi_fail(err, PHI_ELIMIT, "out of memory");
-        phi_jw_end(&w);
+        note_end(&s->missed, &w);
         return PHI_OK;
     }
     for (; i < h->n_kept; i++)
@@ -257,46 +307,26 @@ enum phi_rc api_tell_missed(struct phi_core *c, const struct api_hub *h, struct 
 /* What a stream of the same session was told in this round. */
 struct told {
     struct api_sub *sub;
-    struct api_note **first; /* where its notes begin in the round's list */
-    size_t n;
+    struct api_text *text; /* NULL: nothing */
 };
 
-static size_t notes_of(struct api_note *n, const struct api_sub *s)
+static enum phi_rc tell_same(struct api_round *r, const struct told *t, struct api_sub *s)
 {
-    size_t k = 0;
-    for (; n && n->sub == s; n = n->next)
-        k++;
-    return k;
-}
-
-static enum phi_rc copy_told(struct api_round *r, const struct told *t, struct api_sub *s)
-{
-    const struct api_note *from = *t->first;
     s->over = t->sub->over;
-    for (size_t i = 0; i < t->n; i++, from = from->next) {
-        struct api_note *n = calloc(1, sizeof(*n));
-        if (!n)
-            return PHI_ELIMIT;
-        *n = (struct api_note){.sub = s, .seq = from->seq, .event = from->event};
-        phi_buf_init(&n->data, NOTE_MAX);
-        phi_buf_add(&n->data, phi_buf_view(&from->data));
-        *r->notes.end = n;
-        r->notes.end = &n->next;
-    }
-    return PHI_OK;
+    return !t->text || note_add(&r->notes, s, t->text) ? PHI_OK : PHI_ELIMIT;
 }
 
 static enum phi_rc person_tell(struct phi_core *c, struct api_round *r, struct phi_map *told, struct phi_arena *a, struct api_sub *s)
 {
     const struct told *before = phi_map_get(told, phi_view_of(s->token));
     if (before)
-        return copy_told(r, before, s);
+        return tell_same(r, before, s);
     struct told *t = phi_arena_new(a, struct told);
     if (!t)
         return PHI_ELIMIT;
-    *t = (struct told){.sub = s, .first = r->notes.end};
     PHI_TRY(sub_tell(c, r, s));
-    t->n = notes_of(*t->first, s);
+    struct api_note *last = r->notes.last;
+    *t = (struct told){.sub = s, .text = last && last->sub == s ? last->text : NULL};
     return phi_map_put(told, phi_view_of(s->token), t) ? PHI_OK : PHI_ELIMIT;
 }
 

@@ -26,6 +26,14 @@ static void check_drained(struct net_http_server *s)
         net_later(s->loop, &s->soon);
 }
 
+void http_reader_drop(struct http_conn *hc)
+{
+    if (hc->reader)
+        http_reader_done(hc->reader);
+    free(hc->reader);
+    hc->reader = NULL;
+}
+
 static void conn_soon(void *ctx)
 {
     struct http_conn *hc = ctx;
@@ -33,7 +41,7 @@ static void conn_soon(void *ctx)
         conn_process(hc);
         return;
     }
-    http_reader_done(&hc->reader);
+    http_reader_drop(hc);
     free(hc);
 }
 
@@ -83,7 +91,7 @@ void http_conn_answered(struct http_conn *hc, bool close)
         finish(hc);
         return;
     }
-    http_reader_next(&hc->reader);
+    http_reader_next(hc->reader);
     hc->continued = false;
     net_conn_deadline(hc->c, hc->server->o.idle_ms);
     if (!hc->in_handler) /* else the loop in conn_process goes on */
@@ -112,16 +120,16 @@ static void dispatch(struct http_conn *hc)
 static void set_read_deadline(struct http_conn *hc, bool had_begun, bool had_head)
 {
     const struct net_http_opts *o = &hc->server->o;
-    if (hc->reader.head_done && !had_head)
+    if (hc->reader->head_done && !had_head)
         net_conn_deadline(hc->c, o->body_ms);
-    else if (hc->reader.begun && !had_begun)
+    else if (hc->reader->begun && !had_begun)
         net_conn_deadline(hc->c, o->head_ms);
 }
 
 static void conn_process(struct http_conn *hc)
 {
     while (!hc->dead && !hc->req && !hc->sse) {
-        struct http_reader *r = &hc->reader;
+        struct http_reader *r = hc->reader;
         struct phi_view in = net_conn_in(hc->c);
         bool begun = r->begun, head = r->head_done;
         size_t before = in.n;
@@ -178,14 +186,17 @@ static void on_accept(struct net_conn *c, void *ctx)
 {
     struct net_http_server *s = ctx;
     struct http_conn *hc = calloc(1, sizeof *hc);
-    if (!hc) {
+    if (hc)
+        hc->reader = calloc(1, sizeof *hc->reader);
+    if (!hc || !hc->reader) {
+        free(hc);
         net_conn_close(c);
         return;
     }
     hc->server = s;
     hc->c = c;
     hc->soon = (struct net_later){ .fn = conn_soon, .ctx = hc };
-    http_reader_init(&hc->reader, s->o.max_head, s->o.max_body);
+    http_reader_init(hc->reader, s->o.max_head, s->o.max_body);
     hc->next = &s->list;
     hc->prev = s->list.prev;
     s->list.prev->next = hc;
@@ -257,7 +268,7 @@ void net_http_drain(struct net_http_server *s, net_fn done, void *ctx)
     }
     for (struct http_conn *hc = s->list.next, *next; hc != &s->list; hc = next) {
         next = hc->next;
-        if (hc->sse || (!hc->req && !hc->reader.begun))
+        if (hc->sse || (!hc->req && !hc->reader->begun))
             end_conn(hc);
     }
     check_drained(s);

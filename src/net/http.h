@@ -75,6 +75,10 @@ struct net_sse *net_sse_open(struct net_http_req *r, size_t max_backlog, void (*
 /* `id` and `event` may be NULL. `data` is split at its line ends. False: it is closing (on_closed comes). */
 bool net_sse_event(struct net_sse *s, const char *id, const char *event, struct phi_view data);
 bool net_sse_comment(struct net_sse *s, const char *text);
+/* The same in two steps, for what many streams are told: adds the event's bytes to `out` (false: the id or the event is no single
+ * line), and sends what was so made, one event or several, as one chunk. */
+bool net_sse_make(struct phi_buf *out, const char *id, const char *event, struct phi_view data);
+bool net_sse_send(struct net_sse *s, struct phi_view events);
 void net_sse_close(struct net_sse *s); /* on_closed is not called */
 
 #endif

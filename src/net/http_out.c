@@ -126,7 +126,7 @@ void net_http_reply(struct net_http_req *r, int status, const char *type, struct
         type = "text/plain";
         body = PHI_LIT("the answer had an unacceptable header\n");
     }
-    bool close = !hc->reader.keep_alive || hc->server->draining;
+    bool close = !hc->reader->keep_alive || hc->server->draining;
     bool empty = status == 204 || status == 304;
     PHI_BUF(head, 4 * 1024);
     phi_buf_room(&head, 256);
@@ -137,7 +137,7 @@ void net_http_reply(struct net_http_req *r, int status, const char *type, struct
         phi_buf_printf(&head, "Content-Length: %zu\r\n", body.n);
     if (close)
         phi_buf_adds(&head, "Connection: close\r\n");
-    if (empty || hc->reader.parser.method == HTTP_HEAD)
+    if (empty || hc->reader->parser.method == HTTP_HEAD)
         body.n = 0;
     if (phi_buf_ok(&head))
         net_conn_writev(hc->c, (struct phi_view[]){ phi_buf_view(&head), phi_buf_view(&r->extra), PHI_LIT("\r\n"), body }, 4);
@@ -194,7 +194,7 @@ struct net_sse *net_sse_open(struct net_http_req *r, size_t max_backlog, void (*
     hc->req = NULL;
     hc->sse = s;
     http_req_free(r);
-    http_reader_done(&hc->reader); /* nothing is read any more, and streams are many */
+    http_reader_drop(hc); /* nothing is read any more, and streams are many */
     return s;
 }
 
@@ -215,13 +215,15 @@ static void add_lines(struct phi_buf *b, const char *field, struct phi_view text
     } while (true);
 }
 
-static bool put(struct net_sse *s, const struct phi_buf *b)
+bool net_sse_send(struct net_sse *s, struct phi_view events)
 {
     char size[24];
-    if (!s->hc || s->slow || !phi_buf_ok(b))
+    if (!s->hc || s->slow)
         return false;
-    struct phi_view parts[3] = { { 0 }, phi_buf_view(b), PHI_LIT("\r\n") };
-    parts[0] = phi_view_mem(size, (size_t)snprintf(size, sizeof size, "%zx\r\n", b->n));
+    if (!events.n) /* an empty chunk would end the stream */
+        return true;
+    struct phi_view parts[3] = { { 0 }, events, PHI_LIT("\r\n") };
+    parts[0] = phi_view_mem(size, (size_t)snprintf(size, sizeof size, "%zx\r\n", events.n));
     if (!net_conn_writev(s->hc->c, parts, 3))
         return false;
     if (net_conn_queued(s->hc->c) > s->max_backlog) {
@@ -236,18 +238,23 @@ static bool one_line(const char *s)
     return !strpbrk(s, "\r\n");
 }
 
-bool net_sse_event(struct net_sse *s, const char *id, const char *event, struct phi_view data)
+bool net_sse_make(struct phi_buf *out, const char *id, const char *event, struct phi_view data)
 {
-    PHI_BUF(b, 16 * 1024 * 1024);
     if ((id && !one_line(id)) || (event && !one_line(event)))
         return false;
     if (id)
-        phi_buf_printf(&b, "id: %s\n", id);
+        phi_buf_printf(out, "id: %s\n", id);
     if (event)
-        phi_buf_printf(&b, "event: %s\n", event);
-    add_lines(&b, "data: ", data);
-    phi_buf_addc(&b, '\n');
-    return put(s, &b);
+        phi_buf_printf(out, "event: %s\n", event);
+    add_lines(out, "data: ", data);
+    phi_buf_addc(out, '\n');
+    return true;
+}
+
+bool net_sse_event(struct net_sse *s, const char *id, const char *event, struct phi_view data)
+{
+    PHI_BUF(b, 16 * 1024 * 1024);
+    return net_sse_make(&b, id, event, data) && phi_buf_ok(&b) && net_sse_send(s, phi_buf_view(&b));
 }
 
 bool net_sse_comment(struct net_sse *s, const char *text)
@@ -255,7 +262,7 @@ bool net_sse_comment(struct net_sse *s, const char *text)
     PHI_BUF(b, 4096);
     add_lines(&b, ": ", phi_view_of(text));
     phi_buf_addc(&b, '\n');
-    return put(s, &b);
+    return phi_buf_ok(&b) && net_sse_send(s, phi_buf_view(&b));
 }
 
 void net_sse_close(struct net_sse *s)

@@ -13,7 +13,7 @@ struct net_http_req *http_req_new(struct http_conn *hc)
     r->hc = hc;
     phi_arena_init(&r->arena, HTTP_ARENA);
     phi_buf_init(&r->extra, 64 * 1024);
-    struct phi_view target = http_span_view(&hc->reader.text, hc->reader.target);
+    struct phi_view target = http_span_view(&hc->reader->text, hc->reader->target);
     const uint8_t *mark = memchr(target.p, '?', target.n);
     r->path = mark ? phi_view_upto(target, (size_t)(mark - target.p)) : target;
     r->query = mark ? phi_view_from(target, r->path.n + 1) : (struct phi_view){ 0 };
@@ -30,7 +30,7 @@ void http_req_free(struct net_http_req *r)
 
 struct phi_view net_http_method(const struct net_http_req *r)
 {
-    return phi_view_of(http_method_name(&r->hc->reader));
+    return phi_view_of(http_method_name(r->hc->reader));
 }
 
 struct phi_view net_http_path(const struct net_http_req *r)
@@ -45,7 +45,7 @@ struct phi_view net_http_query(const struct net_http_req *r)
 
 struct phi_view net_http_body(const struct net_http_req *r)
 {
-    return phi_buf_view(&r->hc->reader.body);
+    return phi_buf_view(&r->hc->reader->body);
 }
 
 struct phi_arena *net_http_arena(struct net_http_req *r)
@@ -55,14 +55,14 @@ struct phi_arena *net_http_arena(struct net_http_req *r)
 
 bool net_http_header(const struct net_http_req *r, const char *name, struct phi_view *ret)
 {
-    return http_field(&r->hc->reader.text, &r->hc->reader.fields, name, 0, ret);
+    return http_field(&r->hc->reader->text, &r->hc->reader->fields, name, 0, ret);
 }
 
 size_t net_http_header_count(const struct net_http_req *r, const char *name)
 {
     struct phi_view v;
     size_t n = 0;
-    while (http_field(&r->hc->reader.text, &r->hc->reader.fields, name, n, &v))
+    while (http_field(&r->hc->reader->text, &r->hc->reader->fields, name, n, &v))
         n++;
     return n;
 }

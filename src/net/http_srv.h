@@ -10,7 +10,7 @@ struct http_conn {
     struct net_http_server *server;
     struct http_conn *next, *prev; /* the server's list */
     struct net_conn *c;            /* NULL: gone */
-    struct http_reader reader;
+    struct http_reader *reader;    /* NULL: an event stream, which is not read, and there are many */
     struct net_http_req *req;      /* being answered */
     struct net_sse *sse;
     struct net_later soon;         /* goes on with pipelined bytes, or frees the dead */
@@ -45,6 +45,7 @@ struct net_http_req *http_req_new(struct http_conn *hc); /* NULL: out of memory 
 void http_req_free(struct net_http_req *r);
 /* The answer is written: go on, or end the connection. */
 void http_conn_answered(struct http_conn *hc, bool close);
+void http_reader_drop(struct http_conn *hc);
 void http_conn_drop(struct http_conn *hc);                 /* forgets it; the net_conn is the caller's */
 void http_write_problem(struct http_conn *hc, int status, const char *why);
 void http_sse_gone(struct net_sse *s);                     /* calls on_closed, frees */
