@@ -39,6 +39,8 @@ struct api_env {
     const char *const *apps; /* origins that the waiting page may go back to */
     size_t n_apps;
     const char *secrets;     /* folder of secret files, "" none */
+    const char *tickets_url, *tickets_secret; /* of the tracker that is asked about tickets; "" none */
+    int64_t tickets_again_ms; /* how old an answer may be before a vote or claim asks again; -1: always */
     struct api_reports *reports; /* of gateways, for `phi doctor` (doctor.h); core thread only */
 };
 

@@ -80,7 +80,7 @@ static enum phi_rc payload_read(struct api_call *c, const struct phi_json **ret,
 static bool is_answer(const char *why)
 {
     static const char *const known[] = { "request.ended", "request.self", "request.changed", "request.not-approver",
-                                         "request.unknown", "vote.twice" };
+                                         "request.unknown", "vote.twice", "ticket.stale" };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(why, known[i]) == 0)
             return true;

@@ -1,6 +1,7 @@
 /* What a gateway asks on behalf of its clients: requests, claims, outcomes. */
 #include "api/handlers.h"
 #include "api/json_out.h"
+#include "api/ticket.h"
 #include "base/limits.h"
 
 static struct phi_view member(struct api_call *c, const char *key)
@@ -102,6 +103,7 @@ enum phi_rc api_gw_leave(struct api_call *c, struct phi_err *err)
 enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
 {
     struct phi_claim claim;
+    bool waits;
     struct phi_claim_ask ask = {
         .grant = c->params[0],
         .key = member(c, "key"),
@@ -117,6 +119,9 @@ enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
                            &ask.n_actions, err));
     PHI_TRY(api_body_text(c, "entities", &ask.entities, err));
     PHI_TRY(api_body_text(c, "context", &ask.context, err));
+    PHI_TRY(api_ticket_again(c, ask.grant, API_TICKET_CLAIM_MS, &waits, err));
+    if (waits)
+        return PHI_OK;
     PHI_TRY(phi_grant_claim(c->core, &c->arena, &c->actor, &ask, &claim, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_kv(w, "claim", claim.id);

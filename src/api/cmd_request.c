@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 #include "api/json_out.h"
 #include "api/passkey.h"
+#include "api/ticket.h"
 #include "base/limits.h"
 
 static enum phi_rc request_answer(struct api_call *c, int status, const struct phi_request *r)
@@ -131,7 +132,11 @@ enum phi_rc api_request_make(struct api_call *c, struct phi_err *err)
 {
     struct phi_request_answer r;
     struct phi_request_ask ask;
+    bool waits;
     PHI_TRY(ask_read(c, &ask, err));
+    PHI_TRY(api_ticket_of_ask(c, &ask, &waits, err));
+    if (waits)
+        return PHI_OK;
     PHI_TRY(phi_request_make(c->core, &c->arena, &c->actor, &ask, &r, err));
     return made_answer(c, &r, err);
 }
@@ -140,7 +145,11 @@ enum phi_rc api_request_edit(struct api_call *c, struct phi_err *err)
 {
     struct phi_request r;
     struct phi_request_ask ask;
+    bool waits;
     PHI_TRY(ask_read(c, &ask, err));
+    PHI_TRY(api_ticket_of_ask(c, &ask, &waits, err));
+    if (waits)
+        return PHI_OK;
     PHI_TRY(phi_request_edit(c->core, &c->arena, &c->actor, c->params[0], &ask, &r, err));
     return request_answer(c, 200, &r);
 }
@@ -262,7 +271,12 @@ enum phi_rc api_vote(struct api_call *c, struct phi_err *err)
     struct phi_request r;
     struct phi_ballot b;
     struct phi_signature sign;
+    bool waits = false;
     PHI_TRY(ballot_read(c, &b, &sign, err));
+    if (b.approve)
+        PHI_TRY(api_ticket_again(c, c->params[0], API_TICKET_VOTE_MS, &waits, err));
+    if (waits)
+        return PHI_OK;
     PHI_TRY(phi_request_vote(c->core, &c->arena, &c->actor, c->params[0], &b, &r, err));
     if (b.signature)
         PHI_TRY(phi_session_strong(c->core, c->token, err));

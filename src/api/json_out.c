@@ -334,6 +334,8 @@ void api_w_request(struct phi_jw *w, struct phi_arena *a, const struct phi_reque
     phi_jw_raw(w, r->risk_reasons.n ? r->risk_reasons : PHI_LIT("[]"));
     phi_jw_kv(w, "why", r->why);
     phi_jw_kv(w, "ticket", r->ticket);
+    phi_jw_key(w, "ticket_facts");
+    phi_jw_raw(w, r->ticket_facts.n ? r->ticket_facts : PHI_LIT("null"));
     phi_jw_key(w, "from");
     phi_jw_obj(w);
     phi_jw_kv(w, "addr", r->from_addr);

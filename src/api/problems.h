@@ -153,6 +153,12 @@
       "Name actions that the policy's schema has for these resources.")                            \
     X(REQUEST_ERASED, 410, "request.erased", "The body of this request was erased",                \
       "Its hashes are still in the log; make a new request.")                                      \
+    X(TICKET_UNKNOWN, 400, "ticket.unknown", "The tracker knows no such ticket",                   \
+      "Check the ticket's id, or leave it out where the policy does not ask for one.")             \
+    X(TICKET_UNCHECKED, 424, "ticket.unchecked", "The tracker could not be asked about the ticket", \
+      "Try again; if it stays so, an operator must look at `tickets` in phid.yaml and at the tracker.") \
+    X(TICKET_STALE, 409, "ticket.stale", "What is known of the ticket is too old",                 \
+      "Vote in the console or with `phi`: the tracker is asked again there.")                      \
     X(EXTEND_NONE, 404, "extend.none", "You hold no such live grant to go on from",                \
       "Make a new request.")                                                                       \
     X(EXTEND_WIDER, 400, "extend.wider", "An extension asks for more than the grant gives",        \

@@ -208,6 +208,20 @@ static void risk(struct cli *c, const struct phi_json *r)
     }
 }
 
+/* The tracker's word. */
+static void ticket_facts(struct cli *c, const struct phi_json *r)
+{
+    const struct phi_json *f = phi_json_get(r, "ticket_facts");
+    struct phi_view title = phi_json_text(f, "title");
+    bool open = false, assigned = false;
+    PHI_BUF(line, 2048);
+    if (!f || f->kind != PHI_JSON_OBJ || !phi_json_bool(phi_json_get(f, "open"), &open) || !phi_json_bool(phi_json_get(f, "assigned"), &assigned))
+        return;
+    phi_buf_printf(&line, "%s, %s%s" PHI_FMT, open ? "open" : "closed", assigned ? "the asker's" : "not the asker's",
+                   title.n ? ": " : "", PHI_ARG(title));
+    cli_line(c, "tracker", phi_buf_view(&line));
+}
+
 static void head(struct cli *c, const struct phi_json *r)
 {
     const struct phi_json *from = phi_json_get(r, "from");
@@ -251,6 +265,7 @@ static void tail(struct cli *c, const struct phi_json *r)
 {
     const struct phi_json *policies = phi_json_get(r, "policies"), *grant = phi_json_get(r, "grant");
     bool pending = phi_view_is(phi_json_text(r, "status"), "pending");
+    ticket_facts(c, r);
     if (pending)
         needs(c, phi_json_get(r, "needs"));
     for (size_t i = 0; policies && i < policies->n; i++) {

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "api/secrets.h"
+#include "base/limits.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "base/yaml.h"
@@ -12,7 +14,7 @@
 
 #define CONFIG_MAX (64 * 1024)
 
-enum kind { TEXT, NUMBER, LIST, STORE, TLS, NETWORKS, COMMANDS };
+enum kind { TEXT, NUMBER, LIST, STORE, TLS, NETWORKS, COMMANDS, TICKETS };
 
 static const struct key {
     const char *name;
@@ -75,6 +77,8 @@ static const struct key {
       "Uid and gid of the signer process, where phid starts as root" },
     { "commands", COMMANDS, 0, "",
       "`{NAME: [PROGRAM, ARGUMENT, …]}`: what channels of kind `command` may run (docs/notify.md), as the user after `outgoing_uid` where phid starts as root" },
+    { "tickets", TICKETS, 0, "",
+      "`{url: URL, secret: NAME, again: 1m}`: the webhook that phid asks about a ticket, the file under `secrets` that its questions are signed with, and how old an answer may be (at most `5m`, or `always`) before a vote or claim asks again (docs/tickets.md); inside your network only with `outgoing_allow`" },
 };
 #define KEYS_N (sizeof(keys) / sizeof(keys[0]))
 
@@ -157,6 +161,23 @@ static enum phi_rc tls_read(struct phi_arena *a, const struct phi_json *v, struc
     return PHI_OK;
 }
 
+static enum phi_rc tickets_read(struct phi_arena *a, const struct phi_json *v, struct phid_config *c, struct phi_err *err)
+{
+    struct phi_view url = phi_json_text(v, "url"), secret = phi_json_text(v, "secret"), again = phi_json_text(v, "again");
+    bool has_again = phi_json_get(v, "again") != NULL, always = phi_view_is(again, "always");
+    c->tickets_again_ms = always ? -1 : PHI_TICKET_RENEW_MS;
+    bool ok = v->kind == PHI_JSON_OBJ && v->n == 2u + has_again && api_secret_name_ok(secret) &&
+              (!has_again || always || (phi_text_duration_read(again, &c->tickets_again_ms) && c->tickets_again_ms <= PHI_TICKET_FRESH_MS)) &&
+              (phi_view_starts(url, PHI_LIT("https://")) || phi_view_starts(url, PHI_LIT("http://")));
+    for (size_t i = 0; ok && i < url.n; i++)
+        ok = url.p[i] > ' ' && url.p[i] < 0x7f && url.p[i] != '"' && url.p[i] != '#' && url.p[i] != '@';
+    if (!ok)
+        return phi_fail(err, PHI_EINPUT, "phid.yaml:%u: \"tickets\" has \"url\" (https://…; http:// to loopback only), \"secret\", the name of a file under \"secrets\", and maybe \"again\", at most 5m or always", v->line);
+    c->tickets_url = phi_arena_str(a, url);
+    c->tickets_secret = phi_arena_str(a, secret);
+    return PHI_OK;
+}
+
 static enum phi_rc value_read(struct phi_arena *a, const struct key *k, const struct phi_json *v,
                               struct phid_config *ret, struct phi_err *err)
 {
@@ -176,6 +197,7 @@ static enum phi_rc value_read(struct phi_arena *a, const struct key *k, const st
     case NETWORKS: return networks_read(a, v, &ret->networks, err);
     case STORE: return store_read(a, v, ret, err);
     case TLS: return tls_read(a, v, ret, err);
+    case TICKETS: return tickets_read(a, v, ret, err);
     case COMMANDS: return phid_commands_read(a, v, &ret->commands, err);
     }
     return PHI_EINPUT;
@@ -183,7 +205,7 @@ static enum phi_rc value_read(struct phi_arena *a, const struct key *k, const st
 
 static void defaults_set(struct phid_config *c)
 {
-    *c = (struct phid_config){ .store = "", .store_password_file = "", .tls_cert = "", .tls_key = "" };
+    *c = (struct phid_config){ .store = "", .store_password_file = "", .tls_cert = "", .tls_key = "", .tickets_url = "", .tickets_secret = "" };
     for (size_t i = 0; i < KEYS_N; i++) {
         void *at = (char *)c + keys[i].at;
         if (keys[i].kind == TEXT)
@@ -270,6 +292,8 @@ enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_
     for (size_t i = 0; i < KEYS_N; i++)
         if (keys[i].kind == TEXT && !*(const char **)((char *)ret + keys[i].at))
             return phi_fail(err, PHI_EINPUT, "phid.yaml: \"%s\" is missing", keys[i].name);
+    if (ret->tickets_url[0] && !ret->secrets[0])
+        return phi_fail(err, PHI_EINPUT, "phid.yaml: \"tickets\" needs \"secrets\", the folder that its secret is in");
     if (ret->signer[0] && !ret->log[0])
         return phi_fail(err, PHI_EINPUT, "phid.yaml: with \"signer\" the log's name must be given: log: phi.example.org/1");
     if (!phi_text_duration_read(phi_view_of(ret->gateway_certificates), &ret->gateway_cert_ms) || ret->gateway_cert_ms < 10000)
@@ -279,7 +303,7 @@ enum phi_rc phid_config_read(struct phi_arena *a, const char *path, struct phid_
 
 void phid_config_page(struct phi_buf *out)
 {
-    static const char *const kinds[] = { [TEXT] = "text", [NUMBER] = "number", [LIST] = "list of texts", [STORE] = "text or keys", [TLS] = "two files", [NETWORKS] = "names and blocks", [COMMANDS] = "names and lists" };
+    static const char *const kinds[] = { [TEXT] = "text", [NUMBER] = "number", [LIST] = "list of texts", [STORE] = "text or keys", [TLS] = "two files", [NETWORKS] = "names and blocks", [COMMANDS] = "names and lists", [TICKETS] = "texts" };
     phi_buf_adds(out, "# phid.yaml\n\nGenerated by `phid config` from `src/bin/phid_config.c`; do not edit.\n"
                       "An unknown key is an error with its line. Neither group nor others may write the file.\n\n"
                       "| key | kind | otherwise | what it is |\n|---|---|---|---|\n");

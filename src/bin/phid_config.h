@@ -50,6 +50,8 @@ struct phid_config {      /* all texts live in the arena */
     const char *signer_folder;      /* that service's folder with the log's key; "" none */
     int64_t signer_uid;             /* the signer's own uid and gid where phid starts as root */
 
+    const char *tickets_url, *tickets_secret; /* the tracker that is asked about tickets, and the name of its secret; "" none */
+    int64_t tickets_again_ms; /* how old an answer may be before a vote or claim asks again; -1: always */
     struct guard_notifier_conf commands; /* that channels may run */
 
     struct phid_list all_hosts;         /* what a Host header may say: of url, hosts and people */

@@ -4,6 +4,7 @@
 #include "core/context.h"
 #include "core/engine.h"
 #include "core/prepare.h"
+#include "core/ticket.h"
 
 #define MAX_PLACES 64
 
@@ -403,16 +404,21 @@ enum phi_rc core_feasible(struct phi_core *c, struct phi_arena *a, const struct 
 
 /* ---- kinds */
 
-bool core_met_alone(const struct phi_requirement *r, struct phi_view why, struct phi_view ticket)
+static bool ticket_fits(const struct phi_requirement *r, struct phi_view ticket)
+{
+    for (size_t i = 0; i < r->n_patterns; i++)
+        if (phi_pattern_fits(r->patterns[i], ticket))
+            return true;
+    return ticket.n > 0 && r->n_patterns == 0;
+}
+
+bool core_met_alone(const struct phi_requirement *r, const struct core_case *of)
 {
     switch (r->kind) {
     case PHI_REQUIRE_JUSTIFICATION:
-        return why.n > 0;
+        return of->why.n > 0;
     case PHI_REQUIRE_TICKET:
-        for (size_t i = 0; i < r->n_patterns; i++)
-            if (phi_pattern_fits(r->patterns[i], ticket))
-                return true;
-        return ticket.n > 0 && r->n_patterns == 0;
+        return ticket_fits(r, of->ticket) && core_ticket_meets(r, of->ticket_facts);
     case PHI_REQUIRE_APPROVAL:
     case PHI_REQUIRE_MFA:
     case PHI_REQUIRE_BREAK_GLASS:

@@ -3,6 +3,7 @@
 
 #include "core/request_in.h"
 #include "core/risk.h"
+#include "core/ticket.h"
 
 struct claiming {
     const struct phi_actor *by;
@@ -90,6 +91,7 @@ static enum phi_rc decided_again(struct phi_core *c, struct phi_arena *a, struct
 {
     struct core_names met;
     struct core_ruling r;
+    PHI_TRY(core_ticket_fresh(c, &k->of, k->request.glass, err));
     PHI_TRY(core_grant_met(c, a, &k->grant, &met, err));
     k->of.met = met.v;
     k->of.n_met = met.n;

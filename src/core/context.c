@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "core/engine.h"
 #include "core/known.h"
+#include "core/ticket.h"
 #include "core/entity_in.h"
 
 #define CASE_LIMIT ((size_t)16 << 20)
@@ -190,6 +191,11 @@ static const struct phi_value *ticket_value(const struct knowing *k)
     return k->m->has_text ? phi_value_string(k->a, k->m->ticket) : NULL;
 }
 
+static const struct phi_value *ticket_facts_value(const struct knowing *k)
+{
+    return core_ticket_value(k->a, k->m->ticket_facts);
+}
+
 static const struct phi_value *justification_value(const struct knowing *k)
 {
     return k->m->has_text ? phi_value_string(k->a, k->m->why) : NULL;
@@ -268,7 +274,7 @@ static const struct {
               { "ticket", ticket_value },   { "justification", justification_value }, { "country", country_value },
               { "networks", networks_value }, { "environment", environment_value }, { "tags", tags_value },
               { "on_behalf", on_behalf_value }, { "mfa_age", mfa_age_value },
-              { "device", device_value } };
+              { "device", device_value },     { "ticket_facts", ticket_facts_value } };
 
 static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct phi_attr **ret, size_t *ret_n,
                              struct phi_view *ret_addr, struct phi_err *err)

@@ -26,6 +26,7 @@ struct core_moment {
     size_t n_behalf;
     bool has_behalf;              /* known, also where it is nobody */
     struct phi_view device;       /* "": not known */
+    struct phi_view ticket_facts; /* what the tracker said: core/ticket.h; "": not known */
     int64_t at_ms;               /* wall clock that it is judged at; 0: now */
 };
 /* `json`: what the gateway saw. PHI_EINPUT when it says what only phi may say. */

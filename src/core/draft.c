@@ -4,6 +4,7 @@
 #include "core/context.h"
 #include "core/request_in.h"
 #include "core/risk.h"
+#include "core/ticket.h"
 
 #define DEFAULT_FOR_MS (15LL * 60 * 1000)
 
@@ -203,6 +204,8 @@ static enum phi_rc draft_end(struct phi_core *c, struct phi_arena *a, const stru
                              struct core_draft *d, struct phi_err *err)
 {
     d->root = core_root(c, a, d->requester);
+    if (ask->ticket_facts)
+        d->of.ticket_facts = core_ticket_text(c, a, ask->ticket_facts);
     PHI_TRY(body_frame(c, a, ask, d, err));
     PHI_TRY(phi_body_check(&d->body, err));
     PHI_TRY(case_of_body(c, a, d, err));
@@ -274,6 +277,7 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
     d->of.entities = core_text_get(c, a, row->id, "entities");
     d->of.context = core_text_get(c, a, row->id, "context");
     d->of.device = core_text_get(c, a, row->id, "device");
+    d->of.ticket_facts = core_text_get(c, a, row->id, CORE_TEXT_TICKET);
     d->of.rated = true;
     d->of.risk = row->risk ? row->risk - 1 : CORE_RISK_MAX; /* made before risk was known: the riskiest */
     d->reasons = core_text_get(c, a, row->id, "risk");
@@ -299,7 +303,7 @@ enum phi_rc core_met_at_once(struct phi_core *c, struct phi_arena *a, const stru
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     for (size_t i = 0; i < n; i++) {
         const struct phi_requirement *r = phi_bundle_requirement_at(c->bundle, i);
-        if (core_met_alone(r, d->body.why, d->body.ticket))
+        if (core_met_alone(r, &d->of))
             met[(*ret_n)++] = phi_arena_copy(a, r->name);
     }
     *ret = met;

@@ -202,7 +202,7 @@ static enum phi_rc try_one(struct phi_core *c, struct phi_arena *a, const struct
                            .can = q->can,
                            .n_can = q->n_can };
     struct phi_err why = { 0 };
-    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device, 0 };
+    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device, q->ticket_facts, 0 };
     PHI_TRY(core_context_at(c, a, ask.action, q->context, &m, &ask.context, err));
     *ans = (struct phi_answer){ .verdict = PHI_DENY };
     if (core_ask(c, p, &ask, a, ans, &why) != PHI_OK) {

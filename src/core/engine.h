@@ -21,6 +21,7 @@ struct core_case {
     struct phi_view entities, context; /* JSON as a gateway sent it, "" for none */
     bool has_text;                     /* `why` and `ticket` are known, also where they are empty */
     struct phi_view why, ticket;
+    struct phi_view ticket_facts;      /* text of core/ticket.h; "": not known */
     struct phi_view device;            /* "": not known */
     bool wide;                         /* a scope of any number of uses, or for long */
     bool rated;                        /* else core_rule finds the risk where the policy speaks of it */
@@ -89,7 +90,7 @@ int64_t core_places(const struct phi_requirement *r); /* sum of the counts */
 enum phi_rc core_feasible(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
                           const struct phi_alternative *option, bool *ret, struct phi_err *err);
 /* Met without anybody's vote: a justification that was given, a ticket that was named. */
-bool core_met_alone(const struct phi_requirement *r, struct phi_view why, struct phi_view ticket);
+bool core_met_alone(const struct phi_requirement *r, const struct core_case *of);
 bool core_met_by_votes(const struct phi_requirement *r); /* the kind that persons meet here */
 
 #endif

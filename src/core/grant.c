@@ -283,7 +283,7 @@ static bool any_proof(struct phi_core *c, const struct core_names *met)
 {
     for (size_t i = 0; i < met->n; i++) {
         const struct phi_requirement *r = phi_bundle_requirement(c->bundle, met->v[i]);
-        if (!r || core_wants_proof(r))
+        if (!r || core_wants_proof(r) || r->checked != PHI_TICKET_NAMED)
             return true;
     }
     return false;
@@ -317,6 +317,7 @@ enum phi_rc core_grant_case(struct phi_core *c, struct phi_arena *a, const struc
     of->has_text = true;
     of->why = d.body.why;
     of->ticket = d.body.ticket;
+    of->ticket_facts = d.of.ticket_facts;
     return PHI_OK;
 }
 

@@ -53,6 +53,7 @@ struct phi_core {
     size_t n_facts;
     int64_t facts_loaded;
     struct phi_arena facts_arena;
+    bool says_ticket;          /* it, or a requirement, rests on what a tracker says */
     bool says_risk, says_text; /* the live policy speaks of context.risk; of the ticket or the justification */
 
     bool outbox_begun; /* messages were taken by this phid */

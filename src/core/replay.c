@@ -70,7 +70,7 @@ static enum phi_rc ask_write(struct replaying *r, struct phi_arena *a, const str
     const struct phi_value *context;
     const struct phi_view *met;
     size_t n_met;
-    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device,
+    struct core_moment m = { who.id, pair->resource, q->has_text, q->ticket, q->why, q->rated, q->risk, q->behalf, q->n_behalf, true, q->device, q->ticket_facts,
                              row->asked_ms };
     PHI_TRY(core_context_at(r->c, a, core_action_uid(pair->action), q->context, &m, &context, err));
     PHI_TRY(core_met_at_once(r->c, a, d, &met, &n_met, err));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/request_in.h"
+#include "core/ticket.h"
 
 #define CODE_TRIES 64
 
@@ -314,6 +315,7 @@ static enum phi_rc facts_put(struct phi_core *c, struct phi_arena *a, const stru
                  { "addr", d->addr },
                  { "application", d->application },
                  { "device", d->of.device },
+                 { CORE_TEXT_TICKET, d->of.ticket_facts },
                  { "risk", d->reasons } };
     PHI_BUF(all, (size_t)8 << 20);
     for (size_t i = 0; i < sizeof part / sizeof *part; i++) {

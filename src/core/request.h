@@ -40,6 +40,7 @@ struct phi_request_ask {
     /* both; 0 or "" where not said */
     int64_t for_ms, uses;
     struct phi_view why, ticket;
+    const struct phi_ticket_facts *ticket_facts; /* core/ticket.h; NULL: no tracker was asked */
     int64_t from_ms, until_ms; /* wall clock; 0: at once, and for_ms long */
     struct phi_budget budget;
     /* persons only */
@@ -75,6 +76,7 @@ struct phi_request {
     size_t n_actions;
     struct phi_view body; /* canonical JSON (docs/formats.md): payload, scope, settings, bounds; "" once erased */
     struct phi_view why, ticket, from_addr, from_application;
+    struct phi_view ticket_facts; /* JSON {"asked_ms","assigned","open","title"}; "": no tracker was asked, or erased */
     int64_t for_ms, uses, created_ms, expires_in_ms;
     const struct phi_need_set *needs; /* with who may vote and what is there */
     size_t n_needs;

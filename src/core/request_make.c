@@ -164,24 +164,36 @@ static enum phi_rc asked_already(struct phi_core *c, struct phi_arena *a, const 
     return filed_answer(c, a, by, &row, ret, err);
 }
 
+static enum phi_rc granted(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_request_answer *ret,
+                           struct phi_err *err)
+{
+    struct core_grant_row grant;
+    PHI_TRY(core_grant_fitting(c, a, d, &grant, err));
+    ret->kind = PHI_ANSWER_GRANT;
+    return core_grant_view(c, a, &grant, &ret->grant, err);
+}
+
+/* A statement at a gateway names no ticket and no reason. Where the policy speaks of them, those of a grant's request count
+ * for what the grant covers: PHI_ENOTFOUND where there is none under which the policy allows it. */
+static enum phi_rc granted_text(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_request_answer *ret,
+                                struct phi_err *err)
+{
+    return d->gateway.n && c->says_text ? granted(c, a, d, ret, err) : PHI_ENOTFOUND;
+}
+
 /* The answers short of filing: PHI_ENOTFOUND when a request has to be filed. */
 static enum phi_rc without_filing(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                   const struct core_draft *d, struct phi_view key, struct phi_request_answer *ret,
                                   struct phi_err *err)
 {
     struct core_request_row row;
-    struct core_grant_row grant;
     if (d->body.payload.kind == PHI_PAYLOAD_CHANGE) { /* asked again: the same request, nothing new */
         PHI_TRY(equal_pending(c, a, d, &row, err));
         return filed_answer(c, a, by, &row, ret, err);
     }
     if (d->gateway.n == 0)
         return d->glass ? PHI_ENOTFOUND : asked_already(c, a, by, d, key, ret, err);
-    enum phi_rc rc = core_grant_fitting(c, a, d, &grant, err);
-    if (rc == PHI_OK) {
-        ret->kind = PHI_ANSWER_GRANT;
-        return core_grant_view(c, a, &grant, &ret->grant, err);
-    }
+    enum phi_rc rc = granted(c, a, d, ret, err);
     if (rc != PHI_ENOTFOUND)
         return rc;
     PHI_TRY(equal_pending(c, a, d, &row, err));
@@ -212,8 +224,10 @@ enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const stru
         ret->kind = PHI_ANSWER_ALLOW;
         return PHI_OK;
     }
-    if (r.verdict != PHI_NEEDS)
-        return denied(c, by, &d, &r, "policy", ret, err);
+    if (r.verdict != PHI_NEEDS) {
+        rc = granted_text(c, a, &d, ret, err);
+        return rc == PHI_ENOTFOUND ? denied(c, by, &d, &r, "policy", ret, err) : rc;
+    }
     rc = without_filing(c, a, by, &d, ask->key, ret, err);
     if (rc != PHI_ENOTFOUND)
         return rc;

@@ -221,6 +221,7 @@ static void frame(struct phi_core *c, struct phi_arena *a, const struct core_req
                                .n_actions = d->body.n_actions,
                                .why = d->body.why,
                                .ticket = d->body.ticket,
+                               .ticket_facts = d->of.ticket_facts,
                                .from_addr = d->addr,
                                .from_application = d->application };
 }

@@ -4,6 +4,7 @@
 #include "core/request_in.h"
 #include "core/risk.h"
 #include "core/signed.h"
+#include "core/ticket.h"
 
 struct voting {
     struct core_request_row row;
@@ -390,6 +391,8 @@ enum phi_rc phi_request_vote(struct phi_core *c, struct phi_arena *a, const stru
     struct voting v = { .by = by, .in = vote };
     struct core_vote_row row;
     PHI_TRY(ready(c, a, &v, which, err));
+    if (vote->approve)
+        PHI_TRY(core_ticket_fresh(c, &v.d.of, v.row.glass, err));
     PHI_TRY(cast(c, a, &v, &row, err));
     PHI_TRY(vote->approve ? narrowed(c, a, &v, err) : PHI_OK);
     PHI_TRY(vote->approve ? advance(c, a, &v, err) : denied_by(c, a, &v, &row, err));

@@ -92,7 +92,7 @@ enum phi_rc core_met(struct phi_core *c, struct phi_arena *a, const struct core_
         bool voted = false;
         for (size_t v = 0; v < n_votes; v++)
             voted |= phi_view_eq(votes[v].requirement, r->name);
-        if (core_met_alone(r, d->body.why, d->body.ticket) || (row->glass && r->kind == PHI_REQUIRE_BREAK_GLASS))
+        if (core_met_alone(r, &d->of) || (row->glass && r->kind == PHI_REQUIRE_BREAK_GLASS))
             met[n++] = phi_arena_copy(a, r->name);
         if (r->kind == PHI_REQUIRE_MFA && voted && shown(c, row, r, votes, n_votes))
             met[n++] = phi_arena_copy(a, r->name);

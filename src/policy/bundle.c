@@ -197,6 +197,14 @@ uint64_t phi_bundle_version(const struct phi_bundle *b)
     return b->text.version;
 }
 
+bool phi_bundle_checks_tickets(const struct phi_bundle *b)
+{
+    for (size_t i = 0; i < phi_bundle_requirement_count(b); i++)
+        if (phi_bundle_requirement_at(b, i)->checked != PHI_TICKET_NAMED)
+            return true;
+    return false;
+}
+
 struct phi_view phi_bundle_zone(const struct phi_bundle *b)
 {
     return b->zone;

@@ -138,6 +138,7 @@ struct phi_requirement {
     int64_t statements, rows, bytes; /* most that the grant may spend; 0: not bounded by this requirement */
     const struct phi_view *patterns; /* kind ticket: one of these fits; none: any text will do */
     size_t n_patterns;
+    enum phi_ticket_check { PHI_TICKET_NAMED, PHI_TICKET_OPEN, PHI_TICKET_ASSIGNED } checked; /* kind ticket: what the tracker must say of it */
     struct phi_view why;
 };
 
@@ -183,6 +184,7 @@ size_t phi_bundle_requirement_count(const struct phi_bundle *b);
 const struct phi_requirement *phi_bundle_requirement_at(const struct phi_bundle *b, size_t i); /* in the text's order */
 const struct phi_requirement *phi_bundle_requirement(const struct phi_bundle *b,
                                                      struct phi_view name); /* NULL: none */
+bool phi_bundle_checks_tickets(const struct phi_bundle *b); /* a requirement has `checked` */
 /* Time zone that `zone:` in the requirements names; "": none. Whether it exists is for the caller to find out. */
 struct phi_view phi_bundle_zone(const struct phi_bundle *b);
 /* The schema knows this action; `action` itself or through its groups is in `group`. */
@@ -202,7 +204,7 @@ enum phi_rc phi_bundle_check_entities(const struct phi_bundle *b, const struct p
 
 /* ---- deciding ---------------------------------------------------------------------------- */
 
-/* Context that phid alone knows (met, can, risk, mfa_age, local, now, ticket, on_call, country,
+/* Context that phid alone knows (met, can, risk, mfa_age, local, now, ticket, ticket_facts, on_call, country,
  * device, environment, tags, networks, justification,
  * on_behalf): a caller's request may not carry it; a gateway passes it as unknown. */
 bool phi_context_is_owned(struct phi_view attribute);

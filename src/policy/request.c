@@ -4,7 +4,7 @@
 
 static const char *const owned[] = { "met",    "can",     "risk",    "mfa_age", "local",      "now",
                                      "ticket", "on_call", "country", "device",  "environment",
-                                     "tags",   "networks", "justification", "on_behalf" };
+                                     "tags",   "networks", "justification", "on_behalf", "ticket_facts" };
 
 bool phi_context_is_owned(struct phi_view attribute)
 {

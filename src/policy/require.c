@@ -15,6 +15,7 @@
  *     clock: first-use  # ttl counts from the first use, not from the approval
  *     ready: 1h         # how long the first use may take to come
  *     pattern: 'OPS-#'  # of kind: ticket, or a list: what it must look like; * is any text, # a number
+ *     checked: open     # of kind: ticket: the tracker (phid.yaml's `tickets`) says that it is open; or assigned: open and the asker's
  *     statements: 100   # most that the grant may spend in all; rows and bytes likewise
  *
  * `obligations:` beside them defines those (oblige.c).
@@ -140,6 +141,13 @@ static enum phi_rc read_patterns(struct reader *rd, const struct phi_json *v)
     return n ? PHI_OK : bad(rd, v, "pattern must not be empty");
 }
 
+static enum phi_rc read_checked(struct reader *rd, const struct phi_json *v)
+{
+    bool assigned = v->kind == PHI_JSON_STR && phi_view_is(v->str, "assigned");
+    rd->r->checked = assigned ? PHI_TICKET_ASSIGNED : PHI_TICKET_OPEN;
+    return assigned || (v->kind == PHI_JSON_STR && phi_view_is(v->str, "open")) ? PHI_OK : bad(rd, v, "checked must be open or assigned");
+}
+
 static enum phi_rc read_duration(struct reader *rd, const struct phi_json *v, int64_t *ret)
 {
     struct phi_view text = { 0 };
@@ -226,10 +234,12 @@ static enum phi_rc read_key(struct reader *rd, struct phi_view key, const struct
     }
     if (phi_view_is(key, "pattern"))
         return read_patterns(rd, v);
+    if (phi_view_is(key, "checked"))
+        return read_checked(rd, v);
     enum phi_rc rc = read_life_key(rd, key, v);
     return rc != PHI_ENOTFOUND ? rc :
                                  bad(rd, v, "unknown key; there are why, kind, approve, ttl, pending_ttl, uses, bind, signed, "
-                                            "remind, fallback, delegation, clock, ready, statements, rows, bytes, pattern");
+                                            "remind, fallback, delegation, clock, ready, statements, rows, bytes, pattern, checked");
 }
 
 static enum phi_rc read_one(struct reader *rd, const struct phi_json *v)
@@ -247,6 +257,8 @@ static enum phi_rc read_one(struct reader *rd, const struct phi_json *v)
         return bad(rd, v, "ready belongs to clock: first-use");
     if (r->n_patterns && r->kind != PHI_REQUIRE_TICKET)
         return bad(rd, v, "pattern belongs to kind: ticket");
+    if (r->checked != PHI_TICKET_NAMED && r->kind != PHI_REQUIRE_TICKET)
+        return bad(rd, v, "checked belongs to kind: ticket");
     bool by_people = r->kind == PHI_REQUIRE_APPROVAL;
     if (by_people && r->n_sets == 0)
         return bad(rd, v, "an approval needs approve: who may, and how many");

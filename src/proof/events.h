@@ -149,6 +149,8 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "An equal attempt waits on the same request.")                                                \
     X(REQUEST_VOTED, "request.voted", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(VOTE),                  \
       PHI_FB(SIGNATURE) | PHI_FB(BUNDLE) | PHI_FB(SESSION) | PHI_FB(STATE) | PHI_FB(DELEGATION), "A person (or a rule) approved or denied.")         \
+    X(TICKET_CHECKED, "ticket.checked", PHI_FB(REQ) | PHI_FB(FACTS_HASH), 0,                        \
+      "The tracker was asked again about the ticket that a request names; the hash is over its answer.") \
     X(REQUEST_NARROWED, "request.narrowed", PHI_FB(REQ) | PHI_FB(PERSON) | PHI_FB(NARROWING), 0,    \
       "An approver narrowed what was asked.")                                                       \
     X(REQUEST_APPROVED, "request.approved", PHI_FB(REQ) | PHI_FB(DIGEST) | PHI_FB(BUNDLE), PHI_FB(FACTS_HASH) | PHI_FB(STATE), \

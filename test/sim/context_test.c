@@ -141,6 +141,87 @@ static void a_requirement_may_say_how_tickets_look(void **state)
     }
 }
 
+#define ONLY_OPEN "@id(\"open\") forbid (principal, action in Action::\"pg:write\", resource)" \
+                  " unless { context has ticket_facts && context.ticket_facts.open && context.ticket_facts.assigned };\n"
+
+static struct phi_request_answer with_ticket(struct kit *k, const struct phi_ticket_facts *f)
+{
+    struct phi_request_answer ans;
+    struct phi_request_ask ask = kit_scope_of(k, "shop/public.orders");
+    ask.ticket = PHI_LIT("OPS-7");
+    ask.ticket_facts = f;
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans));
+    return ans;
+}
+
+static void what_a_tracker_says_is_needed_at_the_request(void **state)
+{
+    struct kit *k = *state;
+    struct phi_ticket_facts yes = { true, true, PHI_LIT("late orders") }, closed = { false, true, PHI_LIT("") }, anothers = { true, false, PHI_LIT("") };
+    assert_ok(k, kit_bundle(k, ONLY_OPEN, DBA));
+    assert_int_equal(with_ticket(k, NULL).kind, PHI_ANSWER_DENY); /* nobody asked one */
+    assert_int_equal(with_ticket(k, &closed).kind, PHI_ANSWER_DENY);
+    assert_int_equal(with_ticket(k, &anothers).kind, PHI_ANSWER_DENY);
+    struct phi_request_answer ans = with_ticket(k, &yes);
+    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
+    assert_non_null(memmem(ans.request.ticket_facts.p, ans.request.ticket_facts.n, "late orders", 11));
+}
+
+static void a_vote_and_a_claim_want_what_the_tracker_says_now(void **state)
+{
+    struct kit *k = *state;
+    struct phi_ticket_facts yes = { true, true, PHI_LIT("late orders") }, closed = { false, true, PHI_LIT("late orders") };
+    struct phi_ticket_due due;
+    struct phi_request after;
+    struct phi_claim claim;
+    assert_ok(k, kit_bundle(k, ONLY_OPEN, DBA));
+    struct phi_request r = with_ticket(k, &yes).request;
+    assert_ok(k, kit_ticket_due(k, r.id, &due));
+    assert_int_equal(due.ticket.n, 0); /* just asked */
+    kit_pass(k, PHI_TICKET_RENEW_MS + 1);
+    assert_ok(k, kit_ticket_due(k, r.id, &due));
+    assert_true(phi_view_is(due.ticket, "OPS-7") && phi_view_eq(due.person, k->person[KIT_ALICE]));
+    kit_pass(k, PHI_TICKET_FRESH_MS);
+    assert_rc(k, kit_vote(k, KIT_BOB, &r, true, 0, &after), PHI_ECONFLICT);
+    assert_string_equal(phi_core_why(k->core), "ticket.stale");
+    assert_ok(k, kit_ticket(k, r.id, &yes));
+    assert_true(kit_log_has(k, "ticket.checked"));
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
+    assert_int_equal(after.status, PHI_REQUEST_APPROVED);
+    assert_ok(k, kit_ticket(k, r.id, &closed));
+    assert_ok(k, kit_credentials(k));
+    assert_ok(k, kit_lease(k, 1));
+    assert_rc(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c1", &claim), PHI_EDENIED);
+    assert_ok(k, kit_ticket(k, r.id, &yes));
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c2", &claim));
+    k->wall -= HOUR; /* a clock set back makes nothing young */
+    assert_rc(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c3", &claim), PHI_ECONFLICT);
+}
+
+static void a_requirement_may_want_the_tracker_to_know_the_ticket(void **state)
+{
+    struct kit *k = *state;
+    struct phi_ticket_facts yes = { true, true, PHI_LIT("") }, closed = { false, true, PHI_LIT("") }, anothers = { true, false, PHI_LIT("") };
+    struct phi_request after;
+    struct phi_claim claim;
+    static const char rule[] = "@id(\"t\") forbid (principal, action in Action::\"pg:write\", resource) unless { context.met.contains(\"ticket\") };\n";
+    assert_rc(k, kit_bundle(k, rule, "ticket: {kind: approval, checked: open, approve: [{from: 'Group::\"dba\"'}]}\n" DBA), PHI_EINPUT);
+    assert_rc(k, kit_bundle(k, rule, "ticket: {kind: ticket, checked: sure}\n" DBA), PHI_EINPUT);
+    assert_ok(k, kit_bundle(k, rule, "ticket: {kind: ticket, pattern: 'OPS-#', checked: open}\n" DBA));
+    assert_int_equal(with_ticket(k, NULL).kind, PHI_ANSWER_DENY);
+    assert_int_equal(with_ticket(k, &closed).kind, PHI_ANSWER_DENY);
+    struct phi_request_answer ans = with_ticket(k, &anothers);
+    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
+    assert_ok(k, kit_vote(k, KIT_BOB, &ans.request, true, 0, &after));
+    assert_ok(k, kit_ticket(k, after.id, &closed));
+    assert_rc(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c1", &claim), PHI_EDENIED);
+    assert_ok(k, kit_ticket(k, after.id, &anothers));
+    assert_ok(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c2", &claim));
+    assert_ok(k, kit_bundle(k, rule, "ticket: {kind: ticket, checked: assigned}\n" DBA)); /* the grant rests on less than that: it ends */
+    assert_rc(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c3", &claim), PHI_EEXPIRED);
+    assert_int_equal(with_ticket(k, &yes).kind, PHI_ANSWER_PENDING);
+}
+
 /* ---- risk */
 
 static bool says(const struct phi_request *r, const char *why)
@@ -401,6 +482,9 @@ int main(void)
         OVER(over_mem, local_time_is_the_persons_else_the_policys),
         T(ticket_and_justification_reach_the_policy_also_at_the_claim),
         OVER(over_mem, a_requirement_may_say_how_tickets_look),
+        T(what_a_tracker_says_is_needed_at_the_request),
+        T(a_vote_and_a_claim_want_what_the_tracker_says_now),
+        OVER(over_mem, a_requirement_may_want_the_tracker_to_know_the_ticket),
         T(what_a_person_always_does_is_only_as_risky_as_its_effect),
         OVER(over_mem, an_unusual_hour_adds_to_the_risk),
         OVER(over_mem, an_unusual_address_adds_to_the_risk_and_so_does_none),

@@ -15,6 +15,7 @@
 #include "core/request.h"
 #include "core/session.h"
 #include "core/target.h"
+#include "core/ticket.h"
 
 enum kit_who { KIT_ROOT, KIT_ALICE, KIT_BOB, KIT_CAROL, KIT_DORA, KIT_MALLORY, KIT_PEOPLE,
                KIT_CI = KIT_PEOPLE /* a service, where kit_service has made it */ };
@@ -103,6 +104,9 @@ enum phi_rc kit_return(struct kit *k, enum kit_who who, struct phi_view which);
 enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq);
 enum phi_rc kit_lease(struct kit *k, int gw);
 enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag); /* tag: may be NULL */
+/* What the tracker says of the request's ticket, asked now; and whether it is to be asked before bob votes on it. */
+enum phi_rc kit_ticket(struct kit *k, struct phi_view request, const struct phi_ticket_facts *f);
+enum phi_rc kit_ticket_due(struct kit *k, struct phi_view request, struct phi_ticket_due *ret);
 enum phi_rc kit_profile(struct kit *k, enum kit_who who, const struct phi_profile *p);
 enum phi_rc kit_profile_get(struct kit *k, enum kit_who who, struct phi_profile *ret);
 enum phi_rc kit_forget_person(struct kit *k, enum kit_who who, int64_t *ret_left); /* entries of the log still to be read */

@@ -15,6 +15,7 @@ struct call {
     const struct phi_revoke_filter *filter;
     const struct phi_resource_facts *facts;
     const struct phi_profile *profile;
+    const struct phi_ticket_facts *ticket;
     struct phi_view id, text, more;
     int64_t num;
     int box;
@@ -49,6 +50,8 @@ RUN(delegate_end, phi_delegation_end(c, A, &q->by, q->id, err))
 RUN(remark, phi_request_remark(c, A, &q->by, q->id, q->flag, PHI_LIT("why at night?"), q->ret, err))
 RUN(watch, phi_request_watch(c, A, &q->by, q->id, false, &q->text, 1, q->ret, err))
 RUN(entries, phi_log_entries(c, A, 0, 1000, q->ret, q->ret_n, err))
+RUN(ticket, phi_ticket_put(c, A, q->id, q->ticket, err))
+RUN(ticket_due, phi_ticket_due(c, A, &q->by, q->id, PHI_TICKET_RENEW_MS, q->ret, err))
 RUN(make, phi_request_make(c, A, &q->by, q->ask, q->ret, err))
 RUN(edit, phi_request_edit(c, A, &q->by, q->id, q->ask, q->ret, err))
 RUN(vote, phi_request_vote(c, A, &q->by, q->id, q->ballot, q->ret, err))
@@ -309,6 +312,18 @@ enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment,
     struct call q = { .by = kit_actor(k, KIT_ROOT), .facts = &f };
     PHI_TRY(phi_ref_from_label(&k->a, phi_view_of(label), (struct phi_view){ 0 }, &f.resource, &k->err));
     return go(k, run_facts, &q);
+}
+
+enum phi_rc kit_ticket(struct kit *k, struct phi_view request, const struct phi_ticket_facts *f)
+{
+    struct call q = { .id = request, .ticket = f };
+    return go(k, run_ticket, &q);
+}
+
+enum phi_rc kit_ticket_due(struct kit *k, struct phi_view request, struct phi_ticket_due *ret)
+{
+    struct call q = { .by = kit_actor(k, KIT_BOB), .id = request, .ret = ret };
+    return go(k, run_ticket_due, &q);
 }
 
 enum phi_rc kit_profile(struct kit *k, enum kit_who who, const struct phi_profile *p)

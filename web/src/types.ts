@@ -86,6 +86,7 @@ export interface Request {
     summary: string;
     why: string;
     ticket: string;
+    ticket_facts: { asked_ms: number; assigned: boolean; open: boolean; title: string } | null;
     from: { addr: string; application: string };
     created_at: string;
     expires_in_ms: number;

@@ -67,6 +67,11 @@ function What({ body, folds }: { body: Body; folds: Folds }): JSX.Element {
     );
 }
 
+/** The tracker's word, not the asker's. */
+const TicketFacts = ({ f }: { f: NonNullable<Request["ticket_facts"]> }): JSX.Element => (
+    <> — {f.open ? "open" : "closed"}, {f.assigned ? "the asker's" : "not the asker's"}{f.title && <>: <Safe text={f.title} /></>} <span class="quiet">(the tracker, {when(new Date(f.asked_ms).toISOString())})</span></>
+);
+
 function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds }): JSX.Element {
     const why = textOf("why", body.why);
     return (
@@ -74,7 +79,7 @@ function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds
             <dl>
                 <Fact name="Asked by"><Name text={r.requester.name} />{body.on_behalf.length > 0 && <> for <Name text={r.on_behalf.join(", ") || body.on_behalf.map((x) => x.id).join(", ")} /></>}</Fact>
                 <Fact name="Why">{body.why ? <Cuttable of={why} {...folds} /> : <span class="quiet">no reason given</span>}</Fact>
-                {body.ticket && <Fact name="Ticket"><Safe text={body.ticket} /></Fact>}
+                {body.ticket && <Fact name="Ticket"><Safe text={body.ticket} />{r.ticket_facts && <TicketFacts f={r.ticket_facts} />}</Fact>}
                 <Fact name="From"><Safe text={[r.from.application, r.from.addr].filter(Boolean).join(" at ") || "not known"} /></Fact>
                 <Fact name="Target"><Name text={label(body.target)} />{r.gateway && <> through <Name text={r.gateway} /></>}</Fact>
                 {body.payload?.kind === "phi-change" ? <Fact name="When">at once, when it is approved</Fact> : <Fact name="How long">{duration(body.bounds.for_ms)} from the approval, {usesWords(body.bounds.uses)}</Fact>}
