@@ -12,7 +12,8 @@
 
 #define TICK_SOON_MS  200 /* a tick is a commit; no right is shorter than this */
 #define TICK_RETRY_MS 1000
-#define TIDY_AFTER_MS 10 /* a vote's claim comes sooner */
+#define TIDY_AFTER_MS 10 /* without a change */
+#define CLAIM_SOON_MS 10 /* a grant that somebody waits for is claimed sooner: till then the store is left alone */
 #define LEASE_BEAT_MS 1000
 #define HEARD_MAX     (4u * 1024 * 1024)
 #define LEASE_MS      5000 /* of the timer and of the signer, where the store is shared */
@@ -108,6 +109,17 @@ static void hear_over(struct api_engine *e)
     e->hear_lost = false;
 }
 
+/* core's port, after the commit. */
+static void fan_out(void *self, const struct phi_event *events, size_t n)
+{
+    struct api_engine *e = self;
+    for (size_t i = 0; i < n; i++)
+        if (events[i].kind == PHI_EVENT_GRANT)
+            e->claim_until = phi_view_is(events[i].status, "ready") ? phi_now_boot_ms() + CLAIM_SOON_MS : 0;
+    if (e->o.notifier)
+        e->o.notifier->fan_out(e->o.notifier->self, events, n);
+}
+
 static void tick_over(struct api_engine *e)
 {
     int64_t next = e->tick.rc == PHI_OK ? e->tick_next : TICK_RETRY_MS;
@@ -126,12 +138,33 @@ static int64_t next_at(const struct api_engine *e)
         at = e->copy_at;
     if (e->tidy_at && e->tidy_at < at)
         at = e->tidy_at;
+    if (e->sign.put_at && e->sign.put_at < at)
+        at = e->sign.put_at;
     return at;
 }
 
 static bool tidy_due(const struct api_engine *e)
 {
     return e->tidy_at && phi_now_boot_ms() >= e->tidy_at;
+}
+
+/* Under the lock: what waits, and a signed head with it where it costs no commit of its own. */
+static size_t batch_fill(struct api_engine *e, bool tick, bool put)
+{
+    size_t n = 0;
+    if (tick)
+        e->jobs[n++] = &e->tick;
+    while (n < BATCH_MAX && e->follow.n)
+        e->jobs[n++] = engine_list_take(&e->follow);
+    while (n < BATCH_MAX && e->queue.n)
+        e->jobs[n++] = engine_list_take(&e->queue);
+    for (size_t i = 0; i < n && e->sign.put_at; i++)
+        put |= e->jobs[i]->changes;
+    if (put && n < BATCH_MAX) {
+        e->sign.put_at = 0;
+        e->jobs[n++] = &e->sign.put;
+    }
+    return n;
 }
 
 /* Under the lock: waits for work or the next deadline, then takes a batch. 0: a copy goes on, time to tidy, or the end. What is
@@ -147,16 +180,9 @@ static size_t batch_take(struct api_engine *e)
         engine_sign_begin(e);
         if (e->flushing && engine_sign_settled(e))
             pthread_cond_signal(&e->signed_all);
-        bool due = phi_now_boot_ms() >= e->tick_at;
-        if (e->queue.n || e->follow.n || due) {
-            if (due)
-                e->jobs[n++] = &e->tick;
-            while (n < BATCH_MAX && e->follow.n)
-                e->jobs[n++] = engine_list_take(&e->follow);
-            while (n < BATCH_MAX && e->queue.n)
-                e->jobs[n++] = engine_list_take(&e->queue);
-            return n;
-        }
+        bool due = phi_now_boot_ms() >= e->tick_at, put = engine_sign_put_due(e);
+        if (e->queue.n || e->follow.n || due || put)
+            return batch_fill(e, due, put);
         if (e->stopping || (e->copy && phi_now_boot_ms() >= e->copy_at) || tidy_due(e))
             return 0;
         struct timespec until;
@@ -195,6 +221,8 @@ static void batch_settle(struct api_engine *e, size_t n, enum phi_rc rc, const s
     }
     if (changed)
         atomic_fetch_add(&e->epoch, 1);
+    if (changed || !e->tidy_at)
+        e->tidy_at = phi_now_boot_ms() + TIDY_AFTER_MS;
 }
 
 uint64_t api_engine_epoch(const struct api_engine *e)
@@ -223,13 +251,19 @@ static void batch_run(struct api_engine *e, size_t n)
 static void tidy_step(struct api_engine *e, bool ran)
 {
     const struct phi_store *s = e->o.store;
-    if (!s->ops->tidy || (!ran && !tidy_due(e)))
+    bool due = tidy_due(e);
+    if (!ran && !due)
         return;
+    if (phi_now_boot_ms() < e->claim_until) {
+        e->tidy_at = e->claim_until;
+        return;
+    }
     pthread_mutex_lock(&e->lock);
-    bool busy = e->queue.n > 0;
+    bool busy = !due || e->queue.n > 0;
     pthread_mutex_unlock(&e->lock);
-    e->tidy_at = ran && !busy ? phi_now_boot_ms() + TIDY_AFTER_MS : 0;
-    if (!e->tidy_at)
+    if (due)
+        e->tidy_at = 0;
+    if (s->ops->tidy)
         s->ops->tidy(s->self, busy);
 }
 
@@ -274,6 +308,7 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     e->origin = strdup(o->origin);
     e->key = strdup(o->key);
     e->signer = (struct phi_signer){.self = e, .want = engine_sign_want};
+    e->notifier = (struct phi_notifier){.self = e, .fan_out = fan_out};
     pthread_mutex_init(&e->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -304,7 +339,7 @@ enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine *
                                      .clock = o->clock,
                                      .rng = o->rng,
                                      .signer = &e->signer,
-                                     .notifier = o->notifier,
+                                     .notifier = &e->notifier,
                                      .places = o->places,
                                      .networks = o->networks,
                                      .n_networks = o->n_networks};

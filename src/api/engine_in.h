@@ -20,6 +20,7 @@ struct engine_sign {
     enum engine_skip skip; /* another phid has signed it, or is the one to do so */
     bool wanted, busy, ready; /* ready: from, size, root and proof are for the signing thread */
     int64_t want_size, size, due_at, retry_at; /* not before either */
+    int64_t put_at; /* the signed head is stored with the next change, or then; 0: there is none. Under the lock */
     int64_t from, stored; /* what the signer signed last, and what core has of it */
     struct phi_digest want_root, root;
     struct phi_tree_proof proof;
@@ -39,6 +40,7 @@ struct api_engine {
     struct api_engine_opts o;
     struct phi_core *core;
     struct phi_signer signer;
+    struct phi_notifier notifier;
     char *origin, *key;
 
     pthread_mutex_t lock;
@@ -55,6 +57,7 @@ struct api_engine {
     struct api_job tick;
     int64_t tick_next;
     int64_t tidy_at; /* 0: nothing to tidy */
+    int64_t claim_until; /* a claim is likely to come until then */
     struct api_job hear;
     struct phi_arena heard_arena;
     struct phi_event *heard;
@@ -109,6 +112,7 @@ void engine_sign_done(struct api_engine *e);
 enum phi_rc engine_head_load(struct phi_core *c, void *arg, struct phi_err *err);
 void engine_sign_want(void *self, int64_t size, const struct phi_digest *root); /* core's port; any thread */
 void engine_sign_begin(struct api_engine *e); /* under the lock, core thread: begins when a newer head waits and none is being signed */
+bool engine_sign_put_due(const struct api_engine *e); /* under the lock: nobody came with whom it could commit */
 bool engine_sign_settled(const struct api_engine *e); /* under the lock: all is signed, or cannot be now */
 bool engine_sign_is(const struct api_engine *e, const struct api_job *j);
 void engine_sign_step_over(struct api_engine *e, const struct api_job *j); /* core thread: one of its jobs has run */

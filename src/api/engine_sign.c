@@ -11,7 +11,8 @@
 
 #define SIGN_RETRY_MS 1000
 #define SIGN_FLUSH_S  2 /* how long stopping waits for the last head */
-#define SIGN_AFTER_MS 20 /* so that its two commits do not stand between a vote and the claim that follows it */
+#define SIGN_AFTER_MS 20 /* so that it does not stand between a vote and the claim that follows it */
+#define SIGN_PUT_MS   20 /* a head is stored with the next change, for want of one after this */
 
 void engine_sign_want(void *self, int64_t size, const struct phi_digest *root)
 {
@@ -242,6 +243,11 @@ void engine_sign_begin(struct api_engine *e)
     engine_list_add(&e->follow, &s->prepare);
 }
 
+bool engine_sign_put_due(const struct api_engine *e)
+{
+    return e->sign.put_at && (e->flushing || e->stopping || phi_now_boot_ms() >= e->sign.put_at);
+}
+
 bool engine_sign_settled(const struct api_engine *e)
 {
     const struct engine_sign *s = &e->sign;
@@ -306,7 +312,7 @@ void *engine_sign_main(void *arg)
             PHI_LOG(ERROR, "log head not signed", "why", "%s", s->err.msg);
         pthread_mutex_lock(&e->lock);
         if (s->rc == PHI_OK)
-            engine_list_add(&e->follow, &s->put);
+            s->put_at = phi_now_boot_ms() + SIGN_PUT_MS;
         else
             sign_failed(e);
         pthread_cond_signal(&e->work);

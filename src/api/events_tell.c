@@ -104,7 +104,9 @@ static enum phi_rc request_read(struct phi_core *c, struct phi_arena *a, struct 
                                 struct phi_request *ret, bool *ret_known)
 {
     bool person = s->actor.kind == PHI_ACTOR_PERSON; /* is told of no more than these */
-    enum phi_rc rc = (person ? phi_request_glance : phi_request_get)(c, a, &s->actor, phi_view_of(e->request), ret, NULL);
+    enum phi_rc rc = (person                         ? phi_request_glance
+                      : e->kind == PHI_EVENT_REQUEST ? phi_request_result
+                                                     : phi_request_get)(c, a, &s->actor, phi_view_of(e->request), ret, NULL);
     *ret_known = rc == PHI_OK;
     return rc == PHI_ENOTFOUND || rc == PHI_EDENIED ? PHI_OK : rc;
 }

@@ -118,6 +118,9 @@ enum phi_rc phi_request_make(struct phi_core *c, struct phi_arena *a, const stru
 /* Only its id, code and status, for those who may see it: cheap, for telling many. PHI_ENOTFOUND as below. */
 enum phi_rc phi_request_glance(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
                                struct phi_request *ret, struct phi_err *err);
+/* What became of it, for the gateway whose client waits: id, code, status, grant, denied_by, reason. PHI_ENOTFOUND as below. */
+enum phi_rc phi_request_result(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
+                               struct phi_request *ret, struct phi_err *err);
 /* `which` is an id or a code as people type it. PHI_ENOTFOUND also for those who may not see it. */
 enum phi_rc phi_request_get(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                             struct phi_view which, struct phi_request *ret, struct phi_err *err);

@@ -258,6 +258,17 @@ enum phi_rc phi_request_get(struct phi_core *c, struct phi_arena *a, const struc
     return core_request_view(c, a, by, &row, ret, err);
 }
 
+enum phi_rc phi_request_result(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
+                               struct phi_request *ret, struct phi_err *err)
+{
+    struct core_request_row row;
+    PHI_TRY(core_request_seen(c, a, by, which, &row, err));
+    if (row.status == PHI_REQUEST_DENIED) /* why stands in its votes */
+        return core_request_view(c, a, by, &row, ret, err);
+    *ret = (struct phi_request){ .id = row.id, .code = row.code, .status = (enum phi_request_status)row.status };
+    return grant_out(c, a, ret, err);
+}
+
 /* ---- boxes */
 
 struct boxing {

@@ -18,6 +18,7 @@ struct lite {
     sqlite3_stmt *begin, *commit, *mark, *unmark, *back;
     struct lite_copy *copy; /* one being made, or NULL */
     int wal_pages;          /* in the log, of which some may have been written back */
+    int64_t wal_room;       /* bytes that its file has had at least */
 };
 
 /* ---- sqlite.c */
