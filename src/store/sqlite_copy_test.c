@@ -155,6 +155,52 @@ static void before_a_migration_the_old_file_is_kept(void **state)
     assert_int_not_equal(access(kept, F_OK), 0);
 }
 
+static off_t wal_size(void)
+{
+    char wal[96];
+    struct stat st;
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    assert_int_equal(stat(wal, &st), 0);
+    return st.st_size;
+}
+
+static void copy_as_a_crash_leaves_it(void)
+{
+    char from[96], to[128];
+    static char bytes[1 << 16];
+    static const char *const tails[] = { "", "-wal" };
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(from, sizeof from, "%s%s", path, tails[i]);
+        snprintf(to, sizeof to, "%s%s", copy, tails[i]);
+        FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+        assert_true(in && out);
+        for (size_t n; (n = fread(bytes, 1, sizeof bytes, in)) > 0;)
+            assert_int_equal(fwrite(bytes, 1, n, out), n);
+        fclose(in);
+        assert_int_equal(fclose(out), 0);
+    }
+}
+
+static void the_log_has_its_blocks_before_a_commit_needs_them(void **state)
+{
+    struct phi_store *s;
+    (void)state;
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
+    s->ops->tidy(s->self, true);
+    assert_true(wal_size() < 1 << 20); /* others wait */
+    for (int i = 0; i < 20; i++)
+        s->ops->tidy(s->self, false);
+    off_t room = wal_size();
+    assert_in_range(room, 8 << 20, 10 << 20);
+    put(s, 0, 500);
+    put(s, 500, 500);
+    assert_int_equal(wal_size(), room);
+    copy_as_a_crash_leaves_it();
+    assert_int_equal(count(copy), 1000);
+    phi_store_close(s);
+    assert_int_equal(count(path), 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_copy_overwrites_nothing_and_there_is_one_at_a_time, clean, clean),
         cmocka_unit_test_setup_teardown(a_damaged_copy_is_found, clean, clean),
         cmocka_unit_test_setup_teardown(before_a_migration_the_old_file_is_kept, clean, clean),
+        cmocka_unit_test_setup_teardown(the_log_has_its_blocks_before_a_commit_needs_them, clean, clean),
     };
     snprintf(path, sizeof path, "/tmp/phi-copy-test-%d.db", (int)getpid());
     snprintf(copy, sizeof copy, "%s.copy", path);
