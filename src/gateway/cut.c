@@ -294,21 +294,15 @@ static void end_sessions(struct gw_gateway *g, const char *grant, const char *wh
     struct gw_session *next = NULL;
     for (struct gw_session *s = g->sessions; s != NULL; s = next) {
         next = s->next;
+        /* A claim's answer may still be under way when its grant's end is acknowledged: it comes too late. */
+        if (grant == NULL || strcmp(s->wait.grant, grant) == 0)
+            s->wait.too_late = grant == NULL ? "phid was out of reach meanwhile; nothing was run" : "the grant ended before its use";
         for (size_t i = 0; i < s->n_live && s->state != GW_CUT; i++)
             if (grant == NULL || strcmp(s->live[i].grant, grant) == 0) {
                 gw_refuse_with(s, "57P01", "phi: %s", why);
                 gw_event(s, EV_END);
             }
     }
-}
-
-/* A claim's answer may still be under way when its grant's end is acknowledged: it comes too late. */
-bool gw_has_ended(const struct gw_gateway *g, const char *grant)
-{
-    for (size_t i = 0; i < GW_ENDED; i++)
-        if (strcmp(g->ended[i], grant) == 0)
-            return true;
-    return false;
 }
 
 void gw_on_end(struct gw_gateway *g, int64_t seq, struct phi_view grant, struct phi_view reason)
@@ -319,7 +313,6 @@ void gw_on_end(struct gw_gateway *g, int64_t seq, struct phi_view grant, struct 
              PHI_ARG(phi_view_upto(reason, 32)));
     char id[64];
     snprintf(id, sizeof id, PHI_FMT, PHI_ARG(phi_view_upto(grant, sizeof id - 1)));
-    memcpy(g->ended[g->at_ended++ % GW_ENDED], id, sizeof id);
     /* Without memory it stays unacknowledged, and the answer to the revoker says so. */
     if (e != NULL) {
         *e = (struct gw_end){.next = g->ends, .seq = seq};

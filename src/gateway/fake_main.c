@@ -33,7 +33,7 @@ struct fake {
     struct gw_gateway *gw;
     struct pending *pending;
     char allow[1024], deny[1024], verifier[256];
-    bool unreachable, unrecorded, grant_all, used, end_first;
+    bool unreachable, unrecorded, grant_all, used, end_first, lost_first;
     int64_t grant_ms, credential_ms, rows_left, bytes_left;
     uint64_t decided;
     int n_requests, n_claims, n_records;
@@ -195,9 +195,16 @@ static void reply(void *ctx)
             snprintf(c.code, sizeof c.code, "grant.used");
         f->used = false;
         snprintf(c.err.msg, sizeof c.err.msg, "claim refused");
-        if (f->end_first)
-            gw_on_end(f->gw, 78, phi_view_of(a->grant), PHI_LIT("revoked"));
-        f->end_first = false;
+        for (int n = 0; f->end_first && n < 1000; n++) { /* it, and many others behind it */
+            char grant[32];
+            snprintf(grant, sizeof grant, "grant-%d", n);
+            gw_on_end(f->gw, 78 + n, phi_view_of(n ? grant : a->grant), PHI_LIT("revoked"));
+        }
+        if (f->lost_first) {
+            gw_on_lost(f->gw, "lease over");
+            gw_on_snapshot(f->gw);
+        }
+        f->end_first = f->lost_first = false;
         SAY("claim %s\n", c.kind == CLIENT_ALLOW ? c.id : "refused");
         a->claim(&c, a->ctx);
     } else if (!a->cancelled) {
@@ -327,6 +334,8 @@ static void command(struct fake *f, char *line)
         f->grant_all = arg[0] == '1';
     else if (strcmp(line, "end-first") == 0)
         f->end_first = true;
+    else if (strcmp(line, "lost-first") == 0)
+        f->lost_first = true;
     else if (strcmp(line, "used") == 0)
         f->used = true;
     else if (strcmp(line, "grant-ms") == 0)

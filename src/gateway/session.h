@@ -99,6 +99,7 @@ struct gw_refusal {
 struct gw_wait { /* what is asked of phid, and held */
     struct client_ask *ask;
     bool held_once, claim_again;
+    const char *too_late; /* what happened since the claim was asked for; NULL: nothing */
     char request[64], code[16], grant[64];
     struct phi_buf url, who, shown;
     int64_t since_boot_ms, until_boot_ms, next_notice_ms, next_beat_ms;

@@ -48,7 +48,6 @@ struct gw_recent { /* a request that was decided a moment ago */
     bool approved;
 };
 #define GW_RECENT 64
-#define GW_ENDED 256
 
 struct gw_gateway {
     struct net_loop *loop;
@@ -62,8 +61,6 @@ struct gw_gateway {
     uint32_t next_pid;
     struct gw_recent recent[GW_RECENT];
     size_t at_recent;
-    char ended[GW_ENDED][64]; /* grants that ended lately */
-    size_t at_ended;
     uint8_t mock_secret[32];
     struct net_timer *tick;
     unsigned report_in; /* ticks */
@@ -89,8 +86,6 @@ enum phi_rc gw_version_check(struct phi_view server_version, struct phi_err *err
 
 const struct gw_recent *gw_recent_find(const struct gw_gateway *g,
                                        const char *request); /* NULL: not lately */
-
-bool gw_has_ended(const struct gw_gateway *g, const char *grant);
 
 /* Tells phid of the targets (report.c) where that is due or something has changed; false: nothing was said. */
 bool gw_report(struct gw_gateway *g, bool due);

@@ -328,7 +328,9 @@ static void claim_failed(struct gw_session *s, const struct client_claim *c)
 static const char *too_late(const struct gw_session *s, const struct client_claim *c)
 {
     const struct gw_phid *p = &s->gw->phid;
-    if (c->ends_boot_ms <= phi_now_boot_ms() || gw_has_ended(s->gw, s->wait.grant))
+    if (s->wait.too_late != NULL)
+        return s->wait.too_late;
+    if (c->ends_boot_ms <= phi_now_boot_ms())
         return "the grant ended before its use";
     return p->fresh(p->ctx) ? NULL : "phid cannot be reached any more; nothing was run";
 }
@@ -377,6 +379,7 @@ void gw_claim(struct gw_session *s)
         claim_failed(s, &no);
         return;
     }
+    s->wait.too_late = NULL;
     if (act_fill(s, &t, &act))
         s->wait.ask = p->claim(p->ctx, phi_view_of(s->wait.grant), &act, 0, on_claim, s, &no.err);
     act_done(&t);

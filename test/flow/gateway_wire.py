@@ -1121,6 +1121,18 @@ def a_grant_that_ends_while_its_claim_is_under_way_lets_nothing_through(db, gw):
     assert "unsent" in gw.seen[-1] and db.sql("select count(*) from orders") == "10"
 
 
+def a_claim_answered_after_phid_was_lost_and_found_lets_nothing_through(db, gw):
+    c = Client(gw)
+    c.query("delete from orders where id = 7")
+    c.notice()
+    gw.tell("lost-first")
+    gw.tell("approve")
+    a = Answer([m for m in c.until() if m[0] not in "NS"])
+    assert a.code == "42501" and "out of reach" in a.error["M"], a.messages
+    gw.wait("outcome claim")
+    assert "unsent" in gw.seen[-1] and db.sql("select count(*) from orders") == "10"
+
+
 def unrecorded_means_refused(db, gw):
     c = Client(gw)
     gw.tell("unrecorded 1")
