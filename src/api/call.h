@@ -61,7 +61,7 @@ struct api_call {
     const struct api_env *env;
     struct api_server *server; /* for API_LOCAL handlers only */
     const struct api_route *route;
-    const struct api_hub *hub; /* core thread: what streams that come back have missed */
+    struct api_hub *hub; /* core thread: what streams that come back have missed */
     bool from_loopback;
     char peer[64];         /* address of the client */
     struct phi_view agent; /* User-Agent */

@@ -39,8 +39,10 @@ void api_peer_find(const struct phi_cidr *trusted, size_t n, const char *peer, s
                    char ret[API_PEER_MAX])
 {
     struct phi_addr at, said;
-    snprintf(ret, API_PEER_MAX, "%s", peer);
-    if (!phi_addr_read(phi_view_of(peer), &at))
+    size_t len = strnlen(peer, API_PEER_MAX - 1);
+    memcpy(ret, peer, len);
+    ret[len] = 0;
+    if (n == 0 || !phi_addr_read(phi_view_of(peer), &at))
         return;
     while (is_trusted(trusted, n, &at) && forwarded.n) {
         if (!phi_addr_read(last_of(&forwarded), &said)) {

@@ -70,6 +70,8 @@ void api_match(struct phi_arena *a, enum api_listener listener, struct phi_view 
     for (size_t i = 0; i < api_routes_n; i++) {
         const struct api_route *r = &api_routes[i];
         struct phi_view params[API_PARAMS] = {0};
+        if (r->pattern[1] != '{' && (path.n < 2 ? r->pattern[1] != 0 : path.p[1] != (uint8_t)r->pattern[1]))
+            continue; /* as most rows, before more is looked at */
         if (!(r->listeners & listener) || !path_fits(r->pattern, path, params))
             continue;
         if (!phi_view_is(want, r->method)) {

@@ -32,8 +32,9 @@ static void headers_set(const struct api_server *s, struct net_http_req *r, cons
 {
     if (s->hsts)
         net_http_set(r, "Strict-Transport-Security", "max-age=63072000");
-    net_http_set_lines(r, PHI_LIT(HEADERS));
-    net_http_set(r, "Cache-Control", cache ? cache : "no-store");
+    net_http_set_lines(r, cache ? PHI_LIT(HEADERS) : PHI_LIT(HEADERS "Cache-Control: no-store\r\n"));
+    if (cache)
+        net_http_set(r, "Cache-Control", cache);
 }
 
 static void answer_send(struct api_server *s, struct net_http_req *r, int status, const char *type,
@@ -184,13 +185,13 @@ static void call_done(struct api_job *j)
         return;
     }
     if (j->rc == PHI_OK && x->call.route->handler == api_session_end)
-        api_hub_forget(x->server->o.hub, x->call.token);
+        api_hub_forget(x->call.hub, x->call.token); /* the server may be gone by now, where its last client left */
     if (j->rc == PHI_OK && (x->call.route->flags & API_STREAM)) {
         struct api_sub *sub = x->call.sub;
         x->call.sub = NULL;
         if (x->req)
             headers_set(x->server, x->req, NULL);
-        if (!api_sub_serve(x->server->o.hub, sub, x->req) && x->req)
+        if (!api_sub_serve(x->call.hub, sub, x->req) && x->req)
             problem_send(x->server, x->req, API_LIMIT, "too many event streams are open",
                          x->call.request_id);
     } else if (x->req && j->rc == PHI_OK) {
@@ -357,7 +358,7 @@ static void request_take(struct api_server *s, struct net_http_req *r, enum api_
         api_exchange_free(x);
     } else if (api_fast_route(m.route) && api_fast_answer(s->fast, &x->call)) {
         call_answer(x);
-        api_exchange_free(x);
+        api_exchange_over(x);
     } else {
         core_run(x);
     }
@@ -465,6 +466,7 @@ void api_server_close(struct api_server *s)
     if (s->gateways)
         net_http_close(s->gateways);
     api_fast_close(s->fast);
+    api_exchange_spare_end(s);
     free(s);
 }
 

@@ -9,6 +9,8 @@
 #include "base/limits.h"
 #include "base/os.h"
 
+enum { OUT_FIRST = 1000, OUT_KEEP = 4096, ARENA_KEEP = 64 * 1024 }; /* what a call is given at once; what the next may have of it */
+
 static struct phi_view kept(struct api_call *c, struct phi_view v)
 {
     return phi_arena_copy(&c->arena, v);
@@ -203,9 +205,38 @@ static struct phi_id request_id_make(struct api_server *s)
     return phi_id_make((uint64_t)phi_now_wall_ms(), s->random + s->random_left);
 }
 
+/* Zeroed but for the memory that it kept. */
+static struct api_exchange *exchange_take(struct api_server *s)
+{
+    struct api_exchange *x = s->spare;
+    if (!x) {
+        x = calloc(1, sizeof(*x));
+        if (x) {
+            phi_arena_init(&x->call.arena, API_CALL_MEMORY);
+            phi_buf_init(&x->call.out, API_ANSWER_MAX);
+            phi_buf_room(&x->call.out, OUT_FIRST);
+        }
+        return x;
+    }
+    struct phi_arena arena = x->call.arena;
+    struct phi_buf out = x->call.out;
+    s->spare = NULL;
+    memset(x, 0, sizeof(*x));
+    x->call.arena = arena;
+    x->call.out = out;
+    return x;
+}
+
+void api_exchange_spare_end(struct api_server *s)
+{
+    if (s->spare)
+        api_exchange_free(s->spare);
+    s->spare = NULL;
+}
+
 struct api_exchange *api_exchange_make(struct api_server *s, struct net_http_req *r)
 {
-    struct api_exchange *x = calloc(1, sizeof(*x));
+    struct api_exchange *x = exchange_take(s);
     if (!x)
         return NULL;
     x->server = s;
@@ -215,8 +246,6 @@ struct api_exchange *api_exchange_make(struct api_server *s, struct net_http_req
     x->call.server = s;
     x->call.hub = s->o.hub;
     peer_take(x);
-    phi_arena_init(&x->call.arena, API_CALL_MEMORY);
-    phi_buf_init(&x->call.out, API_ANSWER_MAX);
     struct phi_id id = request_id_make(s);
     memcpy(x->call.request_id, id.s, sizeof(id.s));
     request_id_take(x);
@@ -224,15 +253,42 @@ struct api_exchange *api_exchange_make(struct api_server *s, struct net_http_req
     return x;
 }
 
-void api_exchange_free(struct api_exchange *x)
+/* What a call was and had, but for the memory of its answer and its arena. */
+static void exchange_forget(struct api_exchange *x)
 {
     api_sub_free(x->call.sub);
     api_fast_forget(&x->call);
     if (x->call.token.n)
         phi_wipe((void *)(uintptr_t)x->call.token.p, x->call.token.n); /* our own copy */
-    phi_buf_wipe(&x->call.out);
-    phi_buf_done(&x->call.out);
-    phi_arena_done(&x->call.arena);
     phi_wipe(x->call.cookie, sizeof(x->call.cookie));
+    x->call.sub = NULL;
+    x->call.token = (struct phi_view){0};
+}
+
+void api_exchange_free(struct api_exchange *x)
+{
+    exchange_forget(x);
+    phi_buf_wipe(&x->call.out);
+    phi_arena_done(&x->call.arena);
     free(x);
+}
+
+void api_exchange_over(struct api_exchange *x)
+{
+    struct api_server *s = x->server;
+    struct phi_buf *out = &x->call.out;
+#ifndef PHI_FRESH_MEMORY
+    if (!s->spare && out->cap <= OUT_KEEP && x->call.arena.used <= ARENA_KEEP) {
+        exchange_forget(x);
+        if (out->n)
+            phi_wipe(out->p, out->n);
+        phi_buf_clear(out);
+        phi_arena_reset(&x->call.arena);
+        s->spare = x;
+        return;
+    }
+#else
+    (void)s, (void)out;
+#endif
+    api_exchange_free(x);
 }

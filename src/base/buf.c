@@ -66,16 +66,6 @@ const char *phi_buf_str(struct phi_buf *b)
     return (const char *)b->p;
 }
 
-void phi_buf_adds(struct phi_buf *b, const char *s)
-{
-    phi_buf_add(b, phi_view_of(s));
-}
-
-void phi_buf_addc(struct phi_buf *b, uint8_t c)
-{
-    phi_buf_add(b, phi_view_mem(&c, 1));
-}
-
 static void add_number(struct phi_buf *b, uint64_t v, size_t bytes)
 {
     uint8_t be[8];

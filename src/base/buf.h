@@ -43,8 +43,18 @@ static inline void phi_buf_add(struct phi_buf *b, struct phi_view v)
     memcpy(p, v.p, v.n);
     b->n += v.n;
 }
-void phi_buf_adds(struct phi_buf *b, const char *nul_terminated);
-void phi_buf_addc(struct phi_buf *b, uint8_t c);
+static inline void phi_buf_adds(struct phi_buf *b, const char *nul_terminated)
+{
+    phi_buf_add(b, phi_view_of(nul_terminated));
+}
+static inline void phi_buf_addc(struct phi_buf *b, uint8_t c)
+{
+    uint8_t *p = phi_buf_room(b, 1);
+    if (!p)
+        return;
+    *p = c;
+    b->n++;
+}
 void phi_buf_add16(struct phi_buf *b, uint16_t v); /* big-endian */
 void phi_buf_add32(struct phi_buf *b, uint32_t v);
 void phi_buf_add64(struct phi_buf *b, uint64_t v);

@@ -280,8 +280,10 @@ void net_http_close(struct net_http_server *s)
         return;
     net_listener_close(s->listener);
     s->drained = NULL;
+    s->closing = true;
     while (s->list.next != &s->list)
         end_conn(s->list.next);
+    http_req_spare_end(s);
     net_later_cancel(&s->soon);
     free(s);
 }

@@ -5,14 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EXTRA_FIRST = 1000, EXTRA_KEEP = 4096 };
+
 struct net_http_req *http_req_new(struct http_conn *hc)
 {
-    struct net_http_req *r = calloc(1, sizeof *r);
-    if (!r)
-        return NULL;
+    struct net_http_req *r = hc->server->spare;
+    if (r) {
+        *r = (struct net_http_req){ .arena = r->arena, .extra = r->extra };
+    } else {
+        r = calloc(1, sizeof *r);
+        if (!r)
+            return NULL;
+        phi_arena_init(&r->arena, HTTP_ARENA);
+        phi_buf_init(&r->extra, 64 * 1024);
+        phi_buf_room(&r->extra, EXTRA_FIRST);
+    }
+    hc->server->spare = NULL;
     r->hc = hc;
-    phi_arena_init(&r->arena, HTTP_ARENA);
-    phi_buf_init(&r->extra, 64 * 1024);
     struct phi_view target = http_span_view(&hc->reader->text, hc->reader->target);
     const uint8_t *mark = memchr(target.p, '?', target.n);
     r->path = mark ? phi_view_upto(target, (size_t)(mark - target.p)) : target;
@@ -20,12 +29,34 @@ struct net_http_req *http_req_new(struct http_conn *hc)
     return r;
 }
 
-void http_req_free(struct net_http_req *r)
+static void req_end(struct net_http_req *r)
 {
     phi_arena_done(&r->arena);
     phi_buf_wipe(&r->extra); /* a Set-Cookie may be in it */
     phi_buf_done(&r->extra);
     free(r);
+}
+
+void http_req_free(struct net_http_req *r)
+{
+#ifndef PHI_FRESH_MEMORY
+    struct net_http_server *s = r->hc->server;
+    if (!s->spare && !s->closing && !r->arena.head && r->extra.cap <= EXTRA_KEEP) {
+        if (r->extra.n)
+            phi_wipe(r->extra.p, r->extra.n);
+        phi_buf_clear(&r->extra);
+        s->spare = r;
+        return;
+    }
+#endif
+    req_end(r);
+}
+
+void http_req_spare_end(struct net_http_server *s)
+{
+    if (s->spare)
+        req_end(s->spare);
+    s->spare = NULL;
 }
 
 struct phi_view net_http_method(const struct net_http_req *r)

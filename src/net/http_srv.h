@@ -33,7 +33,8 @@ struct net_http_server {
     struct net_http_opts o;
     struct http_conn list; /* head of a ring */
     size_t live;
-    bool draining;
+    struct net_http_req *spare; /* one that is answered, with its memory: for the next */
+    bool draining, closing;
     net_fn drained;
     void *drained_ctx;
     struct net_later soon; /* tells `drained` */
@@ -43,6 +44,7 @@ enum { HTTP_ARENA = 4 * 1024 * 1024, HTTP_FINISH_MS = 5000 };
 
 struct net_http_req *http_req_new(struct http_conn *hc); /* NULL: out of memory */
 void http_req_free(struct net_http_req *r);
+void http_req_spare_end(struct net_http_server *s);
 /* The answer is written: go on, or end the connection. */
 void http_conn_answered(struct http_conn *hc, bool close);
 void http_reader_drop(struct http_conn *hc);

@@ -1,15 +1,23 @@
 #include "policy/request.h"
 
-#include "policy/conform.h"
+#include <string.h>
 
-static const char *const owned[] = { "met",    "can",     "risk",    "mfa_age", "local",      "now",
-                                     "ticket", "on_call", "country", "device",  "environment",
-                                     "tags",   "networks", "justification", "on_behalf", "ticket_facts" };
+#include "policy/conform.h"
 
 bool phi_context_is_owned(struct phi_view attribute)
 {
+    static const struct {
+        char name[14];
+        uint8_t n; /* nearly all are told apart by it: this is asked for each attribute of each decision */
+    } owned[] = {
+#define OWNED(name) { name, sizeof(name) - 1 }
+        OWNED("met"),     OWNED("can"),    OWNED("risk"),        OWNED("mfa_age"), OWNED("local"),    OWNED("now"),           OWNED("ticket"),   OWNED("on_call"),
+        OWNED("country"), OWNED("device"), OWNED("environment"), OWNED("tags"),    OWNED("networks"), OWNED("justification"), OWNED("on_behalf"),
+        OWNED("ticket_facts"),
+#undef OWNED
+    };
     for (size_t i = 0; i < sizeof owned / sizeof owned[0]; i++)
-        if (phi_view_is(attribute, owned[i]))
+        if (owned[i].n == attribute.n && memcmp(owned[i].name, attribute.p, attribute.n) == 0)
             return true;
     return false;
 }
