@@ -2,7 +2,7 @@
 #include "core/request_in.h"
 
 /* What was asked, without what is new each time. */
-static enum phi_rc ask_hash(struct phi_arena *a, const struct core_draft *d, struct phi_view *ret, struct phi_err *err)
+enum phi_rc core_ask_hash(struct phi_arena *a, const struct core_draft *d, struct phi_view *ret, struct phi_err *err)
 {
     static const uint8_t zero[16];
     struct phi_body same = d->body;
@@ -32,7 +32,7 @@ enum phi_rc core_idem_find(struct phi_core *c, struct phi_arena *a, const struct
         PHI_TRY(core_del(c, CORE_IDEM, &row, err));
         return PHI_ENOTFOUND;
     }
-    PHI_TRY(ask_hash(a, d, &hash, err));
+    PHI_TRY(core_ask_hash(a, d, &hash, err));
     if (!phi_view_eq(hash, row.ask))
         return core_no(c, "idempotency.mismatch", err, PHI_ECONFLICT,
                        "this Idempotency-Key was used for another request; take a new one");
@@ -46,7 +46,7 @@ enum phi_rc core_idem_put(struct phi_core *c, struct phi_arena *a, const struct 
     struct core_idem_row row = { .person = d->requester, .ckey = key, .request = request, .at_ms = core_wall(c) };
     if (key.n == 0)
         return PHI_OK;
-    PHI_TRY(ask_hash(a, d, &row.ask, err));
+    PHI_TRY(core_ask_hash(a, d, &row.ask, err));
     return core_add(c, CORE_IDEM, &row, err);
 }
 
@@ -54,18 +54,12 @@ enum phi_rc core_idem_equal(struct phi_core *c, struct phi_arena *a, const struc
                             struct phi_err *err)
 {
     struct core_request_row *rows, key = { .requester = d->requester, .live = 1 };
-    struct phi_view want, have;
+    struct phi_view ask;
     size_t n;
-    PHI_TRY(ask_hash(a, d, &want, err));
+    PHI_TRY(core_ask_hash(a, d, &ask, err));
     PHI_TRY(core_list(c, CORE_REQUEST, CORE_REQUEST_BY_REQUESTER, &key, (struct core_span){ .prefix = 2 }, a, &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
-        PHI_ARENA(mem, (size_t)16 << 20);
-        struct core_draft other;
-        if (!rows[i].scoped || rows[i].version != 1 || !phi_view_eq(rows[i].target, d->target) ||
-            rows[i].for_ms != d->body.bounds.for_ms || rows[i].uses != d->body.bounds.uses || core_left(c, &rows[i].due) <= 0)
-            continue;
-        if (core_draft_of_row(c, &mem, &rows[i], &other, NULL) != PHI_OK || ask_hash(&mem, &other, &have, NULL) != PHI_OK ||
-            !phi_view_eq(want, have))
+        if (!phi_view_eq(rows[i].ask, ask) || !phi_view_eq(rows[i].target, d->target) || core_left(c, &rows[i].due) <= 0)
             continue;
         *ret = rows[i];
         return core_row_check(c, CORE_REQUEST, ret, ret->leaf, ret->leaf_hash, err);

@@ -164,6 +164,8 @@ static enum phi_rc requests_fit(struct phi_core *c, struct phi_err *err)
         PHI_TRY(core_row_check(c, CORE_REQUEST, &rows[i], rows[i].leaf, rows[i].leaf_hash, err));
         if ((rows[i].live != 0) != (rows[i].status == PHI_REQUEST_PENDING))
             return broken(9, err, "a request is live and ended");
+        if (rows[i].ask.n && !(rows[i].live && rows[i].scoped && rows[i].version == 1))
+            return broken(3, err, "a request that is over, or another by now, still joins");
         PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_REQUEST, &key, one, &a, &g, &m, err));
         if (m != (rows[i].status == PHI_REQUEST_APPROVED))
             return broken(1, err, "an approved request has one grant, any other none");

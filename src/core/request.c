@@ -79,6 +79,7 @@ enum phi_rc core_request_step(struct phi_core *c, struct phi_arena *a, struct co
                        phi_request_status_name((enum phi_request_status)row->status));
     row->status = to;
     row->live = to == PHI_REQUEST_PENDING;
+    row->ask = row->live ? row->ask : (struct phi_view){ 0 };
     PHI_TRY(put_back(c, a, row, e, err));
     say(c, row, PHI_EVENT_REQUEST);
     return PHI_OK;
@@ -405,6 +406,8 @@ enum phi_rc core_request_file(struct phi_core *c, struct phi_arena *a, const str
                                       .created_ms = core_wall(c) };
     PHI_TRY(code_new(c, a, &row->code, err));
     PHI_TRY(row_fill(c, a, row, d, ruling, err));
+    if (row->scoped)
+        PHI_TRY(core_ask_hash(a, d, &row->ask, err));
     PHI_TRY(body_put(c, row, d, err));
     PHI_TRY(facts_put(c, a, row, d, &facts, err));
     PHI_TRY(eligible_put(c, a, row, d, ruling, err));
@@ -457,6 +460,7 @@ enum phi_rc core_request_refile(struct phi_core *c, struct phi_arena *a, const s
     if (row->status != PHI_REQUEST_PENDING)
         return core_no(c, "request.ended", err, PHI_ECONFLICT, "this request has ended");
     PHI_TRY(votes_void(c, a, row, err));
+    row->ask = (struct phi_view){ 0 };
     PHI_TRY(row_fill(c, a, row, d, ruling, err));
     PHI_TRY(text_drop(c, row->id, "body", err));
     PHI_TRY(body_put(c, row, d, err));

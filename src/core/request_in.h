@@ -144,6 +144,8 @@ enum phi_rc core_idem_put(struct phi_core *c, struct phi_arena *a, const struct 
                           struct phi_view request, struct phi_err *err);
 
 /* A pending request of the same person that asks for exactly this; PHI_ENOTFOUND. */
+/* What is asked, without what is new each time. Nothing hides it: not to be kept longer than the body. */
+enum phi_rc core_ask_hash(struct phi_arena *a, const struct core_draft *d, struct phi_view *ret, struct phi_err *err);
 enum phi_rc core_idem_equal(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct core_request_row *ret,
                             struct phi_err *err);
 

@@ -69,7 +69,7 @@ static const struct core_column bundle_cols[] = { I(version), T(hash), T(schema)
 static const struct core_index bundle_index[] = { { true, 1, { 0 } } };
 
 #define R struct core_request_row
-static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass), I2(risk), I2(behalf), I2(asked_ms) };
+static const struct core_column request_cols[] = { T(id), T(code), I(status), I(live), I(version), T(digest), T(act), T(requester), T(root), T(target), T(gateway), T(credential), T(session), T(summary), I(scoped), I(for_ms), I(uses), I(created_ms), T(bundle), T(needs), T(policies), T(denied_by), B(reason_salt), DUE(, due), I(leaf), B(leaf_hash), I(rev), T2(extends), I2(glass), I2(risk), I2(behalf), I2(asked_ms), T2(ask) };
 #undef R
 static const struct core_index request_index[] = { { true, 1, { 0 } }, { false, 2, { 1, 0 } }, { false, 3, { 7, 3, 0 } }, { false, 2, { 6, 3 } }, { false, 2, { 3, 0 } }, { false, 2, { 3, 23 } }, { false, 3, { 3, 25, 24 } } };
 

@@ -134,6 +134,7 @@ struct core_request_row {
     int64_t risk;            /* 1 more than the risk; 0: made before risk was known */
     int64_t behalf;          /* for how many others the requester acts */
     int64_t asked_ms;        /* wall clock of this version: what waits for time to pass counts from it */
+    struct phi_view ask;     /* hash of what was asked: an equal one joins. No salt hides it, so it goes with the body: "" once the request has ended or changed, and for exact bytes */
 };
 struct core_eligible_row { /* who might approve when this version was made */
     struct phi_view request;
