@@ -3,7 +3,7 @@ _phi() {
     local cur=${COMP_WORDS[COMP_CWORD]} words=
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        words="login logout whoami status doctor connect run request inbox show approve deny cancel comment ask watch revoke grant delegation profile log session token service provider person group link target gateway policy channel contact notify completion version help"
+        words="login logout whoami status doctor connect run request inbox show approve deny cancel comment ask watch revoke grant delegation on-call profile log session token service provider person group link target gateway policy channel contact notify completion version help"
     else
         case ${COMP_WORDS[1]} in
         login)
@@ -100,6 +100,11 @@ _phi() {
             case $cur in
             -*) words=" --json --help --why --for" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words=" list make end" ;;
+            esac ;;
+        on-call)
+            case $cur in
+            -*) words=" --json --help --for" ;;
+            *) [ "$COMP_CWORD" -eq 2 ] && words=" list set end" ;;
             esac ;;
         profile)
             case $cur in

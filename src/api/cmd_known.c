@@ -2,6 +2,7 @@
 #include "api/handlers.h"
 #include "base/limits.h"
 #include "core/known.h"
+#include "core/oncall.h"
 
 static void facts_write(struct phi_jw *w, const struct phi_resource_facts *f)
 {
@@ -44,6 +45,53 @@ enum phi_rc api_facts_list(struct api_call *c, struct phi_err *err)
     phi_jw_end(w);
     phi_jw_end(w);
     return PHI_OK;
+}
+
+/* ---- who is on call */
+
+static enum phi_rc on_call_write(struct api_call *c, struct phi_view list, struct phi_err *err)
+{
+    struct phi_on_call *o;
+    size_t n;
+    PHI_TRY(phi_on_call_list(c->core, &c->arena, &c->actor, list, &o, &n, err));
+    struct phi_jw *w = api_answer(c, 200);
+    phi_jw_key(w, "on_call");
+    phi_jw_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        phi_jw_obj(w);
+        phi_jw_kv(w, "list", o[i].list);
+        phi_jw_key(w, "person");
+        phi_jw_obj(w);
+        phi_jw_kv(w, "id", o[i].person);
+        phi_jw_kv(w, "name", o[i].name);
+        phi_jw_end(w);
+        phi_jw_ki(w, "expires_in_ms", o[i].remaining_ms);
+        phi_jw_end(w);
+    }
+    phi_jw_end(w);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_on_call_put(struct api_call *c, struct phi_err *err)
+{
+    const struct phi_view *people;
+    size_t n;
+    PHI_TRY(api_body_strs(c, "people", &people, &n, err));
+    PHI_TRY(phi_on_call_put(c->core, &c->arena, &c->actor, c->params[0], people, n, phi_json_num(c->body, "for_ms", 0), err));
+    return on_call_write(c, c->params[0], err);
+}
+
+enum phi_rc api_on_call_end(struct api_call *c, struct phi_err *err)
+{
+    PHI_TRY(phi_on_call_end(c->core, &c->arena, &c->actor, c->params[0], err));
+    c->status = 204;
+    return PHI_OK;
+}
+
+enum phi_rc api_on_call_list(struct api_call *c, struct phi_err *err)
+{
+    return on_call_write(c, (struct phi_view){0}, err);
 }
 
 /* ---- persons; times of day are "22:00" */

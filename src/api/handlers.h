@@ -25,7 +25,7 @@
                                         X(authzen_evaluate)                                                            \
     X(channel_list) X(channel_put) X(channel_del) X(channel_switch) X(channel_test) X(contact_list) X(contact_put) X(contact_del)   \
     X(notification_dead) X(notification_waiting) X(notification_resend) X(chat_slack) X(authzen_evaluations) X(authzen_subjects) X(authzen_resources) X(authzen_actions) \
-                                        X(forward) X(held_page) X(held_ask) X(authzen_metadata) X(arap_submit) X(arap_status) X(arap_cancel) X(arap_jwks) X(entities_put) X(entity_list) X(entity_remove) X(facts_put) X(facts_list) X(profile_get) X(profile_put)
+                                        X(forward) X(held_page) X(held_ask) X(authzen_metadata) X(arap_submit) X(arap_status) X(arap_cancel) X(arap_jwks) X(entities_put) X(entity_list) X(entity_remove) X(facts_put) X(facts_list) X(on_call_put) X(on_call_end) X(on_call_list) X(profile_get) X(profile_put)
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);
 API_HANDLERS(X)
 #undef X

@@ -180,6 +180,8 @@
     X(DELEGATION_SERVICE, 400, "delegation.service", "A service does not vote", "Name a person.") \
     X(DELEGATION_SELF, 400, "delegation.self", "One delegates to somebody else", "Name another person.") \
     X(DELEGATION_QUOTA, 429, "delegation.quota", "Too many of your delegations are live", "End some first.") \
+    X(ON_CALL_UNKNOWN, 404, "on-call.unknown", "Nobody is on call under that name", "`phi on-call` lists who is.") \
+    X(ON_CALL_QUOTA, 429, "on-call.quota", "Too many are on call", "End a list first: `phi on-call end LIST`.") \
     X(CHANNEL_UNKNOWN, 404, "channel.unknown", "There is no such channel", "`phi channel` lists them.") \
     X(CHANNEL_KIND, 409, "channel.kind", "The channel is of another kind", "Remove it first, or choose another name.") \
     X(CHANNEL_OFF, 409, "channel.off", "The channel is off", "Switch it on first: `phi channel on NAME`.") \

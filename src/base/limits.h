@@ -29,6 +29,9 @@
 #define PHI_MAX_WATCHERS 32                /* of one request, and as many suggested approvers */
 #define PHI_MAX_REMARKS 200                /* of one request */
 #define PHI_MAX_DELEGATIONS 16             /* live ones of one person */
+#define PHI_MAX_ON_CALL 32                 /* persons in one list */
+#define PHI_MAX_ON_CALL_ROWS 2000          /* in all lists */
+#define PHI_MAX_ON_CALL_MS (31LL * 24 * 3600 * 1000)
 #define PHI_MAX_DELEGATION_MS (31LL * 24 * 3600 * 1000)
 #define PHI_MAX_PASSKEYS 20                /* of one person */
 #define PHI_MAX_LOGINS 5000                /* sign-ins under way at once */

@@ -186,6 +186,7 @@ int cli_act(struct cli *c, const char *noun, const char *tail, const char *key, 
 int cli_say(struct cli *c, const char *text); /* not with --json; CLI_DONE */
 
 int cli_do_comment(struct cli *c), cli_do_ask(struct cli *c), cli_do_watch(struct cli *c), cli_do_revoke_all(struct cli *c);
+int cli_do_on_call_list(struct cli *c), cli_do_on_call_set(struct cli *c), cli_do_on_call_end(struct cli *c);
 int cli_do_delegation_list(struct cli *c), cli_do_delegation_make(struct cli *c), cli_do_delegation_end(struct cli *c);
 int cli_do_target_mark(struct cli *c), cli_do_target_marks(struct cli *c), cli_do_profile(struct cli *c), cli_do_profile_set(struct cli *c);
 enum phi_rc cli_session_keep(struct cli *c, struct phi_view token, struct phi_err *err); /* phi_sign.c */

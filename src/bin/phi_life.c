@@ -145,6 +145,59 @@ int cli_do_delegation_end(struct cli *c)
     return rc ? rc : cli_say(c, "Ended.\n");
 }
 
+/* ---- who is on call */
+
+int cli_do_on_call_list(struct cli *c)
+{
+    static const char *const heads[] = { "LIST", "PERSON", "LEFT" };
+    static struct cli_table t;
+    struct client_reply r;
+    int rc = send(c, "GET", "/v1/on-call", NULL, &r);
+    if (rc || cli_has(c, OPT_JSON))
+        return rc;
+    const struct phi_json *list = phi_json_get(r.json, "on_call");
+    cli_table_open(&t, c, heads, 3);
+    for (size_t i = 0; list && i < list->n; i++) {
+        cli_cell(&t, phi_json_text(&list->items[i], "list"));
+        cli_cell(&t, phi_json_text(phi_json_get(&list->items[i], "person"), "name"));
+        cli_cell_ms(&t, phi_json_num(&list->items[i], "expires_in_ms", 0));
+    }
+    cli_table_close(&t, "Nobody is on call.\n");
+    return CLI_DONE;
+}
+
+int cli_do_on_call_set(struct cli *c)
+{
+    struct client_reply r;
+    struct phi_jw w;
+    int64_t ms;
+    PHI_BUF(body, 16 * 1024);
+    PHI_BUF(path, 1024);
+    if (!cli_has(c, OPT_FOR) || !phi_text_duration_read(phi_view_of(cli_opt(c, OPT_FOR)), &ms))
+        return cli_usage(c, "say how long it lasts: --for 12h", NULL);
+    phi_jw_init(&w, &body);
+    phi_jw_obj(&w);
+    phi_jw_ki(&w, "for_ms", ms);
+    phi_jw_key(&w, "people");
+    phi_jw_arr(&w);
+    for (int i = 1; i < c->n_args; i++)
+        phi_jw_cstr(&w, c->arg[i]);
+    phi_jw_end(&w);
+    phi_jw_end(&w);
+    cli_which_path(&path, "on-call", c->arg[0], "");
+    int rc = send(c, "PUT", phi_buf_str(&path), &body, &r);
+    return rc ? rc : cli_say(c, "They are on call.\n");
+}
+
+int cli_do_on_call_end(struct cli *c)
+{
+    struct client_reply r;
+    PHI_BUF(path, 1024);
+    cli_which_path(&path, "on-call", c->arg[0], "");
+    int rc = send(c, "DELETE", phi_buf_str(&path), NULL, &r);
+    return rc ? rc : cli_say(c, "Nobody is on call there any more.\n");
+}
+
 /* ---- revoking many */
 
 int cli_do_revoke_all(struct cli *c)

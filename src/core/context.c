@@ -7,6 +7,7 @@
 #include "core/known.h"
 #include "core/ticket.h"
 #include "core/entity_in.h"
+#include "core/oncall.h"
 
 #define CASE_LIMIT ((size_t)16 << 20)
 
@@ -237,6 +238,15 @@ static const struct phi_value *mfa_age_value(const struct knowing *k)
     return extension(k->a, "duration", phi_buf_view(&text));
 }
 
+/* Of the moment; who was on call then is not kept. */
+static const struct phi_value *on_call_value(const struct knowing *k)
+{
+    struct phi_view who = k->m->person;
+    if (!who.n || k->m->at_ms)
+        return NULL;
+    return phi_value_bool(k->a, core_on_call(k->c, who) || core_on_call(k->c, core_root(k->c, k->a, who)));
+}
+
 static const struct phi_value *networks_value(const struct knowing *k)
 {
     size_t n = 0;
@@ -274,7 +284,8 @@ static const struct {
               { "ticket", ticket_value },   { "justification", justification_value }, { "country", country_value },
               { "networks", networks_value }, { "environment", environment_value }, { "tags", tags_value },
               { "on_behalf", on_behalf_value }, { "mfa_age", mfa_age_value },
-              { "device", device_value },     { "ticket_facts", ticket_facts_value } };
+              { "device", device_value },     { "ticket_facts", ticket_facts_value },
+              { "on_call", on_call_value } };
 
 static enum phi_rc seen_read(struct phi_arena *a, struct phi_view json, struct phi_attr **ret, size_t *ret_n,
                              struct phi_view *ret_addr, struct phi_err *err)

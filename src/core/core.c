@@ -1,4 +1,5 @@
 #include "core/outbox_in.h"
+#include "core/oncall.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +132,7 @@ static void mark_restore(struct phi_core *c, const struct mark *m)
 {
     /* A number that was given back may be taken again with other content: forget what was cached for it. */
     if (c->st.world != m->st.world)
-        c->world_loaded = c->facts_loaded = -1;
+        c->world_loaded = c->facts_loaded = c->on_call_loaded = -1;
     if (c->st.bundle_version != m->st.bundle_version)
         c->bundle_loaded = -1;
     c->st = m->st;
@@ -160,6 +161,7 @@ static enum phi_rc run_one(struct phi_core *c, struct phi_core_cmd *cmd, struct 
 
 static enum phi_rc run_all(struct phi_core *c, struct phi_core_cmd *cmds, size_t n, struct phi_err *err)
 {
+    PHI_TRY(core_on_call_expire(c, err));
     for (size_t i = 0; i < n; i++)
         PHI_TRY(run_one(c, &cmds[i], err));
     PHI_TRY(head_write(c, err));
@@ -197,7 +199,7 @@ enum phi_rc phi_core_batch(struct phi_core *c, struct phi_core_cmd *cmds, size_t
     } else {
         c->store->ops->rollback(c->store->self);
         mark_restore(c, &m);
-        c->world_loaded = c->bundle_loaded = c->facts_loaded = -1;
+        c->world_loaded = c->bundle_loaded = c->facts_loaded = c->on_call_loaded = -1;
     }
     c->n_said = 0;
     c->said = NULL;
@@ -273,7 +275,7 @@ enum phi_rc phi_core_open(const struct phi_core_config *config, struct phi_core 
     c->places = config->places;
     c->networks = config->networks;
     c->n_networks = config->n_networks;
-    c->world_loaded = c->bundle_loaded = c->facts_loaded = -1;
+    c->world_loaded = c->bundle_loaded = c->facts_loaded = c->on_call_loaded = -1;
     phi_arena_init(&c->said_arena, ENDLESS_ARENA);
     c->origin = strdup(config->origin);
     enum phi_rc rc = c->origin ? open_begun(c, config->key, err) : phi_fail(err, PHI_ELIMIT, "out of memory");

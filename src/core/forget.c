@@ -5,6 +5,7 @@
 #include "core/outbox_in.h"
 #include "base/json.h"
 #include "core/risk.h"
+#include "core/oncall.h"
 
 #define PAGE 500
 
@@ -234,6 +235,7 @@ static enum phi_rc rights_end(struct phi_core *c, struct forgetting *f, struct p
     PHI_TRY(core_list(c, CORE_CREDENTIAL, CORE_CREDENTIAL_BY_PERSON, &ckey, one, &a, &k, &n, err));
     for (size_t i = 0; i < n; i++)
         PHI_TRY(core_credential_end(c, f->by, &k[i], "person-forgotten", err));
+    PHI_TRY(core_on_call_forget(c, f->by, f->person, err));
     PHI_TRY(core_delegations_of(c, &a, f->person, &d, &given, err));
     for (size_t i = 0; i < given; i++)
         PHI_TRY(core_delegation_over(c, &a, f->by, &d[i], "person-forgotten", err));

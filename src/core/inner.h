@@ -53,6 +53,9 @@ struct phi_core {
     size_t n_facts;
     int64_t facts_loaded;
     struct phi_arena facts_arena;
+    int64_t on_call_loaded;    /* world of which the next two are */
+    bool has_on_call;
+    struct core_due on_call_next; /* the first end of those on call */
     bool says_ticket;          /* it, or a requirement, rests on what a tracker says */
     bool says_risk, says_text; /* the live policy speaks of context.risk; of the ticket or the justification */
 

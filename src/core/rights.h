@@ -19,7 +19,8 @@
     X(TARGETS, "targets", "changes targets and gateways")                                                  \
     X(REVOKE, "revoke", "ends other people's grants, delegations and credentials")                         \
     X(OPERATE, "operate", "runs phid: channels, keys, backups")                                            \
-    X(POLICY, "policy", "makes a policy live")
+    X(POLICY, "policy", "makes a policy live")                                                              \
+    X(ON_CALL, "on-call", "says who is on call")
 #define X(name, action, text) PHI_RIGHT_##name,
 enum phi_right { PHI_RIGHTS(X) PHI_RIGHTS_N };
 #undef X

@@ -203,6 +203,11 @@ static const struct core_column facts_cols[] = { T(type), T(id), T(environment),
 #undef R
 static const struct core_index facts_index[] = { { true, 2, { 0, 1 } } };
 
+#define R struct core_on_call_row
+static const struct core_column on_call_cols[] = { T(list), T(person), DUE(, due), I(at_ms), I(leaf), B(leaf_hash), I(rev) };
+#undef R
+static const struct core_index on_call_index[] = { { true, 2, { 0, 1 } }, { false, 2, { 1, 0 } } };
+
 #define R struct core_profile_row
 static const struct core_column profile_cols[] = { T(person), T(zone), I(quiet_from), I(quiet_to), I(quiet_days) };
 #undef R
@@ -297,6 +302,7 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_SEEN] = { "seen", sizeof(struct core_seen_row), seen_cols, COUNT(seen_cols), seen_index, COUNT(seen_index), -1 },
     [CORE_HABIT] = { "habit", sizeof(struct core_habit_row), habit_cols, COUNT(habit_cols), habit_index, COUNT(habit_index), -1 },
     [CORE_FACTS] = { "facts", sizeof(struct core_facts_row), facts_cols, COUNT(facts_cols), facts_index, COUNT(facts_index), -1 },
+    [CORE_ON_CALL] = { "on_call", sizeof(struct core_on_call_row), on_call_cols, COUNT(on_call_cols), on_call_index, COUNT(on_call_index), 8 },
     [CORE_PROFILE] = { "profile", sizeof(struct core_profile_row), profile_cols, COUNT(profile_cols), profile_index, COUNT(profile_index), -1 },
     [CORE_SUCCESSION] = { "succession", sizeof(struct core_succession_row), succession_cols, COUNT(succession_cols), succession_index, COUNT(succession_index), -1 },
     [CORE_PUBLISHED] = { "published", sizeof(struct core_published_row), published_cols, COUNT(published_cols), published_index, COUNT(published_index), -1 },

@@ -46,6 +46,7 @@ enum core_table {
     CORE_ARAP_TASK,
     CORE_HABIT,
     CORE_FACTS,
+    CORE_ON_CALL,
     CORE_PROFILE,
     CORE_SUCCESSION,
     CORE_WITNESS,
@@ -317,6 +318,13 @@ struct core_identity_row { /* an account at a provider */
     struct phi_view leaf_hash;
     int64_t rev;
 };
+struct core_on_call_row {
+    struct phi_view list, person; /* person: a root, when it was set */
+    struct core_due due;
+    int64_t at_ms, leaf;
+    struct phi_view leaf_hash;
+    int64_t rev;
+};
 struct core_login_row { /* a sign-in under way, or a foreign token that was used */
     struct phi_view hash, kind, code, person, data; /* code: what people type; data: JSON */
     struct core_due due;
@@ -410,6 +418,7 @@ enum {
     CORE_DELEGATION_BY_TAKER = 1,   /* taker, live */
     CORE_DELEGATION_BY_GIVER = 2,   /* giver, live */
     CORE_DELEGATION_BY_WALL = 3,    /* live, wall */
+    CORE_ON_CALL_BY_PERSON = 1,     /* person, list */
     CORE_CONTACT_BY_ADDRESS = 1,    /* kind, address */
     CORE_MESSAGE_BY_CHANNEL = 1,     /* channel, status, at_ms */
     CORE_MESSAGE_BY_REQUEST = 2,     /* request, channel, person */

@@ -1,6 +1,7 @@
 #include "core/succession.h"
 
 #include "core/request_in.h"
+#include "core/oncall.h"
 #include "proof/cosign.h"
 
 static const struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
@@ -172,6 +173,12 @@ static enum phi_rc end_leases(struct phi_core *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static enum phi_rc end_on_call(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
+{
+    (void)a;
+    return core_on_call_over(c, &phid, p, "restored", err);
+}
+
 static enum phi_rc end_rights(struct phi_core *c, struct phi_err *err)
 {
     const struct core_request_row r = { .live = 1 };
@@ -185,6 +192,7 @@ static enum phi_rc end_rights(struct phi_core *c, struct phi_err *err)
     PHI_TRY(end_all(c, CORE_LINK, CORE_BY_KEY, NULL, 0, end_link, err));
     PHI_TRY(end_all(c, CORE_LOGIN, CORE_BY_KEY, NULL, 0, end_login, err));
     PHI_TRY(end_all(c, CORE_TOKEN, CORE_BY_KEY, NULL, 0, end_token, err));
+    PHI_TRY(end_all(c, CORE_ON_CALL, CORE_BY_KEY, NULL, 0, end_on_call, err));
     return end_leases(c, err);
 }
 

@@ -1,4 +1,5 @@
 /* The timer: ends what is over, and keeps the time anchor young. */
+#include "core/oncall.h"
 #include "core/request_in.h"
 
 #define MAX_A_TICK 500 /* ends of one kind in one tick; more at once make the next tick come at once */
@@ -177,6 +178,8 @@ enum phi_rc phi_core_tick(struct phi_core *c, int64_t *ret_next_ms, struct phi_e
     *ret_next_ms = more ? 0 : CORE_TICK_MS;
     if (next_timer < *ret_next_ms)
         *ret_next_ms = next_timer;
+    if (core_on_call_next(c) < *ret_next_ms)
+        *ret_next_ms = core_on_call_next(c);
     PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_WALL, &r, 1, rd, ret_next_ms, err));
     PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, 2, rd, ret_next_ms, err));
     PHI_TRY(soonest(c, CORE_GRANT, CORE_GRANT_BY_WALL, &g, 1, gd, ret_next_ms, err));

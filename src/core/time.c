@@ -1,5 +1,6 @@
 /* Deadlines by two clocks: a right ends when either says so. */
 #include "core/inner.h"
+#include "core/oncall.h"
 
 int64_t core_wall(struct phi_core *c)
 {
@@ -109,6 +110,7 @@ static enum phi_rc settle_rights(struct phi_core *c, struct phi_err *err)
                          core_request_settle, err));
     PHI_TRY(settle_table(c, CORE_DELEGATION, CORE_DELEGATION_BY_WALL, &(struct core_delegation_row){ .live = 1 }, 1,
                          core_delegation_settle, err));
+    PHI_TRY(settle_table(c, CORE_ON_CALL, CORE_BY_KEY, NULL, 0, core_on_call_settle, err));
     return settle_table(c, CORE_GRANT, CORE_GRANT_BY_LIVE, &(struct core_grant_row){ .live = 1 }, 1,
                         core_grant_settle, err);
 }

@@ -101,6 +101,11 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(PERSON_REMOVED, "person.removed", PHI_FB(PERSON), 0, "A person was removed; their rights ended.") \
     X(GROUP_MEMBER_ADDED, "group.member-added", PHI_FB(GROUP) | PHI_FB(PERSON), 0, "A person joined a group.") \
     X(GROUP_MEMBER_REMOVED, "group.member-removed", PHI_FB(GROUP) | PHI_FB(PERSON), 0, "A person left a group.") \
+    X(ON_CALL_BEGAN, "on-call.began", PHI_FB(GROUP) | PHI_FB(PERSON) | PHI_FB(UNTIL_MS), PHI_FB(STATE), \
+      "A person is on call, or goes on being it.")                                                  \
+    X(ON_CALL_SETTLED, "on-call.settled", PHI_FB(GROUP) | PHI_FB(PERSON), PHI_FB(STATE) | PHI_FB(REMAINING_MS), \
+      "The machine was restarted; the end was counted anew, never later.")                          \
+    X(ON_CALL_ENDED, "on-call.ended", PHI_FB(GROUP) | PHI_FB(PERSON) | PHI_FB(CAUSE), 0, "A person is on call no more.") \
     X(ACCOUNT_LINKED, "account.linked", PHI_FB(PERSON) | PHI_FB(ACCOUNT_HASH), 0,                   \
       "Another account name was linked to a person.")                                               \
     X(LINK_MADE, "link.made", PHI_FB(PERSON) | PHI_FB(LINK), PHI_FB(UNTIL_MS), "A one-time sign-in link was made.") \

@@ -26,7 +26,7 @@ from stdkit import FAILED, Answer, check, free_ports
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 PHID = os.path.join(TOP, os.environ.get("PHI_BUILD", "build/release"), "src/bin/phid")
 BUNDLE = os.path.join(TOP, "src/policy/starter")
-RIGHTS = ("see", "ask", "vote", "see-all", "read-log", "see-people", "people", "groups", "targets", "revoke", "operate", "policy")
+RIGHTS = ("see", "ask", "vote", "see-all", "read-log", "see-people", "people", "groups", "targets", "revoke", "operate", "policy", "on-call")
 
 
 class Api:

@@ -185,6 +185,9 @@ class Team:
         s.do(self.alice, "GET /v1/targets")
         s.do(admin, "PUT /v1/facts", {"resource": "shop", "environment": "production", "tags": ["pci"]})
         s.do(self.alice, "GET /v1/facts")
+        s.do(admin, "PUT /v1/on-call/{list}", {"people": ["bob"], "for_ms": 43200000}, values={"list": "db"})
+        s.do(self.alice, "GET /v1/on-call")
+        s.do(admin, "DELETE /v1/on-call/{list}", values={"list": "db"})
         texts = api_basic.starter()
         texts = {"schema": texts["schema"] + MORE_SCHEMA, "policies": texts["policies"] + MORE_POLICIES, "requirements": texts["requirements"] + MORE_REQUIREMENTS}
         s.do(admin, "PUT /v1/bundle", texts)

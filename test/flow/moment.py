@@ -2,6 +2,7 @@
 # timeout: 240
 """What is known at that moment, over running daemons: addresses behind proxies, named networks, countries, zones, marks, risk."""
 import itertools
+import json
 
 import phiflow
 import attackkit as kit
@@ -108,3 +109,27 @@ with phiflow.Flow() as f:
         f.contains(shown, f"risk        {r['risk']} of 100")
         for x in r["risk_reasons"]:
             f.contains(shown, x["why"])
+
+    @f.test("a scheduler's token says who is on call, the policy knows it, and it ends by itself")
+    def _():
+        bundle(admin, '@id("rota") permit (principal == Service::"rota", action in [phi::Action::"on-call", phi::Action::"see"], resource);\n'
+                      '@id("only-on-call") forbid (principal, action in Action::"pg:write", resource) unless { context has on_call && context.on_call };\n')
+        f.equal(admin.post("/v1/services", {"name": "rota"}).status, 201)
+        made = admin.post("/v1/tokens", {"name": "scheduler", "rights": ["on-call", "see"], "for_ms": 600000, "service": "rota"})
+        rota = kit.by_token(f, made.json["token"])
+        f.equal(asked(alice).code, "policy.denied")
+        f.equal(alice.call("PUT", "/v1/on-call/db", {"people": ["alice"], "for_ms": 60000}).code, "right.missing")
+        f.equal(rota.call("PUT", "/v1/targets/x", {}).status in (403, 404, 405), True)
+        got = rota.call("PUT", "/v1/on-call/db", {"people": ["alice"], "for_ms": 3600000})
+        f.equal((got.status, [(x["list"], x["person"]["name"]) for x in got.json["on_call"]]), (200, [("db", "alice")]))
+        f.equal(asked(alice).status, 201)
+        f.contains(f.phi("alice", "on-call"), "db")
+        f.true("on-call:db" in alice.get("/v1/whoami").json["person"]["groups"])
+        f.equal(f.phi("alice", "on-call", "end", "db", check=False).returncode, 3)
+        f.equal(rota.call("PUT", "/v1/on-call/db", {"people": ["bob"], "for_ms": 3600000}).status, 200)
+        f.equal(asked(alice).code, "policy.denied")  # bob took over
+        f.equal(rota.call("PUT", "/v1/on-call/db", {"people": ["alice"], "for_ms": 1500}).status, 200)
+        f.until(lambda: not alice.get("/v1/on-call").json["on_call"], 60)
+        f.equal(asked(alice).code, "policy.denied")
+        f.equal(rota.call("DELETE", "/v1/on-call/db").code, "on-call.unknown")
+        f.contains(json.dumps(admin.get("/v1/log/entries?from=0&limit=1000").json), "on-call.ended")

@@ -16,7 +16,7 @@ ROLES = {  # what docs/rights.md says of the roles that the starter policy knows
     "requester": {"see", "ask"},
     "approver": {"see", "vote"},
     "auditor": {"see", "see-all", "read-log", "see-people"},
-    "operator": {"see", "see-people", "people", "groups", "targets", "revoke", "operate"},
+    "operator": {"see", "see-people", "people", "groups", "targets", "revoke", "operate", "on-call"},
     "author": {"see", "policy"},
 }
 REFUSED = ("right.missing", "auth.required", "auth.csrf")

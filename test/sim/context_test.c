@@ -222,6 +222,81 @@ static void a_requirement_may_want_the_tracker_to_know_the_ticket(void **state)
     assert_int_equal(with_ticket(k, &yes).kind, PHI_ANSWER_PENDING);
 }
 
+/* ---- on call */
+
+static void who_is_on_call_is_known_until_it_ends(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    assert_false(holds(k, "context has on_call && context.on_call"));
+    assert_true(holds(k, "context has on_call && !context.on_call"));
+    assert_ok(k, kit_on_call(k, KIT_ROOT, "db", KIT_MALLORY, HOUR));
+    assert_true(holds(k, "context has on_call && context.on_call"));
+    assert_true(holds(k, "principal in Group::\"on-call:db\""));
+    assert_false(holds(k, "principal in Group::\"on-call:web\""));
+    rule(k, "context has on_call && context.on_call && principal in Group::\"on-call:db\"");
+    kit_pass(k, HOUR - 1);
+    assert_ok(k, kit_credentials(k));
+    assert_ok(k, kit_lease(k, 1));
+    assert_ok(k, kit_ask(k, 1, KIT_MALLORY, SQL, "pg:delete", "s1", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_ALLOW);
+    kit_pass(k, 1); /* nothing ticks: it ends by itself */
+    assert_ok(k, kit_ask(k, 1, KIT_MALLORY, SQL, "pg:delete", "s1", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_DENY);
+    assert_true(kit_log_has(k, "on-call.began") && kit_log_has(k, "on-call.ended"));
+    assert_ok(k, kit_on_call(k, KIT_ROOT, "db", KIT_MALLORY, HOUR));
+    assert_ok(k, kit_on_call(k, KIT_ROOT, "db", KIT_BOB, HOUR)); /* he takes over */
+    assert_ok(k, kit_ask(k, 1, KIT_MALLORY, SQL, "pg:delete", "s1", &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_DENY);
+    k->wall -= 2 * HOUR; /* a clock set back makes no shift longer */
+    k->boot += HOUR;
+    assert_ok(k, kit_credentials(k));
+    assert_rc(k, kit_on_call(k, KIT_ROOT, "db", KIT_BOB, 0), PHI_ENOTFOUND);
+}
+
+static void on_call_is_set_by_those_who_may(void **state)
+{
+    struct kit *k = *state;
+    assert_rc(k, kit_on_call(k, KIT_MALLORY, "db", KIT_MALLORY, HOUR), PHI_EDENIED);
+    assert_rc(k, kit_on_call(k, KIT_ROOT, "DB", KIT_BOB, HOUR), PHI_EINPUT);
+    assert_rc(k, kit_on_call(k, KIT_ROOT, "db", KIT_BOB, PHI_MAX_ON_CALL_MS + 1), PHI_EINPUT);
+    assert_rc(k, kit_on_call(k, KIT_ROOT, "db", KIT_BOB, 0), PHI_ENOTFOUND);
+    assert_rc(k, kit_group(k, KIT_MALLORY, "on-call:db", true), PHI_EINPUT); /* nobody joins by the name of the group */
+    assert_ok(k, kit_on_call(k, KIT_ROOT, "db", KIT_MALLORY, HOUR));
+    int64_t left;
+    assert_ok(k, kit_forget_person(k, KIT_MALLORY, &left));
+    assert_rc(k, kit_on_call(k, KIT_ROOT, "db", KIT_BOB, 0), PHI_ENOTFOUND);
+}
+
+static void who_is_on_call_may_be_asked_for_votes_and_for_a_fallback(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request_answer ans;
+    struct phi_request after;
+    struct phi_request_ask ask = kit_scope_of(k, "shop/public.orders");
+    static const char pager[] = "@id(\"p\") permit (principal in Group::\"on-call:db\", action == phi::Action::\"approve\", resource is Request);\n";
+    assert_ok(k, kit_bundle(k, pager, "dba: {approve: [{from: 'Group::\"on-call:db\"'}]}\ntwo-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}]}\n"));
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_DENY); /* nobody is on call, and an empty set approves nothing */
+    assert_ok(k, kit_on_call(k, KIT_ROOT, "db", KIT_MALLORY, HOUR));
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans));
+    assert_int_equal(ans.kind, PHI_ANSWER_PENDING);
+    assert_rc(k, kit_vote(k, KIT_BOB, &ans.request, true, 0, &after), PHI_ENOTFOUND);
+    assert_ok(k, kit_on_call(k, KIT_ROOT, "db", KIT_MALLORY, 0));
+    assert_rc(k, kit_vote(k, KIT_MALLORY, &ans.request, true, 0, &after), PHI_EDENIED); /* their shift is over */
+    assert_ok(k, kit_on_call(k, KIT_ROOT, "db", KIT_MALLORY, HOUR));
+    assert_ok(k, kit_vote(k, KIT_MALLORY, &ans.request, true, 0, &after));
+    assert_int_equal(after.status, PHI_REQUEST_APPROVED);
+    assert_ok(k, kit_bundle(k, pager, "dba: {approve: [{from: 'Group::\"dba\"'}], pending_ttl: 20m, fallback: {after: 10m, from: 'Group::\"on-call:db\"'}}\n"
+                                      "two-dbas: {approve: [{from: 'Group::\"dba\"', count: 2}]}\n"));
+    ask.why = PHI_LIT("again");
+    assert_ok(k, kit_make(k, KIT_ALICE, &ask, &ans));
+    assert_rc(k, kit_vote(k, KIT_MALLORY, &ans.request, true, 0, &after), PHI_EDENIED);
+    kit_pass(k, 10 * 60 * 1000);
+    assert_ok(k, kit_vote(k, KIT_MALLORY, &ans.request, true, 0, &after));
+    assert_int_equal(after.status, PHI_REQUEST_APPROVED);
+}
+
 /* ---- risk */
 
 static bool says(const struct phi_request *r, const char *why)
@@ -482,6 +557,9 @@ int main(void)
         OVER(over_mem, local_time_is_the_persons_else_the_policys),
         T(ticket_and_justification_reach_the_policy_also_at_the_claim),
         OVER(over_mem, a_requirement_may_say_how_tickets_look),
+        T(who_is_on_call_is_known_until_it_ends),
+        T(on_call_is_set_by_those_who_may),
+        OVER(over_mem, who_is_on_call_may_be_asked_for_votes_and_for_a_fallback),
         T(what_a_tracker_says_is_needed_at_the_request),
         T(a_vote_and_a_claim_want_what_the_tracker_says_now),
         OVER(over_mem, a_requirement_may_want_the_tracker_to_know_the_ticket),

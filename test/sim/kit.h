@@ -11,6 +11,7 @@
 #include "core/grant.h"
 #include "core/invariant.h"
 #include "core/log.h"
+#include "core/oncall.h"
 #include "core/person.h"
 #include "core/request.h"
 #include "core/session.h"
@@ -104,6 +105,7 @@ enum phi_rc kit_return(struct kit *k, enum kit_who who, struct phi_view which);
 enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq);
 enum phi_rc kit_lease(struct kit *k, int gw);
 enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag); /* tag: may be NULL */
+enum phi_rc kit_on_call(struct kit *k, enum kit_who who, const char *list, enum kit_who person, int64_t for_ms); /* 0: end the list */
 /* What the tracker says of the request's ticket, asked now; and whether it is to be asked before bob votes on it. */
 enum phi_rc kit_ticket(struct kit *k, struct phi_view request, const struct phi_ticket_facts *f);
 enum phi_rc kit_ticket_due(struct kit *k, struct phi_view request, struct phi_ticket_due *ret);

@@ -50,6 +50,8 @@ RUN(delegate_end, phi_delegation_end(c, A, &q->by, q->id, err))
 RUN(remark, phi_request_remark(c, A, &q->by, q->id, q->flag, PHI_LIT("why at night?"), q->ret, err))
 RUN(watch, phi_request_watch(c, A, &q->by, q->id, false, &q->text, 1, q->ret, err))
 RUN(entries, phi_log_entries(c, A, 0, 1000, q->ret, q->ret_n, err))
+RUN(on_call, phi_on_call_put(c, A, &q->by, q->id, &q->text, 1, q->num, err))
+RUN(on_call_end, phi_on_call_end(c, A, &q->by, q->id, err))
 RUN(ticket, phi_ticket_put(c, A, q->id, q->ticket, err))
 RUN(ticket_due, phi_ticket_due(c, A, &q->by, q->id, PHI_TICKET_RENEW_MS, q->ret, err))
 RUN(make, phi_request_make(c, A, &q->by, q->ask, q->ret, err))
@@ -312,6 +314,12 @@ enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment,
     struct call q = { .by = kit_actor(k, KIT_ROOT), .facts = &f };
     PHI_TRY(phi_ref_from_label(&k->a, phi_view_of(label), (struct phi_view){ 0 }, &f.resource, &k->err));
     return go(k, run_facts, &q);
+}
+
+enum phi_rc kit_on_call(struct kit *k, enum kit_who who, const char *list, enum kit_who person, int64_t for_ms)
+{
+    struct call q = { .by = kit_actor(k, who), .id = phi_view_of(list), .text = k->person[person], .num = for_ms };
+    return go(k, for_ms ? run_on_call : run_on_call_end, &q);
 }
 
 enum phi_rc kit_ticket(struct kit *k, struct phi_view request, const struct phi_ticket_facts *f)

@@ -1,4 +1,4 @@
--- What is known at that moment: risk of requests and what it rests on, facts of resources, zones and quiet hours of persons.
+-- What is known at that moment: risk of requests and what it rests on, facts of resources, who is on call, zones and quiet hours of persons.
 
 ALTER TABLE request ADD COLUMN risk INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE request ADD COLUMN behalf INTEGER NOT NULL DEFAULT 0;
@@ -32,3 +32,17 @@ CREATE TABLE profile (
     quiet_days INTEGER NOT NULL,
     PRIMARY KEY (person)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE on_call (
+    list TEXT NOT NULL,
+    person TEXT NOT NULL,
+    wall INTEGER NOT NULL,
+    boot_ms INTEGER NOT NULL,
+    boot INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    leaf INTEGER NOT NULL,
+    leaf_hash BLOB NOT NULL,
+    rev INTEGER NOT NULL,
+    PRIMARY KEY (list, person)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX on_call_1 ON on_call (person, list);
