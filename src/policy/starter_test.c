@@ -162,7 +162,7 @@ static void the_bundle_knows_its_actions(void **state)
     size_t found = 0;
     for (size_t i = 0; i < phi_bundle_action_count(b); i++)
         found += phi_bundle_has_action(b, phi_bundle_action_at(b, i));
-    assert_int_equal(found, 32);
+    assert_int_equal(found, 33);
 }
 
 static void a_caller_may_not_say_what_is_met(void **state)
