@@ -3,6 +3,7 @@
 #include "api/json_out.h"
 #include "api/ticket.h"
 #include "base/limits.h"
+#include "core/ahead.h"
 
 static struct phi_view member(struct api_call *c, const char *key)
 {
@@ -162,4 +163,16 @@ enum phi_rc api_gw_outcome(struct api_call *c, struct phi_err *err)
                               phi_json_num(c->body, "rows", -1), phi_json_num(c->body, "bytes", 0), err));
     c->status = 204;
     return PHI_OK;
+}
+
+void api_gw_foresee(struct api_call *c, struct core_ahead *h)
+{
+    if (c->route->handler == api_gw_outcome)
+        phi_claim_outcome_foresee(h, c->params[0]);
+    if (c->route->handler != api_gw_claim)
+        return;
+    struct phi_claim_ask ask = { .grant = c->params[0], .key = member(c, "key"), .principal = principal_id(c), .credential = member(c, "credential") };
+    if (phi_pairs_read(core_ahead_arena(h), phi_json_get(c->body, "actions"), &ask.actions, &ask.n_actions, NULL) != PHI_OK)
+        ask.n_actions = 0;
+    phi_grant_claim_foresee(h, &ask);
 }

@@ -235,7 +235,7 @@ static void batch_run(struct api_engine *e, size_t n)
     struct phi_err err = {0};
     memset(e->cmds, 0, n * sizeof(e->cmds[0]));
     for (size_t i = 0; i < n; i++)
-        e->cmds[i] = (struct phi_core_cmd){.run = e->jobs[i]->run, .arg = e->jobs[i]->arg};
+        e->cmds[i] = (struct phi_core_cmd){.run = e->jobs[i]->run, .arg = e->jobs[i]->arg, .foresee = e->jobs[i]->foresee};
     enum phi_rc rc = phi_core_batch(e->core, e->cmds, n, &err);
     if (rc != PHI_OK)
         PHI_LOG(ERROR, "batch failed", "why", "%s", err.msg);

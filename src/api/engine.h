@@ -17,6 +17,7 @@ struct api_engine;
 struct api_job {
     enum phi_rc (*run)(struct phi_core *c, void *arg,
                        struct phi_err *err); /* core thread, in a batch */
+    void (*foresee)(struct phi_core *c, void *arg, struct core_ahead *h); /* core thread: see core/batch.h; or NULL */
     void (*committed)(
         struct api_job *j); /* core thread, after the commit, only when rc is PHI_OK; or NULL */
     void (*done)(struct api_job *j); /* loop's thread, always and last: frees it */

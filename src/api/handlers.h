@@ -29,6 +29,9 @@
 #define X(name) enum phi_rc api_##name(struct api_call *c, struct phi_err *err);
 API_HANDLERS(X)
 #undef X
+
+struct core_ahead;
+void api_gw_foresee(struct api_call *c, struct core_ahead *h); /* what the handlers of claims and outcomes will read */
 enum phi_rc api_bundle_match(struct api_call *c, struct phi_err *err); /* If-Match of PUT /v1/bundle: before it is done or filed */
 
 #endif

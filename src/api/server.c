@@ -234,6 +234,14 @@ static enum phi_rc call_run(struct phi_core *core, void *arg, struct phi_err *er
                                    : phi_fail(err, PHI_ELIMIT, "this takes too much memory");
 }
 
+static void call_foresee(struct phi_core *core, void *arg, struct core_ahead *h)
+{
+    struct api_call *c = &((struct api_exchange *)arg)->call;
+    (void)core;
+    if (c->route->right == API_RIGHT_GATEWAY)
+        api_gw_foresee(c, h);
+}
+
 static void call_committed(struct api_job *j)
 {
     struct api_exchange *x = j->arg;
@@ -292,6 +300,7 @@ static void core_run(struct api_exchange *x)
 {
     bool stream = x->call.route->flags & API_STREAM;
     x->job = (struct api_job){.run = call_run,
+                              .foresee = call_foresee,
                               .committed = stream ? call_committed : NULL,
                               .done = call_done,
                               .arg = x,

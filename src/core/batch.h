@@ -7,11 +7,15 @@
 
 #include "core/types.h"
 
+struct core_ahead; /* core/ahead.h */
+
 struct phi_core_cmd {
     /* Calls verbs of core and keeps their answers in `arg`. Its error undoes what it did. May be run
      * again only by a new batch. */
     enum phi_rc (*run)(struct phi_core *c, void *arg, struct phi_err *err);
     void *arg;
+    /* Says what `run` will read; NULL: nothing. Called several times before any of the batch runs; changes nothing. */
+    void (*foresee)(struct phi_core *c, void *arg, struct core_ahead *h);
     enum phi_rc rc;     /* out */
     const char *why;    /* out: stable error code, static, "" when none */
     struct phi_err err; /* out */

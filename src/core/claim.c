@@ -1,6 +1,7 @@
 /* Spending a use: checked anew, conditional, idempotent, logged in the same transaction. */
 #include <string.h>
 
+#include "core/ahead.h"
 #include "core/request_in.h"
 #include "core/risk.h"
 #include "core/ticket.h"
@@ -221,7 +222,42 @@ enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struc
     return spend(c, a, &k, ret, err);
 }
 
+static void foresee_request(struct core_ahead *h, const struct core_grant_row *g)
+{
+    struct core_request_row request, key = { .id = g->request };
+    struct core_text_row texts = { .owner = g->request };
+    core_ahead_list(h, CORE_TEXT_OF, CORE_BY_KEY, &texts, (struct core_span){ .prefix = 1 });
+    if (core_ahead_get(h, CORE_REQUEST, CORE_BY_KEY, &key, &request) == CORE_HAND_ROW)
+        core_ahead_leaf(h, request.leaf);
+}
+
+void phi_grant_claim_foresee(struct core_ahead *h, const struct phi_claim_ask *ask)
+{
+    struct core_grant_row grant, key = { .id = ask->grant };
+    struct core_claim_row before = { .grant = ask->grant, .ckey = ask->key };
+    struct core_credential_row credential = { .id = ask->credential };
+    core_ahead_get(h, CORE_CLAIM, CORE_CLAIM_BY_CKEY, &before, NULL);
+    core_ahead_get(h, CORE_CREDENTIAL, CORE_BY_KEY, &credential, NULL);
+    core_risk_foresee(h, ask->principal, ask->actions, ask->n_actions);
+    if (core_ahead_get(h, CORE_GRANT, CORE_BY_KEY, &key, &grant) != CORE_HAND_ROW)
+        return;
+    core_ahead_leaf(h, grant.leaf);
+    foresee_request(h, &grant);
+}
+
 /* ---- outcomes */
+
+void phi_claim_outcome_foresee(struct core_ahead *h, struct phi_view claim)
+{
+    struct core_claim_row row, key = { .id = claim };
+    struct core_grant_row grant, gkey = { 0 };
+    if (core_ahead_get(h, CORE_CLAIM, CORE_BY_KEY, &key, &row) != CORE_HAND_ROW)
+        return;
+    gkey.id = row.grant;
+    core_ahead_list(h, CORE_CLAIM, CORE_CLAIM_BY_GRANT, &(struct core_claim_row){ .grant = row.grant }, (struct core_span){ .prefix = 2, .limit = 2 });
+    if (core_ahead_get(h, CORE_GRANT, CORE_BY_KEY, &gkey, &grant) == CORE_HAND_ROW)
+        core_ahead_leaf(h, grant.leaf);
+}
 
 static const char *outcome_name(enum phi_outcome o)
 {
@@ -288,12 +324,19 @@ static enum phi_rc metered(struct phi_core *c, struct phi_arena *a, const struct
     return core_grant_put(c, a, g, &e, err);
 }
 
+/* Whether another use of a grant whose uses are all taken still runs. */
+static enum phi_rc others_run(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, const struct core_claim_row *row,
+                              bool *ret, struct phi_err *err)
+{
+    *ret = false;
+    return g->uses > 0 && g->used >= g->uses ? core_grant_runs(c, a, g, row->id, ret, err) : PHI_OK;
+}
+
 /* What the outcome makes of the grant: a use given back, or the last one spent. */
 static enum phi_rc grant_after(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                               struct core_grant_row *g, const struct core_claim_row *row, struct phi_err *err)
+                               struct core_grant_row *g, const struct core_claim_row *row, bool open, struct phi_err *err)
 {
     struct phi_entry e;
-    bool open;
     if (!g->live)
         return PHI_OK;
     if (row->outcome == PHI_OUTCOME_UNSENT) {
@@ -305,7 +348,6 @@ static enum phi_rc grant_after(struct phi_core *c, struct phi_arena *a, const st
         return core_grant_step(c, a, g, CORE_GRANT_GIVE_BACK, &e, err);
     }
     PHI_TRY(metered(c, a, by, g, row, err));
-    PHI_TRY(core_grant_runs(c, a, g, &open, err));
     if (g->uses == 0 || g->used < g->uses || open)
         return PHI_OK;
     core_entry(c, &e, PHI_EV_GRANT_USED, by);
@@ -320,6 +362,7 @@ enum phi_rc phi_claim_outcome(struct phi_core *c, const struct phi_actor *gatewa
     PHI_ARENA(a, (size_t)16 << 20);
     struct core_claim_row row, key = { .id = claim };
     struct core_grant_row g;
+    bool open;
     PHI_TRY(core_batched(c, err));
     if (!outcome_name(outcome) || tag.n > 128)
         return phi_fail(err, PHI_EINPUT, "an outcome is done, failed, unsent or unknown");
@@ -331,12 +374,13 @@ enum phi_rc phi_claim_outcome(struct phi_core *c, const struct phi_actor *gatewa
                    ? PHI_OK
                    : core_no(c, "claim.over", err, PHI_ECONFLICT, "this claim has another outcome already");
     PHI_TRY(core_grant_load(c, &a, row.grant, &g, err));
+    PHI_TRY(others_run(c, &a, &g, &row, &open, err));
     row.outcome = outcome;
     row.tag = tag;
     row.nrows = rows;
     row.nbytes = bytes > 0 ? bytes : 0;
     PHI_TRY(outcome_leaf(c, &a, gateway, &row, &g, err));
-    return grant_after(c, &a, gateway, &g, &row, err);
+    return grant_after(c, &a, gateway, &g, &row, open, err);
 }
 
 /* A change of phi itself: no gateway stands between, so the use, its end and the change are one transaction. */
@@ -347,13 +391,15 @@ enum phi_rc core_claim_change(struct phi_core *c, struct phi_arena *a, struct co
     struct claiming k = { .by = &phid, .ask = &ask, .grant = *g, .statements = 1, .serving = { INT64_MAX, -1, -1 } };
     struct core_claim_row row, key = { 0 };
     struct phi_claim made;
+    bool open;
     PHI_TRY(spend(c, a, &k, &made, err));
     key.id = made.id;
     PHI_TRY(core_get(c, CORE_CLAIM, CORE_BY_KEY, &key, a, &row, err));
+    PHI_TRY(others_run(c, a, &k.grant, &row, &open, err));
     row.outcome = PHI_OUTCOME_DONE;
     row.nrows = -1;
     PHI_TRY(outcome_leaf(c, a, &phid, &row, &k.grant, err));
-    PHI_TRY(grant_after(c, a, &phid, &k.grant, &row, err));
+    PHI_TRY(grant_after(c, a, &phid, &k.grant, &row, open, err));
     *g = k.grant;
     return PHI_OK;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ahead.h"
+
 #define ENDLESS_ARENA ((size_t)256 * 1024 * 1024)
 
 const char *phi_core_why(const struct phi_core *c)
@@ -191,6 +193,8 @@ enum phi_rc phi_core_batch(struct phi_core *c, struct phi_core_cmd *cmds, size_t
     c->in_batch = true;
     enum phi_rc rc = head_read(c, err);
     mark_take(c, &m);
+    if (rc == PHI_OK)
+        rc = core_ahead_all(c, cmds, n, err);
     if (rc == PHI_OK)
         rc = run_all(c, cmds, n, err);
     c->in_batch = false;

@@ -255,10 +255,27 @@ enum phi_rc core_draft_of_ask(struct phi_core *c, struct phi_arena *a, const str
 
 /* ---- back from the store */
 
+/* All texts of a request, read at once. */
+struct texts {
+    struct core_text_row *rows;
+    size_t n;
+};
+
+static struct phi_view text_in(const struct texts *all, const char *kind)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (phi_view_is(all->rows[i].kind, kind))
+            return all->rows[i].text;
+    return (struct phi_view){ 0 };
+}
+
 enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row,
                               struct core_draft *d, struct phi_err *err)
 {
-    struct phi_view text = core_text_get(c, a, row->id, "body");
+    struct texts all;
+    struct core_text_row key = { .owner = row->id };
+    PHI_TRY(core_list(c, CORE_TEXT_OF, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, a, &all.rows, &all.n, err));
+    struct phi_view text = text_in(&all, "body");
     struct phi_digest digest = phi_tagged_hash("phi-request-v1", text);
     if (text.n == 0)
         return core_no(c, "request.erased", err, PHI_ENOTFOUND, "the body of this request was erased");
@@ -272,15 +289,15 @@ enum phi_rc core_draft_of_row(struct phi_core *c, struct phi_arena *a, const str
                               .session = row->session,
                               .glass = row->glass != 0,
                               .age_ms = core_wall(c) > row->asked_ms ? core_wall(c) - row->asked_ms : 0,
-                              .addr = core_text_get(c, a, row->id, "addr"),
-                              .application = core_text_get(c, a, row->id, "application") };
-    d->of.entities = core_text_get(c, a, row->id, "entities");
-    d->of.context = core_text_get(c, a, row->id, "context");
-    d->of.device = core_text_get(c, a, row->id, "device");
-    d->of.ticket_facts = core_text_get(c, a, row->id, CORE_TEXT_TICKET);
+                              .addr = text_in(&all, "addr"),
+                              .application = text_in(&all, "application") };
+    d->of.entities = text_in(&all, "entities");
+    d->of.context = text_in(&all, "context");
+    d->of.device = text_in(&all, "device");
+    d->of.ticket_facts = text_in(&all, CORE_TEXT_TICKET);
     d->of.rated = true;
     d->of.risk = row->risk ? row->risk - 1 : CORE_RISK_MAX; /* made before risk was known: the riskiest */
-    d->reasons = core_text_get(c, a, row->id, "risk");
+    d->reasons = text_in(&all, "risk");
     PHI_TRY(phi_body_read_text(a, text, &d->body, err));
     return case_of_body(c, a, d, err);
 }

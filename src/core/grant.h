@@ -6,6 +6,8 @@
 #include "core/page.h"
 #include "core/types.h"
 
+struct core_ahead;
+
 enum phi_grant_status {
     PHI_GRANT_READY = 1,
     PHI_GRANT_ACTIVE,
@@ -57,6 +59,10 @@ struct phi_claim {
  * (EDENIED), grant.busy (ECONFLICT): see core_grant_serves. */
 enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struct phi_actor *gateway,
                             const struct phi_claim_ask *ask, struct phi_claim *ret, struct phi_err *err);
+
+/* core/ahead.h: what this claim will read; and what an outcome will. */
+void phi_grant_claim_foresee(struct core_ahead *h, const struct phi_claim_ask *ask);
+void phi_claim_outcome_foresee(struct core_ahead *h, struct phi_view claim);
 
 enum phi_outcome { PHI_OUTCOME_DONE = 1, PHI_OUTCOME_FAILED, PHI_OUTCOME_UNSENT, PHI_OUTCOME_UNKNOWN };
 /* Once a claim; the same again is fine, another is PHI_ECONFLICT. UNSENT gives the use back. */

@@ -18,6 +18,14 @@ struct core_span { /* which rows of an index a list wants */
     bool at_most;      /* likewise <= */
 };
 
+struct core_read { /* a get (by a unique index) or a list that will be asked for */
+    enum core_table table;
+    int ix;
+    bool list;
+    const void *key;
+    struct core_span span; /* of a list */
+};
+
 struct phi_event;
 
 struct phi_store_ops {
@@ -44,6 +52,10 @@ struct phi_store_ops {
      * rev = next.rev - 1 AND live = 1 AND used = next.used - 1 AND (uses = 0 OR used < uses) RETURNING used.
      * `next` is a struct core_grant_row. PHI_ECONFLICT when no row met the condition. */
     enum phi_rc (*spend)(void *self, const void *next, struct phi_err *err);
+    /* Where reading is a journey; NULL in a driver for which it is none. `ahead` fetches all of these together, so that the
+     * transaction has them at hand; a hint, it changes no answer. `at_hand`: this one needs no journey. */
+    enum phi_rc (*ahead)(void *self, const struct core_read *reads, size_t n, struct phi_err *err);
+    bool (*at_hand)(void *self, const struct core_read *read);
     void (*close)(void *self);
 
     /* A copy of all that is committed into a new file, in small steps between transactions; what is committed between two

@@ -104,8 +104,9 @@ enum phi_rc core_grant_terms(struct phi_arena *a, const struct core_grant_row *g
  * PHI_ECONFLICT (grant.busy). Does not look at uses or the end. */
 enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
                               int64_t statements, struct core_serving *ret, struct phi_err *err);
-/* A use of it was claimed and has no outcome yet. */
-enum phi_rc core_grant_runs(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, bool *ret, struct phi_err *err);
+/* A use of it, besides this claim ("": none), was claimed and has no outcome yet. */
+enum phi_rc core_grant_runs(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, struct phi_view besides, bool *ret,
+                            struct phi_err *err);
 struct core_due core_grant_from(struct phi_core *c, int64_t from_ms);
 void core_grant_first_use(struct phi_core *c, struct core_grant_row *g, const struct phi_grant *t);
 

@@ -1,5 +1,6 @@
 #include "core/risk.h"
 
+#include "core/ahead.h"
 #include "core/request_in.h"
 #include "core/known.h"
 
@@ -316,6 +317,28 @@ enum phi_rc core_risk_learn(struct phi_core *c, struct phi_view person, const st
         PHI_TRY(bump(c, root, pairs[i].action, "resource", resource_key(&a, pairs[i].resource), DAMP_MS, err));
     }
     return PHI_OK;
+}
+
+/* The habits that core_risk_learn looks for, but for the address. */
+static void foresee_habit(struct core_ahead *h, struct phi_view person, struct phi_view action, const char *kind, struct phi_view what)
+{
+    struct core_habit_row row, key = { .person = person, .action = action, .kind = phi_view_of(kind), .what = what };
+    if (core_ahead_get(h, CORE_HABIT, CORE_BY_KEY, &key, &row) == CORE_HAND_NONE)
+        core_ahead_list(h, CORE_HABIT, CORE_BY_KEY, &key, (struct core_span){ .prefix = 3 }); /* to make room for it */
+}
+
+void core_risk_foresee(struct core_ahead *h, struct phi_view person, const struct phi_pair *pairs, size_t n)
+{
+    struct phi_core *c = core_ahead_core(h);
+    struct phi_arena *a = core_ahead_arena(h);
+    struct core_profile_row key = { 0 };
+    struct core_local now;
+    if (!core_ahead_root(h, person, &key.person) || core_ahead_get(h, CORE_PROFILE, CORE_BY_KEY, &key, NULL) == CORE_HAND_WAITS)
+        return;
+    if (n && core_local_of(c, key.person, core_wall(c), &now))
+        foresee_habit(h, key.person, pairs[0].action, "hour", hour_key(a, now.hour));
+    for (size_t i = 0; i < n; i++)
+        foresee_habit(h, key.person, pairs[i].action, "resource", resource_key(a, pairs[i].resource));
 }
 
 enum phi_rc core_risk_mishap(struct phi_core *c, struct phi_view person, enum core_mishap what, struct phi_err *err)

@@ -6,6 +6,8 @@
 
 #include "core/engine.h"
 
+struct core_ahead;
+
 #define CORE_RISK_MAX 100
 #define CORE_RISK_REASONS 8
 
@@ -26,6 +28,7 @@ struct phi_view core_risk_json(struct phi_arena *a, const struct core_risk *r); 
 /* The baseline learns from what was done with a right, and from plain allows; never from what was only asked. */
 enum phi_rc core_risk_learn(struct phi_core *c, struct phi_view person, const struct phi_pair *pairs, size_t n,
                             struct phi_view addr, struct phi_err *err);
+void core_risk_foresee(struct core_ahead *h, struct phi_view person, const struct phi_pair *pairs, size_t n);
 enum core_mishap { CORE_MISHAP_DENIED, CORE_MISHAP_GLASS };
 enum phi_rc core_risk_mishap(struct phi_core *c, struct phi_view person, enum core_mishap what, struct phi_err *err);
 enum phi_rc core_risk_forget(struct phi_core *c, struct phi_view person, struct phi_err *err);

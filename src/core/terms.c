@@ -24,13 +24,14 @@ static int64_t over(int64_t most, int64_t spent) /* what is left; -1: not bounde
     return most == 0 ? -1 : most > spent ? most - spent : 0;
 }
 
-enum phi_rc core_grant_runs(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, bool *ret, struct phi_err *err)
+enum phi_rc core_grant_runs(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, struct phi_view besides, bool *ret,
+                            struct phi_err *err)
 {
     struct core_claim_row *rows, key = { .grant = g->id, .outcome = 0 };
     size_t n;
-    PHI_TRY(core_list(c, CORE_CLAIM, CORE_CLAIM_BY_GRANT, &key, (struct core_span){ .prefix = 2, .limit = 1 }, a, &rows,
+    PHI_TRY(core_list(c, CORE_CLAIM, CORE_CLAIM_BY_GRANT, &key, (struct core_span){ .prefix = 2, .limit = 2 }, a, &rows,
                       &n, err));
-    *ret = n > 0;
+    *ret = n > 1 || (n == 1 && !phi_view_eq(rows[0].id, besides));
     return PHI_OK;
 }
 
@@ -47,7 +48,7 @@ enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const str
     if (t.n_windows && open < ret->left_ms)
         ret->left_ms = open;
     if (ret->rows_left >= 0 || ret->bytes_left >= 0) /* one use runs after the other: what the running one will take is not known */
-        PHI_TRY(core_grant_runs(c, a, g, &busy, err));
+        PHI_TRY(core_grant_runs(c, a, g, (struct phi_view){ 0 }, &busy, err));
     if (!begun(c, g))
         return core_no(c, "grant.early", err, PHI_EDENIED, "this grant begins later");
     if (t.n_windows && open == 0)

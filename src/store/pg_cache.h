@@ -5,17 +5,21 @@
 
 #include "core/ports.h"
 
+#define PG_CACHE_BUCKETS 8192
+
 struct pg_kept;
+struct pg_tag; /* what a change is recognised by: an answer's question, its rows' keys, where in an index it stands */
 struct pg_cache {
-    struct pg_kept *of[CORE_TABLES];
-    int n[CORE_TABLES];
-    size_t bytes;
+    struct pg_kept *oldest, *newest;
+    struct pg_tag *bucket[PG_CACHE_BUCKETS];
+    uint64_t lists[CORE_TABLES]; /* which kinds of lists were ever kept: a bit for each index and prefix */
+    size_t n, bytes;
     uint32_t mark; /* what is kept now bears this number */
 };
 
 /* The question: an index and the values of its columns, or a whole list. */
 struct pg_question {
-    int how; /* the index; below 0: a list */
+    int ix, prefix; /* prefix below 0: one row by a unique index */
     uint8_t key[512];
     size_t n; /* 0: too long to be kept */
 };
@@ -24,10 +28,12 @@ void pg_question_get(struct pg_question *q, enum core_table t, int ix, const voi
 void pg_question_list(struct pg_question *q, enum core_table t, int ix, const void *key, const struct core_span *span);
 
 /* The rows that answer it, with texts of the cache's own, until the cache changes. False: not known. */
-bool pg_cache_find(const struct pg_cache *c, enum core_table t, const struct pg_question *q, const char **ret_rows, size_t *ret_n);
-void pg_cache_keep(struct pg_cache *c, enum core_table t, const struct pg_question *q, const void *rows, size_t n);
-/* This row is being added, changed or deleted: what its old form answered is forgotten; `now`: the new one is kept. */
-void pg_cache_changed(struct pg_cache *c, enum core_table t, const void *row, bool now);
+bool pg_cache_find(const struct pg_cache *c, const struct pg_question *q, const char **ret_rows, size_t *ret_n);
+/* `key`: a row that has the question's columns. */
+void pg_cache_keep(struct pg_cache *c, enum core_table t, const struct pg_question *q, const void *key, const void *rows, size_t n);
+/* This row is being added or changed: what its old form answered, and where it stands from now on, is forgotten; it is kept. */
+void pg_cache_changed(struct pg_cache *c, enum core_table t, const void *row);
+void pg_cache_deleted(struct pg_cache *c, enum core_table t, const void *key); /* only the primary key of it is looked at */
 void pg_cache_mark(struct pg_cache *c);
 void pg_cache_back(struct pg_cache *c); /* what was kept since the mark is forgotten */
 void pg_cache_clear(struct pg_cache *c);

@@ -21,10 +21,12 @@ struct pg_stmt { /* prepared when first used on a connection */
     int id;
 };
 
-enum pg_want { PG_DONE, PG_ONE_ROW, PG_XID, PG_PREPARED };
+enum pg_want { PG_DONE, PG_ROWS, PG_XID, PG_PREPARED, PG_KEEP };
 struct pg_pending {
     enum pg_want want;
+    int rows; /* PG_ROWS: so many must have been met */
     struct pg_stmt *stmt;
+    const struct core_read *read; /* PG_KEEP: what was asked; the answer is kept */
 };
 
 struct pg_params {
@@ -33,6 +35,17 @@ struct pg_params {
     const char *value[PG_PARAMS];
     int length[PG_PARAMS], format[PG_PARAMS];
     uint8_t number[PG_PARAMS][8];
+};
+
+#define PG_HELD_MOST  4096
+#define PG_HELD_SLOTS 1024
+struct pg_held_write;
+struct pg_held { /* writes that are not sent yet: pg_write.c */
+    struct pg_held_write *w;
+    size_t n, mark, bytes;
+    uint64_t tables; /* that they are of */
+    uint16_t last[PG_HELD_SLOTS];
+    struct phi_arena a;
 };
 
 struct pg {
@@ -45,7 +58,10 @@ struct pg {
     uint32_t conn_no;
     struct pg_pending pending[PG_PENDING];
     int n_pending;
+    int64_t trips; /* how often the server was waited for */
     bool in_tx, wrote, marked;
+    bool mark_sent; /* the server knows of the mark */
+    struct pg_held held;
     bool signed_off;     /* the head row bears this transaction's number */
     uint32_t last_xid;   /* of our last commit that wrote; 0: none over this connection */
     struct pg_cache cache;
@@ -54,7 +70,7 @@ struct pg {
     PGresult *head; /* the head row as begin has read it; NULL once it may have changed */
 
     struct pg_stmt begin, lock, head_read, begin_write, sign_off, commit, rollback, mark, unmark, back, spend;
-    struct pg_stmt add[CORE_TABLES], set[CORE_TABLES], del[CORE_TABLES];
+    struct pg_stmt add_many[CORE_TABLES], add[CORE_TABLES], set[CORE_TABLES], del[CORE_TABLES];
     struct pg_stmt get[CORE_TABLES][PG_INDEXES], list[CORE_TABLES][PG_INDEXES][PG_SHAPES];
     struct pg_stmt say, notify, hear, lease, lease_read, prune;
     int n_stmts;
@@ -85,6 +101,9 @@ bool pg_alive(struct pg *g);
 enum phi_rc pg_exec(struct pg *g, PGconn *conn, const char *sql, PGresult **ret, struct phi_err *err);
 /* Sends; the answer is looked at by the next pg_wait. A failure then fails the transaction. */
 enum phi_rc pg_send(struct pg *g, struct pg_stmt *st, const struct pg_params *p, enum pg_want want, struct phi_err *err);
+enum phi_rc pg_send_rows(struct pg *g, struct pg_stmt *st, const struct pg_params *p, int rows, struct phi_err *err);
+enum phi_rc pg_send_fixed(struct pg *g, struct pg_stmt *st, const char *text, struct phi_err *err);
+enum phi_rc pg_send_read(struct pg *g, struct pg_stmt *st, const struct pg_params *p, const struct core_read *read, struct phi_err *err);
 /* Sends and waits for all that is outstanding; *ret (cleared by the caller) is the answer of this one. */
 enum phi_rc pg_ask(struct pg *g, struct pg_stmt *st, const struct pg_params *p, PGresult **ret, struct phi_err *err);
 enum phi_rc pg_wait(struct pg *g, struct phi_err *err);
@@ -105,7 +124,32 @@ void pg_sql_set(struct phi_buf *b, const struct core_table_def *d);
 void pg_sql_free(struct phi_buf *b, const struct core_table_def *d);
 void pg_sql_list(struct phi_buf *b, const struct core_table_def *d, int ix, const struct core_span *s);
 
+/* ---- pg_read.c */
+void pg_params_row(struct pg_params *p, const struct core_table_def *d, const void *row);
+void pg_params_key(struct pg_params *p, const struct core_table_def *d, int ix, int n, const void *key);
+void pg_read_row(const struct pg *g, const PGresult *r, int row, const struct core_table_def *d, struct phi_arena *a, void *ret);
+enum phi_rc pg_get(void *self, enum core_table t, int ix, const void *key, struct phi_arena *a, void *ret, struct phi_err *err);
+enum phi_rc pg_list(void *self, enum core_table t, int ix, const void *key, const struct core_span *span, struct phi_arena *a,
+                    void *ret_rows, size_t *ret_n, struct phi_err *err);
+enum phi_rc pg_ahead(void *self, const struct core_read *reads, size_t n, struct phi_err *err);
+bool pg_at_hand(void *self, const struct core_read *read);
+void pg_keep_read(struct pg *g, const struct core_read *read, const PGresult *r); /* an answer to what was asked ahead */
+
+/* ---- pg_write.c */
+enum phi_rc pg_add(void *self, enum core_table t, const void *row, struct phi_err *err);
+enum phi_rc pg_set(void *self, enum core_table t, const void *row, struct phi_err *err);
+enum phi_rc pg_del(void *self, enum core_table t, const void *key, struct phi_err *err);
+enum phi_rc pg_spend(void *self, const void *next, struct phi_err *err);
+/* Sends what is held. `writing`: something else is about to be written, so the server has to know of the mark. */
+enum phi_rc pg_flush(struct pg *g, bool writing, struct phi_err *err);
+enum phi_rc pg_flush_of(struct pg *g, enum core_table t, struct phi_err *err); /* this table is about to be read */
+void pg_held_settle(struct pg *g);
+void pg_held_back(struct pg *g); /* to the mark */
+void pg_held_drop(struct pg *g);
+
 /* ---- pgsql.c */
+void pg_head_forget(struct pg *g);
+int pg_column(const struct core_table_def *d, size_t at);
 extern const struct phi_store_ops pg_ops;
 /* Before the first change of a transaction: locks the log's head row, learns the transaction's number. */
 enum phi_rc pg_writes(struct pg *g, struct phi_err *err);

@@ -175,14 +175,14 @@ bool pg_text(struct pg_stmt *st, struct phi_buf *sql)
     return st->sql != NULL;
 }
 
-static enum phi_rc pend(struct pg *g, int sent, enum pg_want want, struct pg_stmt *st, struct phi_err *err)
+static enum phi_rc pend(struct pg *g, int sent, const struct pg_pending *w, struct phi_err *err)
 {
     if (!sent) {
         enum phi_rc rc = pg_failed(g, g->conn, NULL, err);
         pg_drop(g);
         return rc;
     }
-    g->pending[g->n_pending++] = (struct pg_pending){ want, st };
+    g->pending[g->n_pending++] = *w;
     return PHI_OK;
 }
 
@@ -197,21 +197,36 @@ static enum phi_rc prepare(struct pg *g, struct pg_stmt *st, const struct pg_par
         st->id = ++g->n_stmts;
     snprintf(name, sizeof name, "s%d", st->id);
     st->made_on = g->conn_no;
-    return pend(g, g->pq->sendPrepare(g->conn, name, st->sql, p ? p->n : 0, p ? p->type : NULL), PG_PREPARED, st, err);
+    return pend(g, g->pq->sendPrepare(g->conn, name, st->sql, p ? p->n : 0, p ? p->type : NULL), &(struct pg_pending){ .want = PG_PREPARED, .stmt = st }, err);
 }
 
-enum phi_rc pg_send(struct pg *g, struct pg_stmt *st, const struct pg_params *p, enum pg_want want, struct phi_err *err)
+static enum phi_rc send(struct pg *g, const struct pg_params *p, const struct pg_pending *w, struct phi_err *err)
 {
     char name[16];
     if (!pg_alive(g))
         return phi_fail(err, PHI_EIO, "the store's connection is lost");
     if (g->n_pending + 2 >= PG_PENDING)
         PHI_TRY(pg_wait(g, err));
-    PHI_TRY(prepare(g, st, p, err));
-    snprintf(name, sizeof name, "s%d", st->id);
+    PHI_TRY(prepare(g, w->stmt, p, err));
+    snprintf(name, sizeof name, "s%d", w->stmt->id);
     int sent = g->pq->sendQueryPrepared(g->conn, name, p ? p->n : 0, p ? p->value : NULL, p ? p->length : NULL,
                                         p ? p->format : NULL, 1);
-    return pend(g, sent, want, st, err);
+    return pend(g, sent, w, err);
+}
+
+enum phi_rc pg_send(struct pg *g, struct pg_stmt *st, const struct pg_params *p, enum pg_want want, struct phi_err *err)
+{
+    return send(g, p, &(struct pg_pending){ .want = want, .stmt = st }, err);
+}
+
+enum phi_rc pg_send_rows(struct pg *g, struct pg_stmt *st, const struct pg_params *p, int rows, struct phi_err *err)
+{
+    return send(g, p, &(struct pg_pending){ .want = PG_ROWS, .stmt = st, .rows = rows }, err);
+}
+
+enum phi_rc pg_send_read(struct pg *g, struct pg_stmt *st, const struct pg_params *p, const struct core_read *read, struct phi_err *err)
+{
+    return send(g, p, &(struct pg_pending){ .want = PG_KEEP, .stmt = st, .read = read }, err);
 }
 
 static bool as_wanted(struct pg *g, const struct pg_pending *w, const PGresult *r)
@@ -227,8 +242,12 @@ static bool as_wanted(struct pg *g, const struct pg_pending *w, const PGresult *
         if (done && g->pq->ntuples(r) == 1)
             snprintf(g->xid, sizeof g->xid, "%.*s", g->pq->getlength(r, 0, 0), g->pq->getvalue(r, 0, 0));
         return done && g->xid[0];
-    case PG_ONE_ROW:
-        return done && strcmp(g->pq->cmdTuples((PGresult *)(uintptr_t)r), "1") == 0;
+    case PG_ROWS:
+        return done && strtol(g->pq->cmdTuples((PGresult *)(uintptr_t)r), NULL, 10) == w->rows;
+    case PG_KEEP:
+        if (done)
+            pg_keep_read(g, w->read, r);
+        return done;
     case PG_DONE:
         break;
     }
@@ -264,6 +283,7 @@ static enum phi_rc drain(struct pg *g, PGresult **ret, struct phi_err *err)
         return lost(g, err);
     int n = g->n_pending;
     g->n_pending = 0;
+    g->trips++;
     for (int i = 0; i < n; i++) {
         bool last = ret && i == n - 1;
         PGresult *r = take(g);
@@ -271,7 +291,7 @@ static enum phi_rc drain(struct pg *g, PGresult **ret, struct phi_err *err)
             return lost(g, err);
         bool ok = as_wanted(g, &g->pending[i], r);
         if (!ok && rc == PHI_OK) {
-            bool refused = g->pq->resultStatus(r) == PGRES_COMMAND_OK; /* done, but not to one row */
+            bool refused = g->pq->resultStatus(r) == PGRES_COMMAND_OK; /* done, but not to as many rows */
             rc = refused ? phi_fail(err, PHI_ECONFLICT, "the store has changed elsewhere meanwhile") : pg_failed(g, g->conn, r, err);
             g->poisoned |= !last;
         }
@@ -284,6 +304,11 @@ static enum phi_rc drain(struct pg *g, PGresult **ret, struct phi_err *err)
     bool synced = r && g->pq->resultStatus(r) == PGRES_PIPELINE_SYNC;
     g->pq->clear(r);
     return synced ? rc : lost(g, rc == PHI_OK ? err : NULL);
+}
+
+int64_t phi_store_pgsql_trips(const struct phi_store *s)
+{
+    return ((const struct pg *)s->self)->trips;
 }
 
 enum phi_rc pg_wait(struct pg *g, struct phi_err *err)

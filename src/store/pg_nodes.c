@@ -34,6 +34,7 @@ enum phi_rc pg_say(void *self, const struct phi_event *events, size_t n, struct 
     snprintf(hint, sizeof hint, "SELECT pg_notify('phi', '%s')", g->node);
     PHI_TRY(text(&g->notify, hint, err));
     PHI_TRY(pg_writes(g, err));
+    PHI_TRY(pg_flush(g, true, err));
     for (size_t i = 0; i < n; i++) {
         const struct phi_event *e = &events[i];
         struct pg_params p = { .n = 0 };
@@ -94,6 +95,7 @@ static enum phi_rc lease_take(struct pg *g, const struct pg_params *p, bool *ret
     PGresult *r;
     PHI_TRY(text(&g->lease, lease_sql, err));
     PHI_TRY(pg_writes(g, err));
+    PHI_TRY(pg_flush(g, true, err));
     PHI_TRY(pg_ask(g, &g->lease, p, &r, err));
     *ret_mine = strcmp(g->pq->cmdTuples(r), "1") == 0;
     g->pq->clear(r);
@@ -109,6 +111,7 @@ static enum phi_rc prune(struct pg *g, struct phi_err *err)
     g->prune_at = now + PRUNE_MS;
     PHI_TRY(text(&g->prune, "DELETE FROM outbox WHERE at < clock_timestamp() - interval '" KEEP "'", err));
     PHI_TRY(pg_writes(g, err));
+    PHI_TRY(pg_flush(g, true, err));
     return pg_send(g, &g->prune, NULL, PG_DONE, err);
 }
 

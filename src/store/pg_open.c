@@ -7,6 +7,8 @@
 #include "store/migrations.h"
 #include "store/pg_inner.h"
 
+#define HELD_ARENA ((size_t)256 << 20)
+
 /* The driver's own tables, beside those of src/store/sql. */
 static const char own_tables[] =
     "CREATE SCHEMA IF NOT EXISTS phi;"
@@ -215,6 +217,7 @@ enum phi_rc phi_store_pgsql_open(const struct phi_store_pgsql_opts *o, struct ph
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     g->store = (struct phi_store){ &pg_ops, g };
     g->stop_fd = -1;
+    phi_arena_init(&g->held.a, HELD_ARENA);
     g->heard_at = o->clock->boot_ms(o->clock->self);
     g->conninfo = strdup(o->conninfo);
     g->password_file = strdup(o->password_file ? o->password_file : "");

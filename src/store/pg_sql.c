@@ -28,7 +28,7 @@ void pg_sql_add(struct phi_buf *b, const struct core_table_def *d)
     phi_buf_adds(b, ") ON CONFLICT DO NOTHING"); /* an error would end the transaction */
 }
 
-/* $1 to $n: all columns, in their order. */
+/* $1 to $n: all columns, in their order; one more: what its `rev` must be. */
 void pg_sql_set(struct phi_buf *b, const struct core_table_def *d)
 {
     phi_buf_printf(b, "UPDATE %s SET ", d->name);
@@ -37,7 +37,7 @@ void pg_sql_set(struct phi_buf *b, const struct core_table_def *d)
     for (int k = 0; k < d->index[0].n; k++)
         phi_buf_printf(b, "%s%s = $%d", k ? " AND " : " WHERE ", d->cols[d->index[0].cols[k]].name, d->index[0].cols[k] + 1);
     if (d->rev >= 0)
-        phi_buf_printf(b, " AND rev = $%d - 1", d->rev + 1);
+        phi_buf_printf(b, " AND rev = $%d", d->n_cols + 1);
 }
 
 /* Another row that has the new row's other unique key: asked beforehand, because the error would end the transaction. */

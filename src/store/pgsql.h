@@ -33,4 +33,7 @@ const struct phi_clock *phi_store_pgsql_clock(struct phi_store *s);
 enum phi_rc phi_store_pgsql_listen(struct phi_store *s, void (*wake)(void *ctx), void *ctx, struct phi_err *err);
 void phi_store_pgsql_quiet(struct phi_store *s);
 
+/* How often the server was waited for so far. */
+int64_t phi_store_pgsql_trips(const struct phi_store *s);
+
 #endif

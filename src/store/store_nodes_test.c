@@ -327,7 +327,7 @@ static void a_lease_has_one_holder(void **state)
     assert_false(leased(s, 60000));
 }
 
-/* ---- the clock of all */
+/* ---- few journeys */
 
 static void put_anchor(struct phi_store *s, int64_t wall, int64_t boot)
 {
@@ -338,6 +338,82 @@ static void put_anchor(struct phi_store *s, int64_t wall, int64_t boot)
         assert_int_equal(DO(s, set, CORE_STATE, &st), PHI_OK);
     COMMIT(s);
 }
+
+#define MANY 64
+
+static void many_uses_in_one_batch_are_few_journeys(void **state)
+{
+    struct phi_store *s = *state;
+    struct core_grant_row g[MANY], out;
+    struct core_read reads[MANY];
+    char id[MANY][8];
+    PHI_ARENA(a, 1 << 20);
+    BEGIN(s);
+    for (int i = 0; i < MANY; i++) {
+        snprintf(id[i], sizeof id[i], "g%d", i);
+        g[i] = grant(id[i], 2);
+        reads[i] = (struct core_read){ .table = CORE_GRANT, .key = &g[i] };
+        assert_int_equal(DO(s, add, CORE_GRANT, &g[i]), PHI_OK);
+    }
+    COMMIT(s);
+    BEGIN(s);
+    s->ops->rollback(s->self); /* remembers nothing */
+    int64_t trips = phi_store_pgsql_trips(s);
+    BEGIN(s);
+    assert_int_equal(DO(s, ahead, reads, MANY), PHI_OK);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(DO(s, mark), PHI_OK);
+        assert_int_equal(DO(s, get, CORE_GRANT, 0, &g[i], &a, &out), PHI_OK);
+        out.rev++;
+        out.used++;
+        assert_int_equal(DO(s, spend, &out), PHI_OK);
+        assert_int_equal(i % 2 ? DO(s, back) : DO(s, unmark), PHI_OK); /* every other one is undone */
+    }
+    COMMIT(s);
+    assert_true(phi_store_pgsql_trips(s) - trips <= 4);
+    pg_holds("(SELECT count(*) FROM phi.grants WHERE used = 1 AND rev = 1) = 32 AND (SELECT count(*) FROM phi.grants WHERE used = 0 AND rev = 0) = 32");
+}
+
+static void what_was_changed_by_hand_meanwhile_fails_the_whole_batch(void **state)
+{
+    struct phi_store *s = *state;
+    struct core_grant_row g = grant("g", 2), other = grant("other", 2);
+    put_anchor(s, pg_wall, pg_boot);
+    BEGIN(s);
+    assert_int_equal(DO(s, add, CORE_GRANT, &g), PHI_OK);
+    assert_int_equal(DO(s, add, CORE_GRANT, &other), PHI_OK);
+    COMMIT(s);
+    pg_sql("UPDATE phi.grants SET used = 1 WHERE id = 'g'");
+    BEGIN(s);
+    g.rev = other.rev = 1;
+    g.used = other.used = 1;
+    assert_int_equal(DO(s, spend, &other), PHI_OK);
+    assert_int_equal(DO(s, spend, &g), PHI_OK); /* as far as is known here */
+    assert_int_not_equal(DO(s, commit), PHI_OK);
+    s->ops->rollback(s->self);
+    pg_holds("(SELECT used FROM phi.grants WHERE id = 'other') = 0");
+}
+
+/* Uses of one grant within a batch become one change of its row, under the condition of all of them. */
+static void uses_of_one_grant_become_one_change(void **state)
+{
+    struct phi_store *s = *state;
+    struct core_grant_row g = grant("g", 3);
+    BEGIN(s);
+    assert_int_equal(DO(s, add, CORE_GRANT, &g), PHI_OK);
+    COMMIT(s);
+    BEGIN(s);
+    for (int i = 1; i <= 4; i++) {
+        assert_int_equal(DO(s, mark), PHI_OK);
+        g.rev = g.used = i;
+        assert_int_equal(DO(s, spend, &g), i <= 3 ? PHI_OK : PHI_ECONFLICT);
+        assert_int_equal(i <= 3 ? DO(s, unmark) : DO(s, back), PHI_OK);
+    }
+    COMMIT(s);
+    pg_holds("(SELECT used = 3 AND rev = 3 FROM phi.grants WHERE id = 'g')");
+}
+
+/* ---- the clock of all */
 
 static int64_t now_of(struct phi_store *s)
 {
@@ -392,6 +468,9 @@ int main(void)
         TWO(what_one_says_the_other_hears_once),
         TWO(a_lease_has_one_holder),
         TWO(what_another_one_writes_is_read_anew),
+        OVER(with_pg, many_uses_in_one_batch_are_few_journeys),
+        OVER(with_pg, what_was_changed_by_hand_meanwhile_fails_the_whole_batch),
+        OVER(with_pg, uses_of_one_grant_become_one_change),
         OVER(with_pg, the_steady_clock_goes_on_from_machine_to_machine),
     };
     snprintf(path, sizeof path, "/tmp/phi-store-nodes-%d.db", (int)getpid());

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../sim/kit.h"
+#include "core/ahead.h"
 #include "core/inner.h"
 #include "store/pgsql.h"
 #include "store/sqlite.h"
@@ -25,6 +26,8 @@ static struct kit k;
 static double *took, *own; /* of each caller; of each batch, without its syncs */
 static size_t n_took, n_own, serial;
 static struct syncs syncs_began;
+static bool is_pgsql;
+static int64_t trips_began;
 static struct phi_view grant;
 
 static double now_s(void)
@@ -79,23 +82,34 @@ struct one {
     struct phi_arena a;
 };
 
+static struct phi_claim_ask claim_of(struct one *o)
+{
+    struct phi_pair *pair = phi_arena_alloc(&o->a, sizeof *pair);
+    *pair = (struct phi_pair){ PHI_LIT("pg:delete"), phi_ref_make(&o->a, "Table", "shop", "public", "orders", NULL) };
+    return (struct phi_claim_ask){ .grant = grant,
+                                   .key = phi_arena_printf(&o->a, "k%zu", o->n),
+                                   .principal = k.person[KIT_ALICE],
+                                   .credential = k.credential[KIT_ALICE],
+                                   .session = PHI_LIT("s1"),
+                                   .target = PHI_LIT("shop"),
+                                   .actions = pair,
+                                   .n_actions = 1 };
+}
+
 static enum phi_rc claim_one(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct one *o = arg;
-    char key[24];
-    snprintf(key, sizeof key, "k%zu", o->n);
     struct phi_actor gw = kit_gateway(1);
-    struct phi_pair pair = { PHI_LIT("pg:delete"), phi_ref_make(&o->a, "Table", "shop", "public", "orders", NULL) };
-    struct phi_claim_ask ask = { .grant = grant,
-                                 .key = phi_view_of(key),
-                                 .principal = k.person[KIT_ALICE],
-                                 .credential = k.credential[KIT_ALICE],
-                                 .session = PHI_LIT("s1"),
-                                 .target = PHI_LIT("shop"),
-                                 .actions = &pair,
-                                 .n_actions = 1 };
+    struct phi_claim_ask ask = claim_of(o);
     struct phi_claim claim;
     return phi_grant_claim(c, &o->a, &gw, &ask, &claim, err);
+}
+
+static void claim_ahead(struct phi_core *c, void *arg, struct core_ahead *h)
+{
+    struct phi_claim_ask ask = claim_of(arg);
+    (void)c;
+    phi_grant_claim_foresee(h, &ask);
 }
 
 /* For the table of the caller's number. */
@@ -140,6 +154,9 @@ static enum phi_rc append_one(struct phi_core *c, void *arg, struct phi_err *err
 }
 
 typedef enum phi_rc (*command)(struct phi_core *c, void *arg, struct phi_err *err);
+typedef void (*foresight)(struct phi_core *c, void *arg, struct core_ahead *h);
+
+static foresight ahead_of(command run);
 
 /* `n` of 0: frees what the batches before kept for the next. */
 static void batch(command run, size_t n)
@@ -153,7 +170,7 @@ static void batch(command run, size_t n)
     for (size_t i = 0; i < n; i++) {
         ones[i].n = serial++;
         ones[i].a.limit = (size_t)16 << 20;
-        cmds[i] = (struct phi_core_cmd){ .run = run, .arg = &ones[i] };
+        cmds[i] = (struct phi_core_cmd){ .run = run, .arg = &ones[i], .foresee = ahead_of(run) };
     }
     struct syncs was = syncs_so_far();
     double t = now_s();
@@ -173,6 +190,7 @@ static void begin(void)
 {
     n_took = n_own = 0;
     syncs_began = syncs_so_far();
+    trips_began = is_pgsql ? phi_store_pgsql_trips(k.store) : 0;
 }
 
 /* Where the time of the batches went. A database's own syncs are not in it. */
@@ -182,6 +200,9 @@ static void explain(void)
     if (syncs > 0)
         printf("    %.2f syncs a batch: each p50 %.2f ms, p99 %.2f ms; a batch without them p50 %.2f ms, p99 %.2f ms\n", syncs / (double)n_own,
                syncs_ms(&syncs_began, 0.5), syncs_ms(&syncs_began, 0.99), percentile_of(own, n_own, 0.5), percentile_of(own, n_own, 0.99));
+    if (is_pgsql)
+        printf("    %.1f journeys to the database a batch, %.2f for each\n", (double)(phi_store_pgsql_trips(k.store) - trips_began) / (double)n_own,
+               (double)(phi_store_pgsql_trips(k.store) - trips_began) / (double)n_took);
     fflush(stdout);
 }
 
@@ -308,11 +329,12 @@ static void history(int64_t most, double s)
 #define PER_PERSON 10
 
 struct held {
-    char id[PHI_ID_LEN + 1], digest[PHI_HEX_LEN + 1];
+    char id[PHI_ID_LEN + 1], digest[PHI_HEX_LEN + 1], grant[PHI_ID_LEN + 1];
 };
 
 static struct held *held;
-static char (*people)[PHI_ID_LEN + 1];
+static size_t n_held;
+static char (*people)[PHI_ID_LEN + 1], (*credentials)[PHI_ID_LEN + 1];
 
 /* Without what the commands of a batch need while they run: that is the same for one request and for a million. */
 static double pss_kb(void)
@@ -352,13 +374,61 @@ static enum phi_rc pending_one(struct phi_core *c, void *arg, struct phi_err *er
     return PHI_OK;
 }
 
+static enum phi_rc credential_one(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    struct phi_credential made;
+    struct phi_actor by = { .kind = PHI_ACTOR_PERSON, .id = phi_view_of(people[o->n]) };
+    PHI_TRY(phi_credential_make(c, &o->a, &by, PHI_LIT("shop"), &made, err));
+    snprintf(credentials[o->n], sizeof credentials[o->n], PHI_FMT, PHI_ARG(made.id));
+    return PHI_OK;
+}
+
+static struct phi_claim_ask each_of(struct one *o)
+{
+    size_t i = o->n * 7919 % n_held; /* a prime: the grants in an order of no use to anybody */
+    struct phi_claim_ask ask = claim_of(o);
+    struct phi_pair *pair = phi_arena_alloc(&o->a, sizeof *pair);
+    *pair = (struct phi_pair){ PHI_LIT("pg:delete"), phi_ref_make(&o->a, "Table", "shop", "public", phi_arena_str(&o->a, phi_arena_printf(&o->a, "t%zu", i)), NULL) };
+    ask.actions = pair;
+    ask.grant = phi_view_of(held[i].grant);
+    ask.principal = phi_view_of(people[i / PER_PERSON]);
+    ask.credential = phi_view_of(credentials[i / PER_PERSON]);
+    return ask;
+}
+
+static enum phi_rc claim_each(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct one *o = arg;
+    struct phi_actor gw = kit_gateway(1);
+    struct phi_claim_ask ask = each_of(o);
+    struct phi_claim claim;
+    return phi_grant_claim(c, &o->a, &gw, &ask, &claim, err);
+}
+
+static void each_ahead(struct phi_core *c, void *arg, struct core_ahead *h)
+{
+    struct phi_claim_ask ask = each_of(arg);
+    (void)c;
+    phi_grant_claim_foresee(h, &ask);
+}
+
+static foresight ahead_of(command run)
+{
+    return getenv("PHI_BENCH_BLIND") ? NULL : run == claim_one ? claim_ahead : run == claim_each ? each_ahead : NULL;
+}
+
 static enum phi_rc approve_one(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct one *o = arg;
     struct phi_actor by = kit_actor(&k, KIT_BOB);
     struct phi_ballot vote = { .approve = true, .digest = phi_view_of(held[o->n].digest), .version = 1 };
     struct phi_request r;
-    return phi_request_vote(c, &o->a, &by, phi_view_of(held[o->n].id), &vote, &r, err);
+    PHI_TRY(phi_request_vote(c, &o->a, &by, phi_view_of(held[o->n].id), &vote, &r, err));
+    if (!r.grant)
+        return phi_fail(err, PHI_EINPUT, "no grant");
+    snprintf(held[o->n].grant, sizeof held->grant, PHI_FMT, PHI_ARG(r.grant->id));
+    return PHI_OK;
 }
 
 /* `n` of them, and what they left behind in this process. */
@@ -374,11 +444,11 @@ static void hold(const char *what, command run, size_t n)
     fflush(stdout);
 }
 
-static void claims_beside(double s)
+static void claims_beside(const char *what, command run, double s)
 {
     static size_t key = (size_t)1 << 40; /* beyond every number above */
     serial = key;
-    closed("claims", claim_one, IN_FLIGHT, s);
+    closed(what, run, IN_FLIGHT, s);
     key = serial;
 }
 
@@ -387,16 +457,20 @@ static void hold_many(size_t n, double s)
     size_t crowd = (n + PER_PERSON - 1) / PER_PERSON;
     held = calloc(n, sizeof *held);
     people = calloc(crowd, sizeof *people);
-    if (!held || !people)
+    credentials = calloc(crowd, sizeof *credentials);
+    n_held = n;
+    if (!held || !people || !credentials)
         must(PHI_ELIMIT, "memory");
     for (size_t i = 0; i < n; i++)
         held[i].id[0] = '-'; /* this table is there before anything is measured */
-    claims_beside(s);
+    claims_beside("claims", claim_one, s);
     hold("people", person_one, crowd);
+    hold("credentials", credential_one, crowd);
     hold("requests, all pending", pending_one, n);
-    claims_beside(s);
+    claims_beside("claims", claim_one, s);
     hold("approved: live grants", approve_one, n);
-    claims_beside(s);
+    claims_beside("claims", claim_one, s);
+    claims_beside("claims, each of another grant", claim_each, s);
 }
 
 int main(int argc, char **argv)
@@ -404,12 +478,13 @@ int main(int argc, char **argv)
     if (argc < 4)
         return fprintf(stderr, "core-bench sqlite FILE | pgsql CONNINFO  SECONDS [HISTORY | held COUNT]\n"), 2;
     double s = strtod(argv[3], NULL);
+    is_pgsql = strcmp(argv[1], "pgsql") == 0;
     is_still = argc > 4;
     clock_began = now_s();
     took = calloc(SAMPLES, sizeof *took);
     own = calloc(SAMPLES, sizeof *own);
     k.clock = (struct phi_clock){ NULL, bench_wall, bench_boot, still_id };
-    struct phi_store *store = store_open(strcmp(argv[1], "pgsql") == 0, argv[2]);
+    struct phi_store *store = store_open(is_pgsql, argv[2]);
     if (!took || !own)
         return 1;
     kit_open(&k, store, 1);

@@ -243,8 +243,9 @@ CREATE TABLE claim (
     rev INTEGER NOT NULL,
     PRIMARY KEY (id)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX claim_1 ON claim (grant_id, ckey);
 CREATE INDEX claim_2 ON claim (grant_id, outcome, id);
+-- After the other one: PostgreSQL takes the last of those that seem as good, and before it has counted rows all do.
+CREATE UNIQUE INDEX claim_1 ON claim (grant_id, ckey);
 
 CREATE TABLE ends (
     seq INTEGER PRIMARY KEY NOT NULL,
