@@ -54,6 +54,11 @@ static void jobs_finish(struct api_engine *e, struct api_job **jobs, size_t n)
     }
 }
 
+void api_engine_pass(struct api_engine *e, struct api_job *j)
+{
+    jobs_finish(e, &j, 1);
+}
+
 /* ---- the core thread ---- */
 
 enum phi_rc engine_lease(struct api_engine *e, const char *name, bool *ret_mine, struct phi_err *err)

@@ -55,6 +55,8 @@ struct api_engine_opts {
     void *sign_self;
 };
 
+/* Core thread, in a job: the loop hears of `j`, in the order of all that is done, before the batch is over. Only `done` is called. */
+void api_engine_pass(struct api_engine *e, struct api_job *j);
 /* Opens core on the caller's thread; nothing runs before api_engine_start. */
 enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine **ret,
                             struct phi_err *err);

@@ -11,6 +11,8 @@
 #define SUBS_OF_ONE_MAX 16 /* browser tabs of a person, connections of a gateway */
 #define BACKLOG_MAX     (512u * 1024)
 #define KEEP_ALIVE_MS   10000
+#define BEATS           16 /* in that time: each stream has its turn in one of them */
+#define SEND_EACH       64 /* streams that are written to before others have their turn: below a millisecond */
 
 /* ---- sending (loop) ---- */
 
@@ -18,7 +20,9 @@ static void sub_gone(struct api_job *j)
 {
     struct api_sub *s = j->arg;
     atomic_fetch_sub(&s->hub->count, 1);
-    api_sub_free(s);
+    s->gone = true;
+    if (!s->waiting)
+        api_sub_free(s);
 }
 
 static enum phi_rc sub_leave(struct phi_core *c, void *arg, struct phi_err *err)
@@ -63,17 +67,85 @@ static void sub_cut(struct api_sub *s)
     sub_end(s);
 }
 
-static void notes_send(struct api_notes *l)
+static void text_send(struct api_sub *s, struct api_text *t)
 {
-    for (struct api_note *n = l->first; n; n = n->next) {
-        if (!n->sub->sse)
-            continue;
-        if (phi_buf_ok(&n->text->all))
-            net_sse_send(n->sub->sse, phi_buf_view(&n->text->all));
-        else
-            sub_cut(n->sub);
+    if (!s->sse)
+        return;
+    if (phi_buf_ok(&t->all))
+        net_sse_send(s->sse, phi_buf_view(&t->all));
+    else
+        sub_cut(s);
+}
+
+static struct api_note *sending_take(struct api_hub *h)
+{
+    struct api_note *n = h->sending.first;
+    h->sending.first = n->next;
+    if (!n->next)
+        h->sending.last = NULL;
+    n->sub->waiting--;
+    return n;
+}
+
+static void note_over(struct api_note *n)
+{
+    if (n->sub->gone && !n->sub->waiting)
+        api_sub_free(n->sub);
+    api_note_free(n);
+}
+
+static void send_some(void *ctx)
+{
+    struct api_hub *h = ctx;
+    for (int i = 0; i < SEND_EACH && h->sending.first; i++) {
+        struct api_note *n = sending_take(h);
+        text_send(n->sub, n->text);
+        note_over(n);
     }
+    if (h->sending.first)
+        net_later(h->loop, &h->soon);
+}
+
+/* Behind what is still to be sent. */
+static void notes_take(struct api_hub *h, struct api_notes *l)
+{
+    bool idle = !h->sending.first;
+    for (struct api_note *n = l->first; n; n = n->next)
+        n->sub->waiting++;
+    if (l->first && h->sending.last)
+        h->sending.last->next = l->first;
+    else if (l->first)
+        h->sending.first = l->first;
+    if (l->first)
+        h->sending.last = l->last;
+    l->first = l->last = NULL;
     api_notes_free(l);
+    if (idle)
+        send_some(h);
+}
+
+struct part { /* of a round: some streams' notes */
+    struct api_job job;
+    struct api_hub *hub;
+    struct api_notes notes;
+};
+
+static void part_done(struct api_job *j)
+{
+    struct part *p = j->arg;
+    notes_take(p->hub, &p->notes);
+    free(p);
+}
+
+void api_hub_pass(struct api_hub *h, struct api_notes *l)
+{
+    struct part *p = l->first ? calloc(1, sizeof(*p)) : NULL;
+    if (!p)
+        return;
+    *p = (struct part){.hub = h, .notes = *l};
+    p->job = (struct api_job){.done = part_done, .arg = p};
+    api_notes_init(l);
+    api_engine_pass(h->engine, &p->job);
 }
 
 static void all_cut(struct api_hub *h)
@@ -86,7 +158,7 @@ static void round_done(struct api_job *j)
 {
     struct api_round *r = j->arg;
     if (j->rc == PHI_OK) {
-        notes_send(&r->notes);
+        notes_take(r->hub, &r->notes);
     } else {
         PHI_LOG(ERROR, "events lost, streams closed", "why", "%s", j->err.msg);
         all_cut(r->hub);
@@ -95,17 +167,18 @@ static void round_done(struct api_job *j)
     free(r);
 }
 
-/* Every 10 s: a sign of life, and an end to those whose session is over. */
+/* Every 10 s each: a sign of life, and an end to those whose session is over. Not all at once: they may be ten thousand. */
 static void keep_alive(void *ctx)
 {
     struct api_hub *h = ctx;
     int64_t now = phi_now_boot_ms();
     struct api_sub *next;
+    h->turn = (h->turn + 1) % BEATS;
     for (struct api_sub *s = h->open; s; s = next) {
         next = s->next_open;
         if (s->over || (s->ends_at && now >= s->ends_at))
             sub_cut(s);
-        else
+        else if (s->beat == h->turn)
             net_sse_comment(s->sse, "phi");
     }
 }
@@ -163,6 +236,7 @@ struct api_hub *api_hub_open(struct net_loop *loop)
     h->loop = loop;
     h->notifier = (struct phi_notifier){.self = h, .fan_out = fan_out};
     h->kept = calloc(KEPT_MAX, sizeof(*h->kept));
+    h->soon = (struct net_later){.fn = send_some, .ctx = h};
     h->timer = net_timer_open(loop, keep_alive, h);
     if (!h->timer || !h->kept) {
         net_timer_close(h->timer);
@@ -170,7 +244,7 @@ struct api_hub *api_hub_open(struct net_loop *loop)
         free(h);
         return NULL;
     }
-    net_timer_set(h->timer, KEEP_ALIVE_MS, KEEP_ALIVE_MS);
+    net_timer_set(h->timer, KEEP_ALIVE_MS / BEATS, KEEP_ALIVE_MS / BEATS);
     return h;
 }
 
@@ -199,6 +273,9 @@ void api_hub_close(struct api_hub *h)
 {
     if (!h)
         return;
+    net_later_cancel(&h->soon);
+    while (h->sending.first)
+        note_over(sending_take(h));
     net_timer_close(h->timer);
     free(h->kept);
     free(h);
@@ -265,8 +342,11 @@ bool api_sub_serve(struct api_hub *h, struct api_sub *s, struct net_http_req *r)
     }
     s->next_open = h->open;
     h->open = s;
+    s->beat = h->beats++ % BEATS;
     net_sse_comment(s->sse, "phi");
-    notes_send(&s->missed);
+    for (const struct api_note *n = s->missed.first; n; n = n->next)
+        text_send(s, n->text);
+    api_notes_free(&s->missed);
     return true;
 }
 

@@ -16,7 +16,7 @@
 #define MISSED_MS  5000 /* told once more: of several phids, one hears what another did a little later than what it did itself */
 
 struct api_text { /* the bytes of one batch's events, for all streams that are told the same */
-    size_t refs;  /* made on the core thread, then the loop's alone */
+    _Atomic size_t refs; /* the loop sends the first ones while the core thread is at the last ones */
     struct phi_buf all;
 };
 
@@ -47,7 +47,9 @@ struct api_sub {
         over; /* its right to listen has ended: set on the core thread, heeded on the loop */
     /* loop */
     struct net_sse *sse;
-    bool leaving;
+    bool leaving, gone; /* gone: nothing will be told to it any more, but `waiting` is still on its way */
+    size_t waiting;     /* its notes in hub->sending */
+    unsigned beat;      /* which of the timer's turns is its */
     struct api_sub *next_open; /* hub->open */
     struct api_job leave;
 };
@@ -80,6 +82,9 @@ struct api_hub {
     struct api_kept *kept; /* core thread: a ring of KEPT_MAX */
     uint64_t n_kept;       /* ever */
     struct api_sub *open; /* loop */
+    struct api_notes sending; /* loop: a turn each, so that those who ask are served between */
+    struct net_later soon;
+    unsigned turn, beats;
     struct net_timer *timer;
     _Atomic size_t count;
     bool draining;
@@ -87,6 +92,9 @@ struct api_hub {
 
 void api_notes_init(struct api_notes *l);
 void api_notes_free(struct api_notes *l);
+void api_note_free(struct api_note *n);
+/* Core thread: hands over what is in l, which is empty afterwards; for want of memory it stays, for the end of the round. */
+void api_hub_pass(struct api_hub *h, struct api_notes *l);
 
 /* Core thread: what a person's stream missed since the event `last`, into s->missed; or "reset", where that is not known any
  * more: it must read everything anew. */

@@ -11,6 +11,7 @@
 #define NOTE_MAX  (256u * 1024)
 #define TEXT_MAX  (16u * 1024 * 1024)
 #define ARENA_MAX (64u * 1024 * 1024)
+#define PASS_EACH 64 /* streams */
 
 void api_notes_init(struct api_notes *l)
 {
@@ -20,10 +21,16 @@ void api_notes_init(struct api_notes *l)
 
 static void text_drop(struct api_text *t)
 {
-    if (--t->refs > 0)
+    if (atomic_fetch_sub(&t->refs, 1) > 1)
         return;
     phi_buf_done(&t->all);
     free(t);
+}
+
+void api_note_free(struct api_note *n)
+{
+    text_drop(n->text);
+    free(n);
 }
 
 void api_notes_free(struct api_notes *l)
@@ -31,8 +38,7 @@ void api_notes_free(struct api_notes *l)
     struct api_note *n;
     while ((n = l->first) != NULL) {
         l->first = n->next;
-        text_drop(n->text);
-        free(n);
+        api_note_free(n);
     }
     phi_buf_done(&l->one);
     api_notes_init(l);
@@ -44,7 +50,7 @@ static struct api_note *note_add(struct api_notes *l, struct api_sub *s, struct 
     if (!n)
         return NULL;
     *n = (struct api_note){.sub = s, .text = text};
-    text->refs++;
+    atomic_fetch_add(&text->refs, 1);
     if (l->last)
         l->last->next = n;
     else
@@ -309,8 +315,20 @@ enum phi_rc api_tell_missed(struct phi_core *c, const struct api_hub *h, struct 
 /* What a stream of the same session was told in this round. */
 struct told {
     struct api_sub *sub;
-    struct api_text *text; /* NULL: nothing */
+    struct api_text *text; /* a reference; NULL: nothing */
 };
+
+static void told_free(struct phi_map *told)
+{
+    void *at = NULL, *value;
+    struct phi_view key;
+    while (told && phi_map_next(told, &at, &key, &value)) {
+        struct told *t = value;
+        if (t->text)
+            text_drop(t->text);
+    }
+    phi_map_close(told);
+}
 
 static enum phi_rc tell_same(struct api_round *r, const struct told *t, struct api_sub *s)
 {
@@ -329,29 +347,40 @@ static enum phi_rc person_tell(struct phi_core *c, struct api_round *r, struct p
     PHI_TRY(sub_tell(c, r, s));
     struct api_note *last = r->notes.last;
     *t = (struct told){.sub = s, .text = last && last->sub == s ? last->text : NULL};
-    return phi_map_put(told, phi_view_of(s->token), t) ? PHI_OK : PHI_ELIMIT;
+    if (!phi_map_put(told, phi_view_of(s->token), t))
+        return PHI_ELIMIT;
+    if (t->text)
+        atomic_fetch_add(&t->text->refs, 1);
+    return PHI_OK;
 }
 
-/* Gateways first: they act on it. Of persons each session is worked out once, however many streams it has. */
-static enum phi_rc round_tell(struct phi_core *c, struct api_round *r, struct phi_map *told)
+/* Gateways first: they act on it, and wait for nobody else. Of persons each session is worked out once, however many streams it
+ * has. What is ready is sent while the rest is worked out. */
+static enum phi_rc round_tell(struct phi_core *c, struct api_round *r, struct phi_map *told, struct phi_arena *a)
 {
-    PHI_ARENA(a, ARENA_MAX);
+    size_t n = 0;
     for (struct api_sub *s = r->hub->subs; s; s = s->next)
         if (s->actor.kind == PHI_ACTOR_GATEWAY && !s->over)
             PHI_TRY(sub_tell(c, r, s));
-    for (struct api_sub *s = r->hub->subs; s; s = s->next)
-        if (s->actor.kind != PHI_ACTOR_GATEWAY && !s->over)
-            PHI_TRY(person_tell(c, r, told, &a, s));
+    api_hub_pass(r->hub, &r->notes);
+    for (struct api_sub *s = r->hub->subs; s; s = s->next) {
+        if (s->actor.kind == PHI_ACTOR_GATEWAY || s->over)
+            continue;
+        PHI_TRY(person_tell(c, r, told, a, s));
+        if (++n % PASS_EACH == 0)
+            api_hub_pass(r->hub, &r->notes);
+    }
     return PHI_OK;
 }
 
 enum phi_rc api_round_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct api_round *r = arg;
+    PHI_ARENA(a, ARENA_MAX);
     if (r->lost)
         return phi_fail(err, PHI_ELIMIT, "one batch said more than %d things", EVENTS_MAX);
     struct phi_map *told = phi_map_open(SUBS_MAX);
-    enum phi_rc rc = told ? round_tell(c, r, told) : PHI_ELIMIT;
-    phi_map_close(told);
+    enum phi_rc rc = told ? round_tell(c, r, told, &a) : PHI_ELIMIT;
+    told_free(told);
     return rc == PHI_OK ? PHI_OK : phi_fail(err, rc, "cannot work out the events");
 }

@@ -522,6 +522,41 @@ def comes_back(alice, bob, mallory):
         e.connection.sock.shutdown(socket.SHUT_RDWR)
 
 
+def heard_until(stream, code, status):
+    """What a stream was told, up to that."""
+    heard = []
+    while not heard or (heard[-1][1]["code"], heard[-1][1].get("status")) != (code, status):
+        got = stream.queue.get(timeout=60)
+        heard.append(got[:2])
+        if got[0] is None:
+            break
+    return heard
+
+
+def crowd(p, admin, alice):
+    """More streams than are written to in one turn, some of which go away between: each is told everything, once and in order."""
+    streams = []
+    for i in range(10):
+        admin.post("/v1/people", {"name": f"dba{i}", "groups": ["dba"]})
+        secret = admin.post("/v1/links", {"person": f"dba{i}"}).json["secret"]
+        who = p.api(p.api().post("/v1/sessions", {"link": secret}).json["token"])
+        streams += [Events(who) for _ in range(15)]
+    check("150 event streams are open", all(s.opened.wait(60) for s in streams))
+    leaving, staying = streams[::7], [s for i, s in enumerate(streams) if i % 7]
+    ask = {"target": "shop", "scope": {"actions": ["pg:write"], "resources": ["shop/public.orders"]}, "for_ms": 60000}
+    codes = [alice.post("/v1/requests", {**ask, "why": f"a crowd watches {i}"}).json["code"] for i in range(4)]
+    for s in leaving:
+        s.connection.sock.shutdown(socket.SHUT_RDWR)
+    for code in codes:
+        alice.post(f"/v1/requests/{code}/cancel", {})
+    told = [[(event, d["code"], d["status"]) for event, d in heard_until(s, codes[-1], "cancelled") if event] for s in staying]
+    want = [("request", code, status) for status in ("pending", "cancelled") for code in codes]
+    wrong = [t for t in told if t != want]
+    check("each of them is told everything, once and in order", not wrong, (len(wrong), wrong[:1], want))
+    for s in staying:
+        s.connection.sock.shutdown(socket.SHUT_RDWR)
+
+
 def many_streams(mallory):
     held = [Events(mallory) for _ in range(15)]
     held[-1].opened.wait(30)
@@ -660,6 +695,7 @@ def main():
         many_streams(who["mallory"])
         authzen(who["alice"], ids)
         records(gw, ids)
+        crowd(p, admin, who["alice"])
         listed = admin.get("/v1/gateways").json["gateways"]
         check("the gateway is listed with its version", listed[0]["name"] == "gw1" and listed[0]["version"] == "0.1.0" and listed[0]["last_seen"], listed)
         signing_out(p, admin)
