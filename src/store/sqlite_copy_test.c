@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -184,7 +185,11 @@ static void copy_as_a_crash_leaves_it(void)
 static void the_log_has_its_blocks_before_a_commit_needs_them(void **state)
 {
     struct phi_store *s;
+    struct statvfs fs;
     (void)state;
+    assert_int_equal(statvfs("/tmp", &fs), 0);
+    if ((uint64_t)fs.f_bavail * fs.f_frsize < 128 << 20)
+        skip(); /* where there is little space, it is not taken */
     assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
     s->ops->tidy(s->self, true);
     assert_true(wal_size() < 1 << 20); /* others wait */

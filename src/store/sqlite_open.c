@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/logline.h"
@@ -111,15 +112,22 @@ static int wal_grew(void *ctx, sqlite3 *db, const char *name, int pages)
 
 /* A commit that makes the log's file longer has the file system write where the new blocks are, too, and waits for that: so the
  * file gets its blocks while nobody waits, a piece at a time, up to what it grows to under load. SQLite goes by its frames'
- * checksums, not by the file's length. Where it fails commits are slower, and no less durable. */
-enum { ROOM_STEP = 1 << 20, ROOM_MAX = 9 << 20 };
+ * checksums, not by the file's length. Where it fails commits are slower, and no less durable. A disk with little left keeps
+ * that for what is written. */
+enum { ROOM_STEP = 1 << 20, ROOM_MAX = 9 << 20, ROOM_LEAVES = 64 << 20 };
+
+static bool plenty_left(const struct lite *l)
+{
+    struct statvfs fs;
+    return statvfs(sqlite3_db_filename(l->db, "main"), &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize >= ROOM_LEAVES;
+}
 
 static void make_room(struct lite *l)
 {
     static const char nothing[64 * 1024];
     sqlite3_file *f = NULL;
     sqlite3_int64 size = 0;
-    if (l->wal_room >= ROOM_MAX || sqlite3_file_control(l->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f) != SQLITE_OK || !f ||
+    if (l->wal_room >= ROOM_MAX || !plenty_left(l) || sqlite3_file_control(l->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &f) != SQLITE_OK || !f ||
         !f->pMethods || f->pMethods->xFileSize(f, &size) != SQLITE_OK)
         return;
     sqlite3_int64 end = size + ROOM_STEP;
