@@ -1,10 +1,9 @@
-#include "api/arap.h"
+#include "api/arap_in.h"
 
 #include "api/handlers.h"
 #include "base/limits.h"
 #include "base/os.h"
 #include "base/text.h"
-#include "core/request.h"
 
 #define POLL_S 5
 #define ASK_MS (60 * 60 * 1000) /* life of the grant where the submission names no requested_until */
@@ -101,7 +100,7 @@ void arap_context_write(struct api_call *c, struct phi_jw *w, const struct authz
 
 /* ---- tasks */
 
-static const char *status_of(enum phi_request_status s)
+const char *arap_status_of(enum phi_request_status s)
 {
     switch (s) {
     case PHI_REQUEST_PENDING: return "pending";
@@ -113,7 +112,7 @@ static const char *status_of(enum phi_request_status s)
     return "failed";
 }
 
-static struct phi_view url_of(struct api_call *c, const struct phi_arap_task *t, const char *more)
+struct phi_view arap_url_of(struct api_call *c, const struct phi_arap_task *t, const char *more)
 {
     return phi_arena_printf(&c->arena, "%s/access/v1/requests/" PHI_FMT "%s", c->env->origin, PHI_ARG(t->task), more);
 }
@@ -124,7 +123,7 @@ static void links_write(struct api_call *c, struct phi_jw *w, const struct phi_a
     phi_jw_obj(w);
     phi_jw_kv(w, "ticket", phi_arena_printf(&c->arena, "%s/r/" PHI_FMT, c->env->origin, PHI_ARG(r->code)));
     if (r->status == PHI_REQUEST_PENDING)
-        phi_jw_kv(w, "cancel", url_of(c, t, "/cancel"));
+        phi_jw_kv(w, "cancel", arap_url_of(c, t, "/cancel"));
     phi_jw_end(w);
 }
 
@@ -133,16 +132,16 @@ static void task_write(struct api_call *c, struct phi_jw *w, const struct phi_ar
     phi_jw_key(w, "task");
     phi_jw_obj(w);
     phi_jw_kv(w, "id", t->task);
-    phi_jw_kc(w, "status", status_of(r->status));
-    phi_jw_kv(w, "status_endpoint", url_of(c, t, ""));
+    phi_jw_kc(w, "status", arap_status_of(r->status));
+    phi_jw_kv(w, "status_endpoint", arap_url_of(c, t, ""));
     if (r->status == PHI_REQUEST_PENDING)
         time_write(w, "expires_at", phi_now_wall_ms() + r->expires_in_ms);
     links_write(c, w, t, r);
     phi_jw_end(w);
 }
 
-static enum phi_rc result_write(struct api_call *c, struct phi_jw *w, const struct phi_arap_task *t,
-                                const struct phi_request *r, struct phi_err *err)
+enum phi_rc arap_result_write(struct api_call *c, struct phi_jw *w, const struct phi_arap_task *t, const struct phi_request *r,
+                              struct phi_err *err)
 {
     struct phi_view state;
     if (r->status != PHI_REQUEST_APPROVED || !r->grant)
@@ -162,21 +161,27 @@ static enum phi_rc result_write(struct api_call *c, struct phi_jw *w, const stru
     return PHI_OK;
 }
 
+enum phi_rc arap_answer_end(struct api_call *c, int status, const struct phi_arap_task *t, bool pending, struct phi_err *err)
+{
+    c->status = status == 201 && pending ? 202 : status;
+    if (status > 200)
+        c->location = (const char *)phi_arena_str(&c->arena, arap_url_of(c, t, ""));
+    if (pending)
+        c->retry_after_s = POLL_S;
+    return phi_arena_ok(&c->arena) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+}
+
 static enum phi_rc task_answer(struct api_call *c, int status, const struct phi_arap_task *t, struct phi_err *err)
 {
     struct phi_request r;
+    if (arap_is_items(t))
+        return arap_items_answer(c, status, t, err);
     PHI_TRY(phi_request_get(c->core, &c->arena, &c->actor, t->request, &r, err));
-    if (status == 201 && r.status == PHI_REQUEST_PENDING)
-        status = 202;
     struct phi_jw *w = api_answer(c, status);
     task_write(c, w, t, &r);
-    PHI_TRY(result_write(c, w, t, &r, err));
+    PHI_TRY(arap_result_write(c, w, t, &r, err));
     phi_jw_end(w);
-    if (status > 200)
-        c->location = (const char *)phi_arena_str(&c->arena, url_of(c, t, ""));
-    if (r.status == PHI_REQUEST_PENDING)
-        c->retry_after_s = POLL_S;
-    return phi_arena_ok(&c->arena) ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
+    return arap_answer_end(c, status, t, r.status == PHI_REQUEST_PENDING, err);
 }
 
 /* ---- submitting */
@@ -184,8 +189,6 @@ static enum phi_rc task_answer(struct api_call *c, int status, const struct phi_
 /* What phi does not take at all, said before anything is done. */
 static enum phi_rc extras_check(struct api_call *c, struct phi_err *err)
 {
-    if (phi_json_get(c->body, "items"))
-        return api_refuse(c, err, API_ARAP_NOT_REQUESTABLE, "phi takes one resource and action a submission: leave \"items\" out");
     if (phi_json_get(c->body, "callback"))
         return phi_fail(err, PHI_EINPUT, "no callback endpoint is allowed here: leave \"callback\" out and poll the task");
     if (phi_json_get(phi_json_get(c->body, "client"), "actor"))
@@ -193,9 +196,8 @@ static enum phi_rc extras_check(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
-static enum phi_rc until_read(struct api_call *c, int64_t *ret_for_ms, struct phi_err *err)
+static enum phi_rc until_read(struct phi_view text, int64_t *ret_for_ms, struct phi_err *err)
 {
-    struct phi_view text = phi_json_text(phi_json_get(c->body, "requested_access"), "requested_until");
     int64_t until, now = phi_now_wall_ms();
     *ret_for_ms = ASK_MS;
     if (!text.n)
@@ -206,7 +208,8 @@ static enum phi_rc until_read(struct api_call *c, int64_t *ret_for_ms, struct ph
     return PHI_OK;
 }
 
-static enum phi_rc file(struct api_call *c, const struct phi_question *q, struct phi_request_answer *ret, struct phi_err *err)
+static enum phi_rc file(struct api_call *c, const struct phi_question *q, struct phi_view until, struct phi_request_answer *ret,
+                        struct phi_err *err)
 {
     struct phi_view parts[PHI_REF_PARTS_MAX];
     size_t n;
@@ -216,7 +219,7 @@ static enum phi_rc file(struct api_call *c, const struct phi_question *q, struct
     struct phi_request_ask ask = { .target = parts[0], .scope_actions = &q->action, .n_scope_actions = 1,
                                    .scope_resources = &q->resource, .n_scope_resources = 1,
                                    .why = why.n ? why : PHI_LIT("asked over AuthZEN") };
-    PHI_TRY(until_read(c, &ask.for_ms, err));
+    PHI_TRY(until_read(until, &ask.for_ms, err));
     return phi_request_make(c->core, &c->arena, &c->actor, &ask, ret, err);
 }
 
@@ -231,10 +234,11 @@ static enum phi_rc submission_hash(struct api_call *c, struct phi_view *ret, str
     return PHI_OK;
 }
 
-static enum phi_rc request_of(struct api_call *c, const struct phi_question *q, struct phi_view *ret, struct phi_err *err)
+static enum phi_rc request_of(struct api_call *c, const struct phi_question *q, struct phi_view until, struct phi_view *ret,
+                              struct phi_err *err)
 {
     struct phi_request_answer r;
-    PHI_TRY(file(c, q, &r, err));
+    PHI_TRY(file(c, q, until, &r, err));
     switch (r.kind) {
     case PHI_ANSWER_PENDING: *ret = r.request.id; return PHI_OK;
     case PHI_ANSWER_GRANT: *ret = r.grant.request; return PHI_OK;
@@ -245,39 +249,52 @@ static enum phi_rc request_of(struct api_call *c, const struct phi_question *q, 
     return phi_fail(err, PHI_EDENIED, PHI_FMT, PHI_ARG(phi_view_upto(r.reason, 140)));
 }
 
-static enum phi_rc submit_new(struct api_call *c, const struct phi_question *q, const struct arap_denial *d,
+static enum phi_rc submit_new(struct api_call *c, const struct phi_question *q, struct phi_view until, const struct arap_denial *d,
                               const struct phi_digest *binding, struct phi_view asked, struct phi_arap_task *ret,
                               struct phi_err *err)
 {
     PHI_BUF(hash, 128);
     struct phi_view request;
     phi_b64u_add(&hash, phi_digest_view(binding));
-    PHI_TRY(request_of(c, q, &request, err));
+    PHI_TRY(request_of(c, q, until, &request, err));
     return phi_arap_task_make(c->core, &c->arena, &c->actor, request, d->evaluation,
                               phi_arena_copy(&c->arena, phi_buf_view(&hash)), asked, ret, err);
 }
 
-enum phi_rc api_arap_submit(struct api_call *c, struct phi_err *err)
+enum phi_rc arap_submit_one(struct api_call *c, const struct arap_submission *s, struct phi_view asked, struct phi_arap_task *ret,
+                            struct phi_err *err)
 {
-    struct authzen_parts p = authzen_parts_of(c->body);
     struct phi_question q;
     struct phi_digest binding;
     struct arap_denial d;
+    PHI_TRY(authzen_read(c, &s->parts, AUTHZEN_ALL, &q, err));
+    if (!of_self(c, q.subject))
+        return phi_fail(err, PHI_EDENIED, "you may ask for yourself only");
+    if (!arap_binding(c, &s->parts, q.action, &binding))
+        return api_refuse(c, err, API_ARAP_BINDING, "numbers that are no integers cannot be bound to a denial");
+    PHI_TRY(arap_denial_check(c, s->denial, &binding, &d, err));
+    if (phi_arap_task_there(c->core, &c->arena, &c->actor, d.evaluation, ret))
+        return PHI_OK;
+    return submit_new(c, &q, s->until, &d, &binding, asked, ret, err);
+}
+
+static enum phi_rc submit_single(struct api_call *c, struct phi_view asked, struct phi_arap_task *ret, struct phi_err *err)
+{
+    const struct arap_submission s = { authzen_parts_of(c->body), phi_json_get(c->body, "denial"),
+                                       phi_json_text(phi_json_get(c->body, "requested_access"), "requested_until") };
+    return arap_submit_one(c, &s, asked, ret, err);
+}
+
+enum phi_rc api_arap_submit(struct api_call *c, struct phi_err *err)
+{
     struct phi_arap_task t;
     struct phi_view asked;
     PHI_TRY(extras_check(c, err));
-    PHI_TRY(authzen_read(c, &p, AUTHZEN_ALL, &q, err));
-    if (!of_self(c, q.subject))
-        return phi_fail(err, PHI_EDENIED, "you may ask for yourself only");
     PHI_TRY(submission_hash(c, &asked, err));
     enum phi_rc rc = phi_arap_idem_find(c->core, &c->arena, &c->actor, c->idempotency, asked, &t, err);
     if (rc != PHI_ENOTFOUND)
         return rc == PHI_OK ? task_answer(c, 201, &t, err) : rc;
-    if (!arap_binding(c, &p, q.action, &binding))
-        return api_refuse(c, err, API_ARAP_BINDING, "numbers that are no integers cannot be bound to a denial");
-    PHI_TRY(arap_denial_check(c, phi_json_get(c->body, "denial"), &binding, &d, err));
-    if (!phi_arap_task_there(c->core, &c->arena, &c->actor, d.evaluation, &t))
-        PHI_TRY(submit_new(c, &q, &d, &binding, asked, &t, err));
+    PHI_TRY(phi_json_get(c->body, "items") ? arap_items_submit(c, asked, &t, err) : submit_single(c, asked, &t, err));
     PHI_TRY(phi_arap_idem_put(c->core, &c->arena, &c->actor, c->idempotency, asked, t.task, err));
     return task_answer(c, 201, &t, err);
 }
@@ -294,6 +311,10 @@ enum phi_rc api_arap_cancel(struct api_call *c, struct phi_err *err)
     struct phi_arap_task t;
     struct phi_request r;
     PHI_TRY(phi_arap_task_find(c->core, &c->arena, &c->actor, c->params[0], &t, err));
+    if (arap_is_items(&t)) {
+        PHI_TRY(arap_items_cancel(c, &t, err));
+        return task_answer(c, 200, &t, err);
+    }
     enum phi_rc rc = phi_request_cancel(c->core, &c->arena, &c->actor, t.request, &r, err);
     if (rc == PHI_ECONFLICT)
         c->problem = API_ARAP_TASK_STATE;

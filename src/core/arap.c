@@ -154,6 +154,34 @@ enum phi_rc phi_arap_task_find(struct phi_core *c, struct phi_arena *a, const st
                : core_no(c, "arap.unknown_task", err, PHI_ENOTFOUND, "there is no such task, or it is not yours");
 }
 
+static const char *items_kind(struct phi_arena *a, struct phi_view task)
+{
+    return (const char *)phi_arena_str(a, phi_arena_printf(a, "arap-items/" PHI_FMT, PHI_ARG(task)));
+}
+
+enum phi_rc phi_arap_items_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct phi_arap_task *of, size_t n,
+                                struct phi_view items, struct phi_view asked, struct phi_arap_task *ret, struct phi_err *err)
+{
+    PHI_BUF(all, 64 * 1024);
+    phi_buf_adds(&all, "items");
+    for (size_t i = 0; i < n; i++)
+        phi_buf_printf(&all, " " PHI_FMT, PHI_ARG(of[i].task));
+    PHI_TRY(core_batched(c, err));
+    struct core_arap_task_row row = { .task = phi_arap_task_id(a, phi_buf_view(&all)), .request = of[0].request, .caller = by->id,
+                                      .approval = name_of(a, "all_", core_random(c, a, 16)), .asked = asked, .at_ms = core_wall(c) };
+    *ret = task_of(&row);
+    if (own_task(c, a, by, row.task, ret))
+        return PHI_OK;
+    PHI_TRY(core_text_put(c, row.request, items_kind(a, row.task), core_random(c, a, 16), items, err));
+    return core_add(c, CORE_ARAP_TASK, &row, err);
+}
+
+enum phi_rc phi_arap_items_get(struct phi_core *c, struct phi_arena *a, const struct phi_arap_task *t, struct phi_view *ret, struct phi_err *err)
+{
+    *ret = core_text_get(c, a, t->request, items_kind(a, t->task));
+    return ret->n ? PHI_OK : phi_fail(err, PHI_ENOTFOUND, "what was asked was erased");
+}
+
 /* Apart from the keys of POST /v1/requests, which may be the same texts. */
 static struct phi_view idem_key(struct phi_arena *a, struct phi_view key)
 {

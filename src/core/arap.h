@@ -38,6 +38,12 @@ bool phi_arap_task_there(struct phi_core *c, struct phi_arena *a, const struct p
 /* The caller's own only: PHI_ENOTFOUND arap.unknown_task for everybody else, whatever they know. */
 enum phi_rc phi_arap_task_find(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view task,
                                struct phi_arap_task *ret, struct phi_err *err);
+/* Several tasks under one handle. `items`: JSON of api/arap_items.c's own, which goes when the person is forgotten. The same tasks in
+ * the same order are the same handle. Get: PHI_ENOTFOUND once it is erased. */
+enum phi_rc phi_arap_items_make(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct phi_arap_task *of, size_t n,
+                                struct phi_view items, struct phi_view asked, struct phi_arap_task *ret, struct phi_err *err);
+enum phi_rc phi_arap_items_get(struct phi_core *c, struct phi_arena *a, const struct phi_arap_task *t, struct phi_view *ret, struct phi_err *err);
+
 /* What an Idempotency-Key of this caller's stands for: PHI_ENOTFOUND for nothing yet, PHI_ECONFLICT
  * arap.duplicate_request for another submission; put keeps it for a day. */
 enum phi_rc phi_arap_idem_find(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view key,

@@ -139,7 +139,7 @@ def wrong_submissions(p, alice, bob):
     bound = denial_of(alice.post(EVALUATION, export))
     refused("submission: context that binds is another", submit(alice, {**export, "context": {"purpose": "leak"}}, bound), 400, "invalid_denial_binding")
     refused("submission: context that binds is left out", submit(alice, ask(alice, "pg:export"), bound), 400, "invalid_denial_binding")
-    refused("submission: items", alice.post(REQUESTS, {"subject": question["subject"], "items": [{"resource": ORDERS, "action": {"name": "pg:delete"}}], "denial": good}), 400, "not_requestable")
+    refused("submission: items under one denial, which phi never makes", alice.post(REQUESTS, {"subject": question["subject"], "items": [{"resource": ORDERS, "action": {"name": "pg:delete"}}], "denial": good}), 400, "invalid_denial_binding")
     check("submission: a callback nobody allowed", submit(alice, question, good, callback={"endpoint": "https://127.0.0.1/cb"}).status == 400)
     check("submission: an actor that nobody verified", submit(alice, question, good, client={"actor": {"id": "bot"}}).status == 403)
     check("submission: for somebody else", submit(bob, question, good).status == 403)
@@ -268,6 +268,56 @@ def endings(alice, bob):
     refused("end: an unknown task", alice.get(REQUESTS + "/tsk_AAAAAAAAAAAAAAAAAAAAAA"), 404, "unknown_task")
 
 
+def items(p, alice, bob, mallory):
+    tables = [{"type": "Table", "id": json.dumps(["shop", "public", f"i{i}"], separators=(",", ":"))} for i in range(4)]
+
+    def item(on, what="pg:delete", **more):
+        q = ask(alice, what, on)
+        return {"resource": on, "action": q["action"], "denial": denial_of(alice.post(EVALUATION, q)), **more}
+
+    def bundle(of, key=None, **more):
+        return alice.post(REQUESTS, {"subject": ask(alice)["subject"], "items": of, **more}, headers={"Idempotency-Key": key} if key else {})
+    mine = lambda: {r["id"] for r in alice.get("/v1/requests?box=mine&status=all&limit=200").json["requests"]}  # noqa: E731
+    before, good = mine(), [item(tables[0]), item(tables[1], "pg:insert"), item(tables[2])]
+    refused("items: one without its denial", bundle([good[0], {k: good[1][k] for k in ("resource", "action")}]), 400, "invalid_denial_binding")
+    refused("items: one with the denial of another", bundle([good[0], {**good[1], "denial": good[2]["denial"]}]), 400, "invalid_denial_binding")
+    refused("items: the same denial twice", bundle([good[0], good[0]]), 400, "invalid_denial_binding")
+    for name, got in (("none", bundle([])), ("too many", bundle([good[0]] * 17)), ("a resource beside them", bundle(good, resource=tables[0])),
+                      ("what is no object", bundle(["x"]))):
+        check(f"items: {name} is refused", got.status == 400, got)
+    check("items: all are filed or none", mine() == before)
+    got = bundle(good, "key-items", context={"business_justification": "Onboarding"})
+    task = got.json["task"]
+    check("items: one handle, and each says how it stands, as it was sent and in that order", got.status == 202 and task["status"] == "pending" and int(got.headers["Retry-After"]) > 0
+          and [(i["resource"], i["action"], i["status"]) for i in task["items"]] == [(g["resource"], g["action"], "pending") for g in good]
+          and "result" not in got.json and len(mine() - before) == 3, got)
+    check("items: the same key, the same handle", bundle(good, "key-items", context={"business_justification": "Onboarding"}).json["task"]["id"] == task["id"])
+    refused("items: the same key with another bundle", bundle(good[:2], "key-items", context={"business_justification": "Onboarding"}), 409, "duplicate_request")
+    check("items: the same denials, the same handle", bundle(good).json["task"]["id"] == task["id"] and len(mine() - before) == 3)
+    path = urllib.parse.urlsplit(task["status_endpoint"]).path
+    refused("items: for an approver the handle is unknown", bob.get(path), 404, "unknown_task")
+    refused("items: a stranger cannot cancel it", mallory.post(path + "/cancel"), 404, "unknown_task")
+    check("items: the first is approved", vote(bob, task["items"][0]).status == 200)
+    now = alice.get(path).json["task"]
+    first = now["items"][0]
+    check("items: pending as long as one is, and each approved one has its own result", now["status"] == "pending" and first["status"] == "approved"
+          and first["result"]["mode"] == "reevaluate" and "result" not in now["items"][1], now)
+    ref = first["result"]["approval"]
+    check("items: the first may be evaluated again", alice.post(EVALUATION, ask(alice, on=tables[0], context={"approval": ref})).json["decision"] is True)
+    check("items: its approval is none for the second", alice.post(EVALUATION, ask(alice, "pg:insert", tables[1], context={"approval": ref})).json["decision"] is False)
+    check("items: the second is denied", vote(bob, task["items"][1], "deny").status == 200)
+    got = alice.post(path + "/cancel")
+    check("items: cancelling ends what is pending and nothing else", got.status == 200 and [i["status"] for i in got.json["task"]["items"]] == ["approved", "denied", "cancelled"]
+          and got.json["task"]["status"] == "partial", got)
+    refused("items: when all is over there is nothing to cancel", alice.post(path + "/cancel"), 409, "invalid_task_state")
+    two = bundle([item(tables[3], requested_access={"requested_until": "2020-01-01T00:00:00Z"})])
+    check("items: an item's own requested_access counts", two.status == 400, two)
+    two = bundle([item(tables[3])]).json["task"]
+    vote(bob, two["items"][0])
+    check("items: when all are alike, the handle is as they are", alice.get(urllib.parse.urlsplit(two["status_endpoint"]).path).json["task"]["status"] == "approved")
+    return path
+
+
 def audit(p):
     entries = [json.loads(e) for e in p.admin.get("/v1/log/entries?limit=1000").json["entries"]]
     kinds = {e["ev"] for e in entries}
@@ -297,6 +347,7 @@ def main():
         check("restart: task and approval outlive it", alice.get(path).json["task"]["status"] == "approved"
               and alice.post(EVALUATION, ask(alice, context={"approval": approval})).json["decision"] is True)
         endings(alice, bob)
+        items(p, alice, bob, mallory)
         mandatory_conditions(p, alice, approval)
         audit(p)
     plain_http()
