@@ -24,11 +24,25 @@ enum phi_rc api_person_add(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static enum phi_rc page_read(struct api_call *c, struct phi_page *ret, struct phi_err *err)
+{
+    *ret = (struct phi_page){.after = api_query(c, "cursor")};
+    return api_query_int(c, "limit", 1, PHI_PAGE_MAX, PHI_PAGE_MAX, &ret->limit, err);
+}
+
+static void next_write(struct phi_jw *w, const struct phi_page *page)
+{
+    if (page->next.n)
+        phi_jw_kv(w, "next", page->next);
+}
+
 enum phi_rc api_person_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_person *p;
     size_t n;
-    PHI_TRY(phi_person_list(c->core, &c->arena, &c->actor, &p, &n, err));
+    struct phi_page page;
+    PHI_TRY(page_read(c, &page, err));
+    PHI_TRY(phi_person_list(c->core, &c->arena, &c->actor, &page, &p, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "people");
     phi_jw_arr(w);
@@ -41,6 +55,7 @@ enum phi_rc api_person_list(struct api_call *c, struct phi_err *err)
         phi_jw_end(w);
     }
     phi_jw_end(w);
+    next_write(w, &page);
     phi_jw_end(w);
     return PHI_OK;
 }
@@ -122,13 +137,16 @@ enum phi_rc api_target_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_target *t;
     size_t n;
-    PHI_TRY(phi_target_list(c->core, &c->arena, &t, &n, err));
+    struct phi_page page;
+    PHI_TRY(page_read(c, &page, err));
+    PHI_TRY(phi_target_list(c->core, &c->arena, &page, &t, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "targets");
     phi_jw_arr(w);
     for (size_t i = 0; i < n; i++)
         target_write(w, &t[i]);
     phi_jw_end(w);
+    next_write(w, &page);
     phi_jw_end(w);
     return PHI_OK;
 }

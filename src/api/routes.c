@@ -54,7 +54,7 @@ const struct api_route api_routes[] = {
 
     /* ---- people, groups, targets, gateways, policy ---- */
     { "POST", "/v1/people", MAY(PEOPLE), P, api_person_add, "Adds a person", "name:str! groups:strs", NULL, API_CHANGE },
-    { "GET", "/v1/people", MAY(SEE_PEOPLE), P, api_person_list, "Lists people with their groups", NULL, NULL, 0 },
+    { "GET", "/v1/people", MAY(SEE_PEOPLE), P, api_person_list, "Lists people with their groups", NULL, "limit cursor", 0 },
     { "POST", "/v1/people/{person}/forget", MAY(PEOPLE), P, api_person_forget, "Erases a person's names and texts; the log stays whole", NULL, NULL, API_CHANGE },
     { "POST", "/v1/groups/{group}/members", MAY(GROUPS), P, api_member_add, "Puts a person into a group", "person:str!", NULL, API_CHANGE },
     { "DELETE", "/v1/groups/{group}/members/{person}", MAY(GROUPS), P, api_member_del, "Takes a person out of a group", NULL, NULL, API_CHANGE },
@@ -71,7 +71,7 @@ const struct api_route api_routes[] = {
     { "GET", "/v1/recoveries", MAY(PEOPLE), P, api_recovery_list, "Recoveries that wait for a second operator", NULL, NULL, 0 },
     { "POST", "/v1/recoveries/{id}/approve", MAY(PEOPLE), P, api_recovery_approve, "Confirms one: old passkeys and sessions end, a link is made", NULL, NULL, 0 },
     { "POST", "/v1/targets", MAY(TARGETS), P, api_target_add, "Adds a target", "name:str! kind:str! address:str! database:str", NULL, API_CHANGE },
-    { "GET", "/v1/targets", MAY(SEE), P, api_target_list, "Lists targets", NULL, NULL, 0 },
+    { "GET", "/v1/targets", MAY(SEE), P, api_target_list, "Lists targets", NULL, "limit cursor", 0 },
     { "PUT", "/v1/facts", MAY(TARGETS), P, api_facts_put, "Says the environment and tags of a resource and of what is in it", "resource:str! environment:str tags:strs", NULL, API_CHANGE },
     { "GET", "/v1/facts", MAY(SEE), P, api_facts_list, "Lists what is said of resources", NULL, NULL, 0 },
     { "PUT", "/v1/on-call/{list}", MAY(ON_CALL), P, api_on_call_put, "These persons, and nobody else, are on call for so long", "people:strs! for_ms:int!", NULL, API_CHANGE },

@@ -214,22 +214,51 @@ static void cell(struct cli *c, struct cli_table *t, const struct phi_json *row,
         cli_cell(t, v && v->kind == PHI_JSON_ARR ? cli_names(c, v) : v && v->kind == PHI_JSON_STR ? v->str : (struct phi_view){ 0 });
 }
 
+/* The rows of every page. A list that has none of its own kind comes whole. */
+static int pages(struct cli *c, const char *path, const char *list, struct client_reply *r, struct phi_json *ret)
+{
+    PHI_BUF(at, 2048);
+    *ret = (struct phi_json){ .kind = PHI_JSON_ARR };
+    phi_buf_adds(&at, path);
+    for (;;) {
+        int rc = cli_call(c, "GET", phi_buf_str(&at), NULL, r);
+        const struct phi_json *rows = phi_json_get(r->json, list);
+        size_t more = rows ? rows->n : 0;
+        struct phi_view next = phi_json_text(r->json, "next");
+        struct phi_json *all = phi_arena_array(&c->arena, ret->n + more + 1, sizeof *all);
+        if (rc)
+            return rc;
+        if (!all)
+            return CLI_ERROR;
+        for (size_t i = 0; i < ret->n + more; i++)
+            all[i] = i < ret->n ? ret->items[i] : rows->items[i - ret->n];
+        ret->items = all;
+        ret->n += more;
+        if (!next.n || !more)
+            return CLI_DONE;
+        phi_buf_clear(&at);
+        phi_buf_printf(&at, "%s%ccursor=" PHI_FMT, path, strchr(path, '?') ? '&' : '?', PHI_ARG(next));
+    }
+}
+
 int cli_list(struct cli *c, const char *path, const char *list, const char *const *heads, const char *const *keys, size_t n, const char *none)
 {
     static struct cli_table t; /* large */
     struct client_reply r;
+    struct phi_json rows;
+    struct phi_view name = phi_view_of(list);
     int rc = cli_open(c);
-    if (rc || (rc = cli_call(c, "GET", path, NULL, &r)))
+    if (rc || (rc = pages(c, path, list, &r, &rows)))
         return rc;
     if (cli_has(c, OPT_JSON)) {
-        cli_json(c, r.json);
+        const struct phi_json whole = { .kind = PHI_JSON_OBJ, .items = &rows, .keys = &name, .n = 1 };
+        cli_json(c, &whole);
         return CLI_DONE;
     }
-    const struct phi_json *rows = phi_json_get(r.json, list);
     cli_table_open(&t, c, heads, n);
-    for (size_t i = 0; rows && i < rows->n; i++)
+    for (size_t i = 0; i < rows.n; i++)
         for (size_t k = 0; k < n; k++)
-            cell(c, &t, &rows->items[i], keys[k]);
+            cell(c, &t, &rows.items[i], keys[k]);
     cli_table_close(&t, none);
     return CLI_DONE;
 }

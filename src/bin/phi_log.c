@@ -41,10 +41,26 @@ static void learn_requesters(struct names *s, const struct phi_json *list)
     }
 }
 
+static void learn_everybody(struct cli *c, struct names *s)
+{
+    struct client_reply people;
+    PHI_BUF(path, 1024);
+    phi_buf_adds(&path, "/v1/people");
+    while (path.n && client_call_wait(c->client, &c->arena, "GET", phi_buf_str(&path), (struct phi_view){ 0 }, &people, NULL) == PHI_OK) {
+        const struct phi_json *list = phi_json_get(people.json, "people");
+        struct phi_view next = phi_json_text(people.json, "next");
+        for (size_t i = 0; list && i < list->n; i++)
+            learn(s, phi_json_text(&list->items[i], "id"), phi_json_text(&list->items[i], "name"));
+        phi_buf_clear(&path);
+        if (next.n)
+            phi_buf_printf(&path, "/v1/people?cursor=" PHI_FMT, PHI_ARG(next));
+    }
+}
+
 /* Myself; those whose requests I may see; everybody, for those who may list people. */
 static void learn_people(struct cli *c, struct names *s)
 {
-    struct client_reply me, people, requests;
+    struct client_reply me, requests;
     bool lists = false;
     if (client_call_wait(c->client, &c->arena, "GET", "/v1/whoami", (struct phi_view){ 0 }, &me, NULL) != PHI_OK)
         return;
@@ -55,11 +71,8 @@ static void learn_people(struct cli *c, struct names *s)
         learn_requesters(s, phi_json_get(requests.json, "requests"));
     for (size_t i = 0; rights && i < rights->n; i++)
         lists = lists || phi_view_is(rights->items[i].str, "see-people");
-    if (!lists || client_call_wait(c->client, &c->arena, "GET", "/v1/people", (struct phi_view){ 0 }, &people, NULL) != PHI_OK)
-        return;
-    const struct phi_json *list = phi_json_get(people.json, "people");
-    for (size_t i = 0; list && i < list->n; i++)
-        learn(s, phi_json_text(&list->items[i], "id"), phi_json_text(&list->items[i], "name"));
+    if (lists)
+        learn_everybody(c, s);
 }
 
 /* An id of ours by its last part: enough to tell two apart on a screen; --json has it whole. */

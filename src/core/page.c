@@ -4,6 +4,7 @@
 #include "base/limits.h"
 
 #define CHUNK 100
+#define CURSOR_MAX (PHI_MAX_NAME + 32)
 
 struct at { /* a place in the walk: behind the row `id` of a part; "": at its beginning */
     size_t part;
@@ -13,11 +14,11 @@ struct at { /* a place in the walk: behind the row `id` of a part; "": at its be
 static enum phi_rc cursor_read(struct phi_core *c, struct phi_arena *a, const struct core_walk *w, struct phi_view text,
                                struct at *ret, struct phi_err *err)
 {
-    PHI_BUF(b, 128);
+    PHI_BUF(b, CURSOR_MAX);
     *ret = (struct at){ 0 };
     if (!text.n)
         return PHI_OK;
-    bool ok = text.n <= 128 && phi_b64u_read(text, &b) && b.n > 2 && b.n < 100 && b.p[0] >= '0' && b.p[1] == '.';
+    bool ok = text.n <= 2 * CURSOR_MAX && phi_b64u_read(text, &b) && b.n > 2 && b.n < CURSOR_MAX && b.p[0] >= '0' && b.p[1] == '.';
     if (!ok || (size_t)(b.p[0] - '0') >= w->n_parts)
         return core_no(c, "cursor.unknown", err, PHI_EINPUT, "\"cursor\" is not the `next` of an earlier answer of this list");
     ret->part = (size_t)(b.p[0] - '0');
@@ -30,8 +31,8 @@ static enum phi_rc cursor_read(struct phi_core *c, struct phi_arena *a, const st
 
 static struct phi_view cursor_write(struct phi_arena *a, const struct at *at)
 {
-    PHI_BUF(plain, 128);
-    PHI_BUF(text, 256);
+    PHI_BUF(plain, CURSOR_MAX);
+    PHI_BUF(text, 2 * CURSOR_MAX);
     phi_buf_printf(&plain, "%zu." PHI_FMT, at->part, PHI_ARG(at->id));
     phi_b64u_add(&text, phi_buf_view(&plain));
     return phi_arena_copy(a, phi_buf_view(&text));
@@ -70,7 +71,7 @@ static enum phi_rc part_walk(struct phi_core *c, struct phi_arena *a, struct wal
     const struct core_walk *w = k->w;
     size_t n;
     do {
-        struct core_span span = { .prefix = w->prefix, .limit = CHUNK, .last_first = true, .at_most = k->at.id.n > 0 };
+        struct core_span span = { .prefix = w->prefix, .limit = CHUNK, .last_first = !w->rising, .at_least = w->rising && k->at.id.n, .at_most = !w->rising && k->at.id.n };
         char *rows;
         PHI_TRY(core_list(c, w->table, w->ix, w->key(w->ctx, k->at.part, k->at.id), span, a, &rows, &n, err));
         PHI_TRY(rows_take(k, rows, n, err));

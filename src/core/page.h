@@ -1,4 +1,4 @@
-/* Lists in pages: newest first, each page from where the last one ended. A cursor is opaque and of no right: it says where,
+/* Lists in pages: newest first, or by name, each page from where the last one ended. A cursor is opaque and of no right: it says where,
  * never what one may see. Rows that come while one walks are newer than the walk: nothing is skipped or comes twice for them. */
 #ifndef CORE_PAGE_H
 #define CORE_PAGE_H

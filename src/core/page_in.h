@@ -9,6 +9,7 @@ struct core_walk {
     enum core_table table;
     int ix;
     size_t prefix;  /* the column after it is the row's id */
+    bool rising;    /* by name from a to z; else newest first */
     size_t n_parts; /* one after the other, such as what lives and then what has ended: the key tells them apart */
     const void *(*key)(void *ctx, size_t part, struct phi_view id);
     /* One row: its id, and whether it counts for the page. */

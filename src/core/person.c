@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/inner.h"
+#include "core/page_in.h"
 
 /* ---- finding */
 
@@ -86,17 +87,46 @@ enum phi_rc phi_person_get(struct phi_core *c, struct phi_arena *a, struct phi_v
     return person_out(c, a, &row, ret, err);
 }
 
-enum phi_rc phi_person_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+struct listing {
+    struct phi_core *c;
+    struct phi_arena *a;
+    struct phi_person *out;
+    size_t n;
+    struct core_person_row key;
+};
+
+static const void *listing_key(void *ctx, size_t part, struct phi_view id)
+{
+    struct listing *l = ctx;
+    (void)part;
+    l->key = (struct core_person_row){ .name = id };
+    return &l->key;
+}
+
+static struct phi_view listing_id(const void *row)
+{
+    return ((const struct core_person_row *)row)->name;
+}
+
+static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
+{
+    struct listing *l = ctx;
+    *ret_taken = true;
+    return person_out(l->c, l->a, row, &l->out[l->n++], err);
+}
+
+enum phi_rc phi_person_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_page *page,
                             struct phi_person **ret, size_t *ret_n, struct phi_err *err)
 {
-    struct core_person_row *rows;
+    struct listing l = { .c = c, .a = a, .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
+    struct core_walk w = { .table = CORE_PERSON, .ix = CORE_PERSON_BY_NAME, .rising = true, .n_parts = 1, .key = listing_key,
+                           .take = listing_take, .id = listing_id, .ctx = &l };
     PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
-    PHI_TRY(core_list(c, CORE_PERSON, CORE_PERSON_BY_NAME, NULL, (struct core_span){ 0 }, a, &rows, ret_n, err));
-    *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
-    if (!*ret)
+    if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    for (size_t i = 0; i < *ret_n; i++)
-        PHI_TRY(person_out(c, a, &rows[i], &(*ret)[i], err));
+    PHI_TRY(core_page_walk(c, a, &w, page, err));
+    *ret = l.out;
+    *ret_n = l.n;
     return PHI_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CORE_PERSON_H
 #define CORE_PERSON_H
 
+#include "core/page.h"
 #include "core/types.h"
 
 #define PHI_GROUP_ADMIN "admin" /* the first person is in it; the starter policy lets it run phi */
@@ -21,7 +22,7 @@ enum phi_rc phi_person_first(struct phi_core *c, struct phi_arena *a, struct phi
 enum phi_rc phi_person_add(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view name,
                            const struct phi_view *groups, size_t n_groups, struct phi_person *ret,
                            struct phi_err *err);
-enum phi_rc phi_person_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+enum phi_rc phi_person_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_page *page,
                             struct phi_person **ret, size_t *ret_n, struct phi_err *err);
 /* `person` is a name (of any account) or an id. */
 enum phi_rc phi_group_add_member(struct phi_core *c, const struct phi_actor *by, struct phi_view group,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/inner.h"
+#include "core/page_in.h"
 
 #define SCRAM_ROUNDS 4096
 
@@ -44,17 +45,46 @@ static struct phi_target target_out(const struct core_target_row *row)
     return (struct phi_target){ row->name, row->kind, row->address, row->database };
 }
 
-enum phi_rc phi_target_list(struct phi_core *c, struct phi_arena *a, struct phi_target **ret, size_t *ret_n,
+struct listing {
+    struct phi_target *out;
+    size_t n;
+    struct core_target_row key;
+};
+
+static const void *listing_key(void *ctx, size_t part, struct phi_view id)
+{
+    struct listing *l = ctx;
+    (void)part;
+    l->key = (struct core_target_row){ .name = id };
+    return &l->key;
+}
+
+static struct phi_view listing_id(const void *row)
+{
+    return ((const struct core_target_row *)row)->name;
+}
+
+static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
+{
+    struct listing *l = ctx;
+    (void)err;
+    *ret_taken = true;
+    l->out[l->n++] = target_out(row);
+    return PHI_OK;
+}
+
+enum phi_rc phi_target_list(struct phi_core *c, struct phi_arena *a, struct phi_page *page, struct phi_target **ret, size_t *ret_n,
                             struct phi_err *err)
 {
-    struct core_target_row *rows;
+    struct listing l = { .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
+    struct core_walk w = { .table = CORE_TARGET, .ix = CORE_BY_KEY, .rising = true, .n_parts = 1, .key = listing_key, .take = listing_take,
+                           .id = listing_id, .ctx = &l };
     PHI_TRY(core_batched(c, err));
-    PHI_TRY(core_list(c, CORE_TARGET, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, ret_n, err));
-    *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
-    if (!*ret)
+    if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    for (size_t i = 0; i < *ret_n; i++)
-        (*ret)[i] = target_out(&rows[i]);
+    PHI_TRY(core_page_walk(c, a, &w, page, err));
+    *ret = l.out;
+    *ret_n = l.n;
     return PHI_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CORE_TARGET_H
 #define CORE_TARGET_H
 
+#include "core/page.h"
 #include "core/types.h"
 
 struct phi_target {
@@ -11,7 +12,7 @@ struct phi_target {
 /* By an admin. Replaces address and database of one that exists. Names: [a-z0-9_-], 1 to 63. */
 enum phi_rc phi_target_put(struct phi_core *c, const struct phi_actor *by, const struct phi_target *target,
                            struct phi_err *err);
-enum phi_rc phi_target_list(struct phi_core *c, struct phi_arena *a, struct phi_target **ret, size_t *ret_n,
+enum phi_rc phi_target_list(struct phi_core *c, struct phi_arena *a, struct phi_page *page, struct phi_target **ret, size_t *ret_n,
                             struct phi_err *err);
 enum phi_rc phi_target_get(struct phi_core *c, struct phi_arena *a, struct phi_view name, struct phi_target *ret,
                            struct phi_err *err);

@@ -275,6 +275,14 @@ def furnish(p, admin):
     check("an unknown member of a body is refused", admin.post("/v1/people", {"name": "x", "admin": True}).code == "input.invalid")
     people = {x["name"]: x for x in admin.get("/v1/people").json["people"]}
     check("people are listed with their groups", people["bob"]["groups"] == ["dba"], people)
+    for path, list_ in (("/v1/people", "people"), ("/v1/targets", "targets")):
+        whole, walked, next_ = [x["name"] for x in admin.get(path).json[list_]], [], ""
+        while next_ is not None:
+            page = admin.get(f"{path}?limit=1" + (f"&cursor={next_}" if next_ else "")).json
+            walked += [x["name"] for x in page[list_]]
+            next_ = page.get("next")
+        check(f"{list_} come in pages, by name, each once", walked == whole == sorted(whole) and len(whole) == len(set(whole)), (walked, whole))
+        check(f"a cursor of {list_} that is none is refused", admin.get(path + "?cursor=AAAA").code == "cursor.unknown" and admin.get(path + "?limit=501").status == 400)
     got = admin.post("/v1/groups/oncall/members", {"person": "bob"})
     listed = {x["name"]: x["groups"] for x in admin.get("/v1/people").json["people"]}
     check("a group gains a member", got.status == 204 and listed["bob"] == ["dba", "oncall"], (got, listed))

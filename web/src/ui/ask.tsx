@@ -117,13 +117,24 @@ function Preview({ f }: { f: Form }): JSX.Element {
 const titles: Record<As, string> = { new: "Ask", edit: "Change what you asked", extend: "Go on for longer" };
 type Answer = Request | { verdict: "allow" } | { verdict: "grant"; grant: Grant };
 
+async function everyTarget(): Promise<string[]> {
+    const all: string[] = [];
+    let next: string | undefined = "";
+    while (next !== undefined) {
+        const page: { targets: { name: string }[]; next?: string } = await call("GET", `/v1/targets${next && `?cursor=${encodeURIComponent(next)}`}`);
+        all.push(...page.targets.map((t) => t.name));
+        next = page.next;
+    }
+    return all;
+}
+
 function Ready({ first, as, of, code }: { first: Form; as: As; of: string; code: string }): JSX.Element {
     const [f, setF] = useState(first);
     const [targets, setTargets] = useState<string[]>([]);
     const [busy, setBusy] = useState(false);
     const [error, setError] = useState<unknown>(null);
     const set: Set = (more) => setF({ ...f, ...more });
-    useEffect(() => void call<{ targets: { name: string }[] }>("GET", "/v1/targets").then((v) => setTargets(v.targets.map((t) => t.name)), setError), []);
+    useEffect(() => void everyTarget().then(setTargets, setError), []);
     async function send(e: Event): Promise<void> {
         e.preventDefault();
         if (busy || lacking(f)) return;
