@@ -89,6 +89,7 @@ static enum phi_rc hear_run(struct phi_core *c, void *arg, struct phi_err *err)
     bool lost = false;
     phi_arena_reset(&e->heard_arena);
     e->n_heard = 0;
+    e->hear_ran = true;
     pthread_mutex_lock(&e->lock);
     e->hearing = false; /* what is said from here on is heard by another */
     pthread_mutex_unlock(&e->lock);
@@ -103,6 +104,12 @@ static enum phi_rc hear_run(struct phi_core *c, void *arg, struct phi_err *err)
 
 static void hear_over(struct api_engine *e)
 {
+    if (!e->hear_ran) { /* the store was away: whoever wakes us next asks for another */
+        pthread_mutex_lock(&e->lock);
+        e->hearing = false;
+        pthread_mutex_unlock(&e->lock);
+    }
+    e->hear_ran = false;
     if (e->hear.rc != PHI_OK) {
         e->hear_lost = true; /* said once it works again */
         return;

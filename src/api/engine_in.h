@@ -33,7 +33,8 @@ struct engine_sign {
     bool rotated;                  /* its first head is due */
     bool has_with;
     struct phi_pubkey with; /* the key that the log names since it was changed */
-    struct api_job prepare, put, rotate;
+    bool foreign;           /* the log goes on under a key that another phid has: this one signs nothing */
+    struct api_job prepare, put, may_rotate, rotate;
 };
 
 struct api_engine {
@@ -62,7 +63,7 @@ struct api_engine {
     struct phi_arena heard_arena;
     struct phi_event *heard;
     size_t n_heard;
-    bool hear_lost;
+    bool hear_lost, hear_ran;
     bool hearing; /* under lock: the job waits or runs */
     struct phi_core_cmd cmds[BATCH_MAX];
     struct api_job *jobs[BATCH_MAX];

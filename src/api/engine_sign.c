@@ -26,6 +26,36 @@ void engine_sign_want(void *self, int64_t size, const struct phi_digest *root)
     pthread_mutex_unlock(&e->lock);
 }
 
+static bool with_of(struct phi_view text, struct phi_view origin, struct phi_pubkey *ret)
+{
+    struct phi_succession step;
+    if (phi_succession_read(text, &step, NULL) != PHI_OK || step.kind != PHI_SUCCESSION_ROTATED || !phi_view_eq(step.to.name, origin))
+        return false;
+    *ret = step.to.pub;
+    return true;
+}
+
+/* Whether the log goes on under a key that this phid's signer lacks, because another phid has changed it. */
+static enum phi_rc key_look(struct api_engine *e, struct phi_core *c, struct phi_err *err)
+{
+    struct engine_sign *s = &e->sign;
+    struct phi_log_step *steps;
+    struct phi_pubkey now;
+    struct phi_vkey first;
+    size_t n;
+    bool was = s->foreign, named = false;
+    PHI_TRY(phi_log_steps(c, &s->arena, &steps, &n, err));
+    for (size_t i = 0; i < n; i++)
+        named = with_of(steps[i].text, phi_view_of(e->origin), &now) || named;
+    PHI_TRY(phi_vkey_read(phi_view_trim(phi_view_of(e->key)), &first, err));
+    const struct phi_pubkey *own = s->has_with ? &s->with : &first.pub;
+    s->foreign = named && memcmp(own->b, now.b, sizeof now.b) != 0;
+    if (s->foreign && !was)
+        PHI_LOG(ERROR, "the log's key was changed on another phid: this one serves on and signs nothing. Copy log.key, log.key.next (where "
+                       "there is one) and log.state from that one's data folder into this one's, then start this one anew", NULL, "%s", "");
+    return PHI_OK;
+}
+
 /* Only the holder of the lease signs; whoever loses it between signing and storing has signed what the next
  * one's log contains as well, so nothing forks. */
 static enum phi_rc sign_whose(struct api_engine *e, struct phi_core *c, struct phi_err *err)
@@ -34,14 +64,17 @@ static enum phi_rc sign_whose(struct api_engine *e, struct phi_core *c, struct p
     struct phi_log_head h;
     bool mine;
     PHI_TRY(phi_log_get_head(c, &s->arena, &h, err));
-    s->skip = SIGN_IT;
     if (h.checkpoint.n && h.checkpoint_size >= s->size) {
         s->skip = SIGN_PUBLISHED;
         return PHI_OK;
     }
+    s->skip = SIGN_NOT_OURS;
+    PHI_TRY(key_look(e, c, err));
+    if (s->foreign)
+        return PHI_OK; /* nor may it keep the lease from who has the key */
     PHI_TRY(engine_lease(e, "signer", &mine, err));
-    if (!mine)
-        s->skip = SIGN_NOT_OURS;
+    if (mine)
+        s->skip = SIGN_IT;
     return PHI_OK;
 }
 
@@ -113,20 +146,46 @@ static struct api_rotation *rotation_take(struct api_engine *e)
     return r;
 }
 
+/* Where several phids share the store the one that signs makes the next key: it holds the lease from before the key is made until the
+ * log names it, and whoever signs next looks there first. */
+static enum phi_rc rotate_may(struct api_engine *e, struct phi_core *c, struct phi_err *err)
+{
+    bool mine;
+    if (!e->o.store->ops->lease)
+        return PHI_OK;
+    PHI_TRY(key_look(e, c, err));
+    if (e->sign.foreign)
+        return phi_fail(err, PHI_ECONFLICT, "the log's key was changed on another phid, and this one lacks the new one; run this there");
+    PHI_TRY(engine_lease(e, "signer", &mine, err));
+    return mine ? PHI_OK : phi_fail(err, PHI_ECONFLICT, "another phid signs the log's heads now; run this there, or stop that one first");
+}
+
+static enum phi_rc may_rotate_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct api_engine *e = arg;
+    phi_arena_done(&e->sign.arena);
+    return rotate_may(e, c, err);
+}
+
 static enum phi_rc rotate_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct engine_sign *s = &((struct api_engine *)arg)->sign;
     int64_t size;
+    phi_arena_done(&s->arena);
+    PHI_TRY(rotate_may(arg, c, err));
     return phi_log_rotate(c, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM }, phi_buf_view(&s->note), &size, err);
 }
 
-static bool with_of(struct phi_view text, struct phi_view origin, struct engine_sign *s)
+static void may_rotate_over(struct api_engine *e, const struct api_job *j)
 {
-    struct phi_succession step;
-    if (phi_succession_read(text, &step, NULL) != PHI_OK || step.kind != PHI_SUCCESSION_ROTATED || !phi_view_eq(step.to.name, origin))
-        return false;
-    s->with = step.to.pub;
-    return true;
+    if (j->rc != PHI_OK) {
+        rotation_failed(e, j->rc, &j->err);
+        return;
+    }
+    pthread_mutex_lock(&e->lock);
+    e->sign.ready = true;
+    pthread_cond_signal(&e->sign_work);
+    pthread_mutex_unlock(&e->lock);
 }
 
 static void rotate_over(struct api_engine *e, const struct api_job *j)
@@ -137,7 +196,7 @@ static void rotate_over(struct api_engine *e, const struct api_job *j)
         return;
     }
     if (phi_note_cut(phi_buf_view(&e->sign.note), &text, &sigs, NULL) == PHI_OK)
-        e->sign.has_with = with_of(text, phi_view_of(e->origin), &e->sign);
+        e->sign.has_with = with_of(text, phi_view_of(e->origin), &e->sign.with);
     pthread_mutex_lock(&e->lock);
     e->sign.busy = e->sign.rotating = false;
     e->sign.rotated = true;
@@ -160,14 +219,14 @@ static void rotate_sign(struct api_engine *e)
 bool api_engine_rotate(struct api_engine *e, struct api_rotation *r, struct phi_err *err)
 {
     pthread_mutex_lock(&e->lock);
-    bool ok = e->o.sign && e->o.next_key && !e->o.store->ops->lease && !e->sign.rotation && !e->stopping && !e->flushing;
+    bool ok = e->o.sign && e->o.next_key && !e->sign.rotation && !e->stopping && !e->flushing;
     if (ok) {
         e->sign.rotation = r;
         pthread_cond_signal(&e->work);
     }
     pthread_mutex_unlock(&e->lock);
     if (!ok)
-        phi_fail(err, PHI_ECONFLICT, "the log's key cannot be changed now, or where several phids share a store");
+        phi_fail(err, PHI_ECONFLICT, "the log's key is being changed already, or this phid is about to end");
     return ok;
 }
 
@@ -205,6 +264,10 @@ static void sign_skipped(struct api_engine *e)
 
 void engine_sign_step_over(struct api_engine *e, const struct api_job *j)
 {
+    if (j == &e->sign.may_rotate) {
+        may_rotate_over(e, j);
+        return;
+    }
     if (j == &e->sign.rotate) {
         rotate_over(e, j);
         return;
@@ -228,8 +291,8 @@ void engine_sign_begin(struct api_engine *e)
     struct engine_sign *s = &e->sign;
     int64_t now = phi_now_boot_ms();
     if (e->o.sign && s->rotation && !s->rotated && !s->busy) {
-        s->busy = s->rotating = s->ready = true;
-        pthread_cond_signal(&e->sign_work);
+        s->busy = s->rotating = true;
+        engine_list_add(&e->follow, &s->may_rotate);
         return;
     }
     if (!e->o.sign || !s->wanted || s->busy || now < s->retry_at || (!e->flushing && now < s->due_at))
@@ -275,6 +338,8 @@ void engine_sign_flush(struct api_engine *e)
 /* Under the lock, which it lets go where somebody waits for a new key's first head. */
 static void sign_failed(struct api_engine *e)
 {
+    if (e->sign.rc == PHI_ENOTFOUND && e->o.store->ops->lease)
+        e->sign.has_with = false; /* its signer lacks the key that the log names: key_look says so */
     sign_over(e, false);
     struct api_rotation *r = rotation_take(e);
     if (!r)
@@ -328,7 +393,7 @@ static enum phi_rc with_load(struct phi_core *c, struct api_engine *e, struct ph
     size_t n;
     PHI_TRY(phi_log_steps(c, &e->sign.arena, &steps, &n, err));
     for (size_t i = 0; i < n; i++)
-        e->sign.has_with = with_of(steps[i].text, phi_view_of(e->origin), &e->sign) || e->sign.has_with;
+        e->sign.has_with = with_of(steps[i].text, phi_view_of(e->origin), &e->sign.with) || e->sign.has_with;
     return PHI_OK;
 }
 
@@ -359,6 +424,7 @@ void engine_sign_init(struct api_engine *e)
     e->sign.prepare =
         (struct api_job){.run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e};
     e->sign.put = (struct api_job){.run = sign_put_run, .arg = e};
+    e->sign.may_rotate = (struct api_job){.run = may_rotate_run, .arg = e};
     e->sign.rotate = (struct api_job){.run = rotate_run, .arg = e};
 }
 
@@ -370,5 +436,5 @@ void engine_sign_done(struct api_engine *e)
 
 bool engine_sign_is(const struct api_engine *e, const struct api_job *j)
 {
-    return j == &e->sign.prepare || j == &e->sign.put || j == &e->sign.rotate;
+    return j == &e->sign.prepare || j == &e->sign.put || j == &e->sign.may_rotate || j == &e->sign.rotate;
 }

@@ -177,7 +177,7 @@ static enum phi_rc key_check(const struct phid_data *d, struct phi_err *err)
     if (ours)
         return PHI_OK;
     return phi_fail(err, PHI_EINPUT, "the store's log is signed by another key than this data folder's: for a second phid copy origin, "
-                                     "log.key, log.state and the CA's files from the first one's folder; for a backup there is "
+                                     "log.key, log.key.next, log.state and the CA's files from the first one's folder; for a backup there is "
                                      "`phid restore`");
 }
 

@@ -59,6 +59,7 @@ struct phi_checkpoint phi_signer_head(const struct phi_signer_proc *s);
  * phi_signer_head to it (empty from 0, or for the same head again). Blocks at most timeout_ms; one
  * caller at a time. Appends the signed note to ret.
  * PHI_EDENIED: the head is inconsistent with what was signed: somebody rewrote the log.
+ * PHI_ENOTFOUND: it has not the key that phi_signer_use named.
  * PHI_ECONFLICT: `old_size` is not the size last signed; phi_signer_head is now up to date.
  * PHI_EIO: no answer in time, the disk failed, or the process is gone (then it stays gone). */
 enum phi_rc phi_signer_sign(struct phi_signer_proc *s, uint64_t old_size, uint64_t size, const struct phi_digest *root,

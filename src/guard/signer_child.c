@@ -285,7 +285,7 @@ static void answer(struct signer *s, const struct guard_ask *a)
     struct phi_checkpoint next = { s->origin, a->size, a->root };
     bool by_next = s->has_next && is(&a->with, &s->next.pub);
     enum phi_rc rc = by_next || is(&a->with, &s->key.pub) ? guard_judge(&s->last, a, &err)
-                                                          : phi_fail(&err, PHI_EDENIED, "this signer does not sign by that key");
+                                                          : phi_fail(&err, PHI_ENOTFOUND, "this signer does not sign by that key");
     if (rc == PHI_OK)
         rc = phi_checkpoint_sign(&note, &next, by_next ? &s->next : &s->key, &err);
     if (rc == PHI_OK && (by_next || a->size != s->last.size))

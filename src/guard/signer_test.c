@@ -164,13 +164,13 @@ static void a_next_key_is_in_use_from_the_first_head_that_it_signs(void **state)
     again = next_of(s);
     assert_memory_equal(&next, &again, sizeof next);
     phi_signer_use(s, &other);
-    assert_int_equal(sign(w, s, 4, 5, &note), PHI_EDENIED);
+    assert_int_equal(sign(w, s, 4, 5, &note), PHI_ENOTFOUND);
     phi_signer_use(s, &next);
     phi_buf_clear(&note);
     assert_int_equal(sign(w, s, 4, 4, &note), PHI_OK); /* the same head again, by the new key */
     assert_true(signed_by(&note, &next));
     phi_signer_use(s, &first);
-    assert_int_equal(sign(w, s, 4, 6, &note), PHI_EDENIED); /* never again by the old one */
+    assert_int_equal(sign(w, s, 4, 6, &note), PHI_ENOTFOUND); /* never again by the old one */
     phi_signer_use(s, &next);
     assert_int_equal(phi_signer_next(s, 5000, &note, NULL), PHI_ECONFLICT);
     phi_signer_close(s);

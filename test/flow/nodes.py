@@ -190,6 +190,18 @@ def killed(cast):
     one_log(cast, "after both were killed")
 
 
+def hears(cast, on, other, i):
+    """False also where the stream was ended, because something may have been missed: whoever listens comes back."""
+    stream = kit.Events(cast.gateway_on(on))
+    stream.opened.wait(30)
+    r = cast.attempt(on).ask(f"DELETE FROM orders WHERE id = {4300 + 10 * i + (on is cast.b)}").json["request"]
+    cast.approve(r, other)
+    heard = stream.wait("request", lambda d: d["id"] == r["id"] and d["status"] == "approved")
+    if stream.connection.sock:
+        stream.connection.sock.shutdown(2)
+    return bool(heard)
+
+
 def database_away(cast, pg):
     pg.stop()
     got = cast.attempt(cast.a).ask("DELETE FROM orders WHERE id = 1")
@@ -203,7 +215,48 @@ def database_away(cast, pg):
         time.sleep(0.1)
     check("when it is back both go on", got.status == 200 and cast.of("alice", cast.b).get("/v1/whoami").status == 200, got)
     check("and the approval crosses over", cast.approve(got.json["request"], cast.b).status == 200)
+    for on, other in ((cast.a, cast.b), (cast.b, cast.a)):
+        check("each hears the other again", any(hears(cast, on, other, i) for i in range(5)), on.said()[-800:])
     one_log(cast, "after the database was away")
+
+
+def published(on):
+    note = on.api().get("/v1/log/checkpoint").body.decode().split("\n")
+    return int(note[1]) if len(note) > 1 else 0
+
+
+def another_key(cast):
+    """The phid that signs changes the key; the other one serves on and signs nothing until it has the key as well."""
+    cast.attempt(cast.a).ask("DELETE FROM orders WHERE id = 9100")
+    old = cast.a.api().get("/v1/log/key").body
+    done = {on: on.run("rotate-log-key") for on in (cast.a, cast.b)}
+    holder = next((on for on in done if done[on].returncode == 0), cast.a)
+    other = cast.b if holder is cast.a else cast.a
+    check("the phid that signs changes the log's key", done[holder].returncode == 0, done)
+    check("the other one says who can", done[other].returncode == 1 and "run this there" in done[other].stderr, done[other])
+    check("both show the new key", cast.a.api().get("/v1/log/key").body == cast.b.api().get("/v1/log/key").body != old)
+    cast.attempt(other).ask("DELETE FROM orders WHERE id = 9101")
+    size = len(entries(other, cast.admin.token))
+    check("heads go on under it, on both phids", signed(holder, size) and signed(other, size), size)
+    holder.stop(signal.SIGKILL)
+    got = cast.attempt(other).ask("DELETE FROM orders WHERE id = 9102")
+    check("without it the other one serves on", got.status == 200 and cast.approve(got.json["request"], other).status == 200, got)
+    end = time.monotonic() + 60
+    while time.monotonic() < end and "was changed on another phid" not in other.said():
+        time.sleep(0.05)
+    check("and says what it lacks", "log.state" in other.said() and "was changed on another phid" in other.said(), other.said()[-800:])
+    size = len(entries(other, cast.admin.token))
+    check("nothing is signed by the old key", published(other) < size, size)
+    other.stop()
+    check("nor does it start again without the new one", not other.start() and "log.key.next" in other.said(), other.said()[-800:])
+    shutil.rmtree(f"{other.folder}/data")
+    join(holder, other)
+    check("with the files of the one that made it, it does", other.start(), other.said()[-800:])
+    check("and signs all that was not signed", signed(other, size, 60), other.said()[-800:])
+    check("the one that made it starts again beside it", holder.start(), holder.said()[-800:])
+    cast.attempt(holder).ask("DELETE FROM orders WHERE id = 9103")
+    check("whoever signs now, both show it", signed(holder, size + 1, 60) and signed(other, size + 1, 60))
+    one_log(cast, "after its key was changed")
 
 
 def same_folder(a):
@@ -234,6 +287,7 @@ def run(folder, pg):
             cast.attempt(on).ask("DELETE FROM orders WHERE id = 9000")
             size = len(entries(on, cast.admin.token))
             check("whoever logs, the head is signed soon, on both phids", signed(on, size) and signed(other, size), size)
+        another_key(cast)
         kit.the_log(a, cast.admin)
     finally:
         for p in (a, b):
