@@ -2,6 +2,7 @@
 """pgbench -S against the target itself, through PgBouncer (session), HAProxy (tcp) and phi-gateway, which decides each statement.
 
   gateway.py [--seconds N] [--rounds N] [--clients 1,8,32] [--modes simple,prepared] [--quick]
+  gateway.py --only approvals [--approvals N]      approve-to-forward alone (TMPDIR=/dev/shm: without the disk)
 
 All in one run, rounds interleaved, medians printed with their ratio to PgBouncer; then approve-to-forward latency, and memory.
 Environment: PHI_BENCH_LIBS where PgBouncer's libraries were unpacked."""
@@ -298,12 +299,16 @@ def main():
     args.add_argument("--modes", default="simple,prepared")
     args.add_argument("--approvals", type=int, default=200)
     args.add_argument("--quick", action="store_true")
+    args.add_argument("--only", choices=["approvals"])
     opts = args.parse_args()
     if opts.quick:
         opts.seconds, opts.rounds, opts.clients, opts.approvals = 2, 1, "8", 20
     with phiflow.Flow() as flow:
-        peers = Peers(flow)
         print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} before")
+        if opts.only:
+            approve_to_forward(flow, opts.approvals)
+            return
+        peers = Peers(flow)
         memory(flow)
         env = peers.env(peers.target)
         subprocess.run(["pgbench", "-i", "-q", "-s", str(SCALE)], env={**os.environ, **env}, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
