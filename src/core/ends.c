@@ -22,13 +22,13 @@ enum phi_rc core_end_make(struct phi_core *c, const struct core_grant_row *g, co
     PHI_ARENA(a, 1 << 20);
     struct core_end_row row = { core_next_seq(c), g->id, g->principal, g->target, phi_view_of(reason), core_wall(c) };
     PHI_TRY(core_add(c, CORE_END, &row, err));
-    struct core_gateway_target_row *gw, key = { .target = g->target };
+    struct core_gateway_row *gw;
     size_t n;
-    PHI_TRY(core_list(c, CORE_GATEWAY_TARGET, CORE_GATEWAY_TARGET_BY_TARGET, &key, (struct core_span){ .prefix = 1 },
-                      &a, &gw, &n, err));
+    PHI_TRY(core_list(c, CORE_GATEWAY, CORE_BY_KEY, NULL, (struct core_span){ 0 }, &a, &gw, &n, err));
     for (size_t i = 0; i < n; i++) {
-        struct core_ack_row ack = { gw[i].gateway, row.seq, g->id, ACK_WAITS };
-        if (core_gateway_leased(c, gw[i].gateway))
+        struct core_ack_row ack = { gw[i].name, row.seq, g->id, ACK_WAITS };
+        /* One that was taken away works on to the end of its lease, on targets that it no longer has. */
+        if (core_may_last(c, &gw[i].lease_due) && (core_gateway_removed(&gw[i]) || core_gateway_serves(c, gw[i].name, g->target)))
             PHI_TRY(core_add(c, CORE_ACK, &ack, err));
     }
     core_say(c, &(struct phi_event){ .kind = PHI_EVENT_END,
@@ -81,7 +81,7 @@ enum phi_rc phi_gateway_ends(struct phi_core *c, struct phi_arena *a, const stru
 /* A gateway whose lease is over has cut its work itself: it counts as confirmed from then on. */
 static enum phi_rc ack_lapse(struct phi_core *c, struct core_ack_row *row, struct phi_err *err)
 {
-    if (row->done != ACK_WAITS || core_gateway_leased(c, row->gateway))
+    if (row->done != ACK_WAITS || core_gateway_may_work(c, row->gateway))
         return PHI_OK;
     row->done = ACK_LEASE_OVER;
     PHI_TRY(core_set(c, CORE_ACK, row, err));

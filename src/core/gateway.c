@@ -39,6 +39,13 @@ bool core_gateway_leased(struct phi_core *c, struct phi_view gateway)
     return core_get(c, CORE_GATEWAY, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK && core_left(c, &row.lease_due) > 0;
 }
 
+bool core_gateway_may_work(struct phi_core *c, struct phi_view gateway)
+{
+    PHI_ARENA(a, 1 << 14);
+    struct core_gateway_row row, key = { .name = gateway };
+    return core_get(c, CORE_GATEWAY, CORE_BY_KEY, &key, &a, &row, NULL) == PHI_OK && core_may_last(c, &row.lease_due);
+}
+
 enum phi_rc core_gateway_targets(struct phi_core *c, struct phi_arena *a, struct phi_view gateway,
                                  const struct phi_view **ret, size_t *ret_n, struct phi_err *err)
 {
@@ -158,7 +165,7 @@ enum phi_rc phi_gateway_certified(struct phi_core *c, const struct phi_actor *ga
     return core_leaf(c, &e, NULL, NULL, err);
 }
 
-static bool is_removed(const struct core_gateway_row *row)
+bool core_gateway_removed(const struct core_gateway_row *row)
 {
     return row->key.n == 0 && row->code_hash.n == 0;
 }
@@ -169,7 +176,7 @@ enum phi_rc phi_gateway_remove(struct phi_core *c, const struct phi_actor *by, s
     struct core_gateway_row row;
     struct phi_entry e;
     PHI_TRY(core_need(c, by, PHI_RIGHT_TARGETS, err));
-    if (gateway_row(c, &a, name, &row, NULL) != PHI_OK || is_removed(&row))
+    if (gateway_row(c, &a, name, &row, NULL) != PHI_OK || core_gateway_removed(&row))
         return core_no(c, "gateway.unknown", err, PHI_ENOTFOUND, "there is no gateway of that name");
     row.key = row.code_hash = (struct phi_view){ 0 };
     row.code_due = (struct core_due){ 0 };
@@ -207,7 +214,7 @@ enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const stru
     size_t n_rows = *ret_n;
     *ret_n = 0;
     for (size_t i = 0; i < n_rows; i++) {
-        if (is_removed(&rows[i]) && core_left(c, &rows[i].lease_due) <= 0)
+        if (core_gateway_removed(&rows[i]) && core_left(c, &rows[i].lease_due) <= 0)
             continue;
         struct phi_gateway *g = &(*ret)[(*ret_n)++];
         *g = (struct phi_gateway){ .name = rows[i].name,

@@ -97,6 +97,7 @@ enum phi_rc core_list(struct phi_core *c, enum core_table t, int ix, const void 
 int64_t core_wall(struct phi_core *c);
 struct core_due core_due_in(struct phi_core *c, int64_t ms);
 int64_t core_left(struct phi_core *c, const struct core_due *due); /* never negative; 0: ended */
+bool core_may_last(struct phi_core *c, const struct core_due *due); /* by the steady clock alone: somebody else may count by theirs */
 enum phi_rc core_time_settle(struct phi_core *c, struct phi_err *err); /* at opening */
 /* In a new boot: what is left of it, counted anew; false when it has ended. */
 bool core_reanchor(struct phi_core *c, struct core_due *due);
@@ -181,7 +182,11 @@ enum phi_rc core_end_make(struct phi_core *c, const struct core_grant_row *g, co
                           struct phi_err *err);
 enum phi_rc core_acks(struct phi_core *c, struct phi_arena *a, struct phi_view grant, const struct phi_view **done,
                       size_t *n_done, const struct phi_view **waiting, size_t *n_waiting, struct phi_err *err);
-bool core_gateway_leased(struct phi_core *c, struct phi_view gateway);
+bool core_gateway_leased(struct phi_core *c, struct phi_view gateway); /* it may claim */
+/* By its own clock its lease may still hold: what it does is not over for being out of reach. A wall clock that is set forward here
+ * ends claims at once, and no lease there. */
+bool core_gateway_may_work(struct phi_core *c, struct phi_view gateway);
+bool core_gateway_removed(const struct core_gateway_row *row); /* taken away; its row stays for what it has done */
 bool core_gateway_serves(struct phi_core *c, struct phi_view gateway, struct phi_view target);
 enum phi_rc core_credential_end(struct phi_core *c, const struct phi_actor *by, const struct core_credential_row *row,
                                 const char *cause, struct phi_err *err);

@@ -183,7 +183,7 @@ static enum phi_rc waiting(struct phi_core *c, struct phi_arena *a, struct phi_r
         PHI_TRY(core_list(c, CORE_ACK, CORE_BY_KEY, &key, (struct core_span){ .prefix = 1 }, a, &acks, &m, err));
         for (size_t k = 0; k < m; k++)
             owes |= acks[k].done == 0;
-        if (owes && core_gateway_leased(c, g[i].name))
+        if (owes && core_gateway_may_work(c, g[i].name))
             v[ret->n_waiting++] = g[i].name;
     }
     ret->waiting = v;

@@ -30,6 +30,11 @@ int64_t core_left(struct phi_core *c, const struct core_due *due)
     return left > 0 ? left : 0;
 }
 
+bool core_may_last(struct phi_core *c, const struct core_due *due)
+{
+    return due->boot == c->st.boot && due->boot_ms > boot_now(c);
+}
+
 /* ---- a new boot: rights keep at most what the last committed anchor left them */
 
 bool core_reanchor(struct phi_core *c, struct core_due *due)
@@ -90,11 +95,31 @@ static enum phi_rc settle_credential(struct phi_core *c, struct phi_arena *a, vo
     return core_reanchor(c, &r->due) ? core_set(c, CORE_CREDENTIAL, r, err) : PHI_OK;
 }
 
+/* Where the wall stands before the last anchor nobody knows how long the machine was off. */
+static bool trusted(struct phi_core *c)
+{
+    return core_wall(c) >= c->st.anchor_wall;
+}
+
+/* The gateway counts by its own steady clock, which this boot has not stopped: by ours its lease has all that it had left at the anchor,
+ * whatever the wall clock says. For claims it has what any right keeps. */
+static bool lease_settle(struct phi_core *c, struct core_due *due)
+{
+    int64_t left = due->boot == c->st.boot - 1 ? due->boot_ms - c->st.anchor_boot : 0;
+    if (left <= 0)
+        return false;
+    if (!trusted(c) || !core_reanchor(c, due))
+        due->wall = core_wall(c);
+    due->boot_ms = boot_now(c) + left;
+    due->boot = c->st.boot;
+    return true;
+}
+
 static enum phi_rc settle_gateway(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err)
 {
     (void)a;
     struct core_gateway_row *r = row;
-    bool code = core_reanchor(c, &r->code_due), lease = core_reanchor(c, &r->lease_due);
+    bool code = trusted(c) && core_reanchor(c, &r->code_due), lease = lease_settle(c, &r->lease_due);
     return code || lease ? core_set(c, CORE_GATEWAY, r, err) : PHI_OK;
 }
 
@@ -105,7 +130,6 @@ static enum phi_rc settle_rights(struct phi_core *c, struct phi_err *err)
     PHI_TRY(settle_table(c, CORE_LOGIN, CORE_BY_KEY, NULL, 0, settle_login, err));
     PHI_TRY(settle_table(c, CORE_TOKEN, CORE_BY_KEY, NULL, 0, core_token_settle, err));
     PHI_TRY(settle_table(c, CORE_CREDENTIAL, CORE_BY_KEY, NULL, 0, settle_credential, err));
-    PHI_TRY(settle_table(c, CORE_GATEWAY, CORE_BY_KEY, NULL, 0, settle_gateway, err));
     PHI_TRY(settle_table(c, CORE_REQUEST, CORE_REQUEST_BY_LIVE, &(struct core_request_row){ .live = 1 }, 1,
                          core_request_settle, err));
     PHI_TRY(settle_table(c, CORE_DELEGATION, CORE_DELEGATION_BY_WALL, &(struct core_delegation_row){ .live = 1 }, 1,
@@ -121,11 +145,10 @@ enum phi_rc core_time_settle(struct phi_core *c, struct phi_err *err)
     bool same = phi_view_eq(c->st.boot_id, boot_id) && boot_now(c) >= c->st.anchor_boot;
     if (c->st.boot > 0 && same)
         return PHI_OK;
-    /* Where the wall stands before the last anchor nobody knows how long the machine was off: what is not
-     * re-anchored has ended. */
-    bool keep = c->st.boot > 0 && !phi_view_eq(c->st.boot_id, boot_id) && core_wall(c) >= c->st.anchor_wall;
+    bool keep = c->st.boot > 0 && !phi_view_eq(c->st.boot_id, boot_id) && trusted(c); /* what is not re-anchored has ended */
     c->st.boot++;
     c->st.boot_id = boot_id;
     c->st_dirty = true;
+    PHI_TRY(settle_table(c, CORE_GATEWAY, CORE_BY_KEY, NULL, 0, settle_gateway, err));
     return keep ? settle_rights(c, err) : PHI_OK;
 }

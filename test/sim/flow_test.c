@@ -311,6 +311,48 @@ static void a_revocation_waits_for_leased_gateways(void **state)
     assert_ok(k, kit_outcome(k, 1, c.id, PHI_OUTCOME_UNKNOWN));
 }
 
+static size_t still_waits(struct kit *k, const struct phi_request *r)
+{
+    struct phi_revoked v;
+    assert_ok(k, kit_revoke(k, KIT_ROOT, r->code, &v));
+    return v.n_waiting;
+}
+
+static void a_revocation_waits_by_the_gateways_clock(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = approved(k);
+    assert_int_equal(still_waits(k, &r), 2);
+    k->wall += 86400000; /* a clock that is set here ends nothing there */
+    assert_int_equal(still_waits(k, &r), 2);
+    snprintf(k->boot_id, sizeof k->boot_id, "boot-2"); /* nor does a boot of this machine */
+    k->boot = 5;
+    assert_ok(k, kit_reopen(k));
+    assert_int_equal(still_waits(k, &r), 2);
+    k->wall -= 2 * 86400000LL; /* nor one with its clock behind */
+    snprintf(k->boot_id, sizeof k->boot_id, "boot-3");
+    assert_ok(k, kit_reopen(k));
+    assert_int_equal(still_waits(k, &r), 2);
+    kit_pass(k, PHI_LEASE_MS);
+    assert_int_equal(still_waits(k, &r), 0);
+}
+
+static enum phi_rc take_away(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct phi_actor root = kit_actor(arg, KIT_ROOT);
+    return phi_gateway_remove(c, &root, PHI_LIT("gw2"), err);
+}
+
+static void a_revocation_waits_for_a_gateway_that_was_taken_away(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = approved(k);
+    assert_ok(k, phi_core_do(k->core, take_away, k, &k->err));
+    assert_int_equal(still_waits(k, &r), 2); /* it works on what it knows until its lease ends */
+    kit_pass(k, PHI_LEASE_MS);
+    assert_int_equal(still_waits(k, &r), 0);
+}
+
 static void a_gateway_without_a_lease_claims_nothing(void **state)
 {
     struct kit *k = *state;
@@ -488,6 +530,8 @@ int main(void)
         T(the_timer_ends_requests_and_grants),
         T(attack_27_rights_do_not_outlive_an_older_boot),
         T(a_revocation_waits_for_leased_gateways),
+        T(a_revocation_waits_by_the_gateways_clock),
+        T(a_revocation_waits_for_a_gateway_that_was_taken_away),
         T(a_gateway_without_a_lease_claims_nothing),
         T(the_inbox_holds_what_one_may_vote_on),
         T(attack_57_no_spelling_of_a_name_makes_a_second_person),

@@ -104,6 +104,8 @@ enum phi_rc kit_revoke(struct kit *k, enum kit_who who, struct phi_view which, s
 enum phi_rc kit_return(struct kit *k, enum kit_who who, struct phi_view which);
 enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq);
 enum phi_rc kit_lease(struct kit *k, int gw);
+enum phi_rc kit_lease_for(struct kit *k, int gw, int64_t *ret_ms);
+enum phi_rc kit_ends(struct kit *k, int gw, struct phi_end **ret, size_t *n); /* that it has not confirmed */
 enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag); /* tag: may be NULL */
 enum phi_rc kit_on_call(struct kit *k, enum kit_who who, const char *list, enum kit_who person, int64_t for_ms); /* 0: end the list */
 /* What the tracker says of the request's ticket, asked now; and whether it is to be asked before bob votes on it. */

@@ -67,6 +67,7 @@ RUN(grant, phi_grant_get(c, A, &q->by, q->id, q->ret, err))
 RUN(revoke, phi_grant_revoke(c, A, &q->by, q->id, PHI_LIT("over"), q->ret, err))
 RUN(give_back, phi_grant_return(c, A, &q->by, q->id, q->ret, err))
 RUN(ack, phi_gateway_ack(c, &q->by, q->num, err))
+RUN(ends, phi_gateway_ends(c, A, &q->by, q->ret, q->ret_n, err))
 RUN(lease, phi_gateway_lease(c, &q->by, &q->num, q->ret, err))
 RUN(group, q->flag ? phi_group_add_member(c, &q->by, q->text, q->id, err)
                    : phi_group_del_member(c, &q->by, q->text, q->id, err))
@@ -300,11 +301,22 @@ enum phi_rc kit_ack(struct kit *k, int gw, int64_t seq)
     return go(k, run_ack, &q);
 }
 
+enum phi_rc kit_lease_for(struct kit *k, int gw, int64_t *ret_ms)
+{
+    struct call q = { .by = kit_gateway(gw), .ret = ret_ms };
+    return go(k, run_lease, &q);
+}
+
 enum phi_rc kit_lease(struct kit *k, int gw)
 {
     int64_t ms;
-    struct call q = { .by = kit_gateway(gw), .ret = &ms };
-    return go(k, run_lease, &q);
+    return kit_lease_for(k, gw, &ms);
+}
+
+enum phi_rc kit_ends(struct kit *k, int gw, struct phi_end **ret, size_t *n)
+{
+    struct call q = { .by = kit_gateway(gw), .ret = ret, .ret_n = n };
+    return go(k, run_ends, &q);
 }
 
 enum phi_rc kit_facts(struct kit *k, const char *label, const char *environment, const char *tag)

@@ -26,6 +26,7 @@ struct seen_grant {
     size_t n_voters, n_behalf;
     int64_t made_tt, bound_ms, uses, effects, statements, window_min; /* window_min: after midnight, an hour long; -1 none */
     bool exact, revoked, glass, reviewed, two, fresh; /* fresh: made by this step */
+    bool gone; /* phid has said that its revocation is complete */
 };
 struct seen_signed { /* a vote that a passkey signed */
     char id[40];
@@ -38,8 +39,36 @@ struct seen_claim {
     int grant, gw;
 };
 
+/* ---- the network: sim_net.c */
+#define NET_MSGS 64
+#define NET_USES 32
+#define NET_UNSEEN (-2)
+enum net_kind { NET_CLAIM, NET_OUTCOME, NET_ENDS, NET_ACK, NET_LEASE, NET_LEASED, NET_ENDED, NET_CLAIMED };
+struct net_msg {
+    enum net_kind kind;
+    int gw, use, grant; /* of sim.net.u; of sim.g, or NET_UNSEEN */
+    int64_t sent_tt, ms, seq; /* sent_tt: of the question, kept in the answer */
+    bool ok;
+};
+struct net_use { /* as its gateway has it; `claim` and `settled` are phid's */
+    int gw, grant;
+    enum kit_who who;
+    enum { USE_ASKED, USE_VOID, USE_RUNS, USE_OVER } state; /* VOID: asked for, and not to be used any more */
+    enum phi_outcome said; /* 0: nothing yet */
+    int64_t ends_tt;
+    char claim[40];
+    bool settled;
+};
+struct sim_net {
+    struct net_msg m[NET_MSGS]; /* on their way, in no order */
+    struct net_use u[NET_USES];
+    size_t n, n_u, n_ran, n_late; /* late: claims that were answered, and given back */
+    int64_t lease_tt[3]; /* by gateway: what it believes */
+};
+
 struct sim {
     struct kit k;
+    struct sim_net net;
     int64_t tt; /* true time: goes on whatever the clocks say */
     struct seen_request r[MAX_SEEN];
     struct seen_grant g[MAX_SEEN];
@@ -77,5 +106,12 @@ void step_service(struct sim *s);
 void step_service_works(struct sim *s);
 void step_sign(struct sim *s);
 void step_key(struct sim *s);
+
+/* ---- sim_net.c */
+void step_send(struct sim *s);
+void step_deliver(struct sim *s);
+void net_time(struct sim *s); /* after any step: true time may have gone on */
+void net_deaf(struct sim *s, int gw); /* the gateway stops all that it does */
+void net_complete(struct sim *s, int grant); /* phid says that nobody works under it any more */
 
 #endif

@@ -21,7 +21,7 @@
 #ifndef SEEDS
 #define SEEDS 10000 /* meson.build gives fewer where each is dear */
 #endif
-#define STEPS 30
+#define STEPS 40
 /* ---- steps */
 
 static void step_ask(struct sim *s)
@@ -179,8 +179,11 @@ static void step_many(struct sim *s)
     struct phi_revoke_filter f = { .everything = all, .person = all ? (struct phi_view){ 0 } : s->k.person[who] };
     if (kit_revoke_many(&s->k, KIT_ROOT, &f, &m) != PHI_OK)
         return;
-    for (size_t i = 0; i < s->n_g; i++)
+    for (size_t i = 0; i < s->n_g; i++) {
         s->g[i].revoked |= all || s->is[s->g[i].who] == s->is[who];
+        if (all && m.n_waiting == 0)
+            net_complete(s, (int)i);
+    }
 }
 
 static void step_claim(struct sim *s)
@@ -239,6 +242,8 @@ static void step_revoke(struct sim *s)
     if (who == KIT_MALLORY && !s->let_in && s->is[KIT_MALLORY] == KIT_MALLORY && g->who != KIT_MALLORY)
         wrong(s, "an outsider revoked");
     g->revoked = true;
+    if (v.n_waiting == 0)
+        net_complete(s, (int)(g - s->g));
 }
 
 static void step_withdraw(struct sim *s)
@@ -256,10 +261,13 @@ static void step_withdraw(struct sim *s)
 
 static void step_gateway(struct sim *s)
 {
-    if (sim_pick(s, 2))
-        kit_ack(&s->k, 1 + (int)sim_pick(s, 2), s->k.last_end);
-    else
-        kit_lease(&s->k, 1 + (int)sim_pick(s, 2));
+    int gw = 1 + (int)sim_pick(s, 2);
+    if (sim_pick(s, 2)) {
+        net_deaf(s, gw); /* an end is confirmed when the work under it is gone */
+        kit_ack(&s->k, gw, s->k.last_end);
+    } else {
+        kit_lease(&s->k, gw);
+    }
 }
 
 static void step_people(struct sim *s)
@@ -406,7 +414,7 @@ static void step_reboot(struct sim *s) /* off for a while; the clock may come up
     snprintf(s->k.boot_id, sizeof s->k.boot_id, "boot-%llx", (unsigned long long)kit_random(&s->k));
     s->tt += off;
     s->k.wall += sim_pick(s, 4) ? off : -(int64_t)sim_pick(s, 86400000) - 1;
-    s->k.boot = (int64_t)sim_pick(s, 5000000);
+    s->k.boot = (int64_t)sim_pick(s, (uint64_t)off + 1); /* it came up after it went down */
     restart(s);
     if (s->k.other) { /* on this machine, too */
         kit_turn(&s->k);
@@ -434,7 +442,7 @@ static const struct {
     { "extend", step_extend, 5 },    { "talk", step_talk, 2 },       { "many", step_many, 1 },
     { "policy", step_policy, 3 },     { "behalf", step_behalf, 5 },     { "hours", step_hours, 2 },
     { "service", step_service, 5 },  { "works", step_service_works, 2 }, { "sign", step_sign, 14 },
-    { "key", step_key, 1 },
+    { "key", step_key, 1 },          { "send", step_send, 40 },      { "deliver", step_deliver, 40 },
 };
 #define N_STEPS (sizeof steps / sizeof *steps)
 
@@ -456,6 +464,7 @@ static bool one_step(struct sim *s, int n)
     if (s->k.other && sim_pick(s, 2))
         kit_turn(&s->k);
     steps[i].run(s);
+    net_time(s);
     if (s->tell)
         printf("%2d %-9s tt %lld wall %lld  %s\n", n, steps[i].name, (long long)s->tt, (long long)s->k.wall, s->k.err.msg);
     if (s->crashing && steps[i].run != step_crash && sim_pick(s, 2))
@@ -471,6 +480,7 @@ static bool one_step(struct sim *s, int n)
 /* What happened at all: a simulation in which nothing happens shows nothing. */
 struct tally {
     size_t grants, effects;
+    size_t ran, late; /* over the network: forwarded; answered too late, and given back */
     size_t service, by_key, own_key; /* effects: of the service; under policies that want signed votes, or one's own passkey */
 };
 
@@ -479,6 +489,8 @@ static void tally_up(struct tally *t, const struct sim *s)
     t->grants += s->n_g;
     t->by_key += s->n_by_key;
     t->own_key += s->n_own_key;
+    t->ran += s->net.n_ran;
+    t->late += s->net.n_late;
     for (size_t i = 0; i < s->n_g; i++) {
         t->effects += (size_t)s->g[i].effects;
         t->service += s->g[i].who == KIT_CI ? (size_t)s->g[i].effects : 0;
@@ -500,6 +512,7 @@ static bool one_seed(const struct kit *from, uint64_t seed, bool tell, struct ta
         wrong(s, "a second phid does not open: %s", s->k.err.msg);
     s->tell = tell;
     s->dbas = 1;
+    s->net.lease_tt[1] = s->net.lease_tt[2] = PHI_LEASE_MS; /* as the kit began them */
     if (seed % 8 < 2)
         policy_put(s, seed % 8 ? SIGNED_POLICY : OWN_KEY_POLICY);
     for (int n = 0; n < STEPS && ok; n++)
@@ -535,10 +548,11 @@ static void every_seed_keeps_the_invariants(void **state)
             print_error("seed %llu\n", (unsigned long long)seed);
             fail();
         }
-    print_message("%llu seeds of %d steps: %zu grants, %zu effects (%zu of the service, %zu by signed votes, %zu by one's own passkey), %lld s\n",
-                  (unsigned long long)n, STEPS, t.grants, t.effects, t.service, t.by_key, t.own_key, (long long)((phi_now_boot_ms() - began) / 1000));
+    print_message("%llu seeds of %d steps: %zu grants, %zu effects (%zu of the service, %zu by signed votes, %zu by one's own passkey), "
+                  "%zu forwarded over the network, %zu too late, %lld s\n",
+                  (unsigned long long)n, STEPS, t.grants, t.effects, t.service, t.by_key, t.own_key, t.ran, t.late, (long long)((phi_now_boot_ms() - began) / 1000));
     assert_true(one || (t.grants > n / 10 && t.effects > n / 20));
-    assert_true(n < 4000 || (t.service && t.by_key && t.own_key));
+    assert_true(n < 4000 || (t.service && t.by_key && t.own_key && t.ran && t.late));
     kit_close(&from);
     phi_store_close(store);
 }
