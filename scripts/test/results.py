@@ -51,6 +51,12 @@ def ended(code):
 LINE = re.compile(r"^(not ok|ok|skip)(?: \d+)?(?: (?:-|(# SKIP)))? (\S.*?)\s*$", re.M)
 
 
+def said_before(out, at):
+    """What a cmocka test printed last before it was skipped."""
+    line = out[:at].rstrip().rpartition("\n")[2].lstrip("# ")
+    return "" if line.startswith("1..") or LINE.match(line) else line
+
+
 def parse(where, code, out, whole=False):
     """Results of one program; a program that fails without naming a test is itself the failed one. whole: one that ends well
     without naming any is itself the passed one."""
@@ -60,7 +66,7 @@ def parse(where, code, out, whole=False):
         note = ""
         if skip or word == "skip":
             name, _, note = name.partition(": ")
-            results.append(Result(name, "skipped", note or "no reason given", where))
+            results.append(Result(name, "skipped", note or said_before(out, m.start()) or "no reason given", where))
         else:
             results.append(Result(name, "passed" if word == "ok" else "failed", "", where))
     if code == SKIP_EXIT:
