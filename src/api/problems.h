@@ -89,7 +89,7 @@
     X(RECORDS_GAP, 400, "records.gap", "A batch of records was skipped",                           \
       "Send the batches in their order; the snapshot names the last.")                             \
     X(RIGHT_MISSING, 403, "right.missing", "You lack the right to do this",                        \
-      "`detail` names who may; ask one of them.")                                                  \
+      "Ask whoever runs phi here, or whoever writes its policy.")                                  \
     X(PASSKEY_REFUSED, 403, "passkey.refused", "The passkey's answer does not fit",                 \
       "Begin again on this server's own page; `detail` says what did not fit.")                    \
     X(PASSKEY_KNOWN, 409, "passkey.known", "This passkey is registered already", "Nothing to do.") \

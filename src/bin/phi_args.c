@@ -116,13 +116,37 @@ static int word(struct cli *c, int *i, int argc, char **argv)
     return CLI_DONE;
 }
 
+/* One letter is another, missing, too many, or two have changed places. */
+static bool near(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b), i = 0, k = 0;
+    while (i < n && i < m && a[i] == b[i])
+        i++;
+    while (k < n - i && k < m - i && a[n - 1 - k] == b[m - 1 - k])
+        k++;
+    size_t x = n - i - k, y = m - i - k; /* what differs */
+    bool swapped = x == 2 && y == 2 && a[i] == b[i + 1] && a[i + 1] == b[i];
+    return n > 2 && ((x <= 1 && y <= 1) || swapped);
+}
+
+static int unknown(struct cli *c, const char *word)
+{
+    static char what[160];
+    for (size_t i = 0; i < cli_cmds_n; i++)
+        if (near(word, cli_cmds[i].noun)) {
+            snprintf(what, sizeof what, "%.60s; did you mean %s?", word, cli_cmds[i].noun);
+            return cli_usage(c, "there is no command ", what);
+        }
+    return cli_usage(c, "there is no command ", word);
+}
+
 int cli_parse(struct cli *c, int argc, char **argv)
 {
     int i = argc > 1 ? choose(c, argc - 1, argv + 1) : 0;
     if (!i) {
         if (argc > 1 && is_noun(argv[1]))
             return cli_usage(c, "which of its commands? ", argv[1]);
-        return cli_usage(c, argc > 1 ? "there is no command " : "which command?", argc > 1 ? argv[1] : NULL);
+        return argc > 1 ? unknown(c, argv[1]) : cli_usage(c, "which command?", NULL);
     }
     for (i++; i < argc; i++) {
         if (!strcmp(argv[i], "--") && c->cmd->rest) {

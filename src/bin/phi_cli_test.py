@@ -215,7 +215,9 @@ class Cli(unittest.TestCase):
         self.assertFalse(os.path.exists(path))
 
     def test_exit_codes(self):
-        self.phi("nonsense", rc=2)
+        self.assertNotIn("did you mean", self.phi("nonsense", rc=2))
+        for typed, meant in (("requst", "request"), ("loign", "login"), ("shows", "show"), ("inbix", "inbox")):
+            self.assertIn(f"did you mean {meant}?", self.phi(typed, rc=2))
         self.phi("show", rc=2)
         self.phi("whoami", rc=6, env=dict(self.env, PHI_URL="http://127.0.0.1:1", PHI_TOKEN="x"))
         self.phi("gateway", "list", rc=1)

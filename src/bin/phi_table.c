@@ -72,7 +72,7 @@ const struct cli_cmd cli_cmds[] = {
     { "run", NULL, "[ACTION... RESOURCE...] -- COMMAND...", 0, 32,
       OB(SCOPE) | OB(TARGET) | OB(FOR) | OB(USES) | OB(BUDGET) | OB(WHY) | OB(TICKET) | OB(BEHALF) | OB(SUGGEST) | OB(WATCH) | OB(GLASS) | OB(FILE) | OB(TIMEOUT),
       "Ask, wait, and run a command with what the grant gives; it ends when the grant does", cli_do_run, true },
-    { "request", NULL, "ACTION... RESOURCE…", 0, 32,
+    { "request", NULL, "ACTION... RESOURCE...", 0, 32,
       OB(FOR) | OB(USES) | OB(WHY) | OB(TICKET) | OB(TARGET) | OB(WAIT) | OB(GLASS) | OB(WATCH) | OB(FROM) | OB(TO) | OB(BUDGET) | OB(WINDOW) |
           OB(EXTENDS) | OB(CHANGES) | OB(SUGGEST) | OB(BEHALF),
       "Ask for a right on resources for some time, or change what you asked", cli_do_request, false },

@@ -106,7 +106,7 @@ await test("console: alice asks by the form, changes it, bob approves what it is
     await alice.getByLabel("Target").selectOption("shop");
     await alice.getByLabel("On what, one a line").fill("shop/public.orders");
     await alice.getByLabel("Why? Those who decide read this.").fill("repair by the form");
-    await alice.getByText("Limits, hours and people").click();
+    await alice.getByText("Ticket, limits, hours and people").click();
     await alice.getByLabel("At most so many rows").fill("50");
     await alice.getByRole("button", { name: "Ask for this" }).click();
     await alice.getByRole("link", { name: "Change it …" }).click();

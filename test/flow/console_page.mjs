@@ -303,7 +303,7 @@ for (const [size, scheme] of [["phone", "dark"], ["desk", "light"]]) {
         await page.getByLabel("On what, one a line").fill("shop/public.orders");
         await page.getByLabel("Why? Those who decide read this.").fill("repair of the March import");
         await page.getByText("You ask to write to shop/public.orders for 10 min, any number of times.").waitFor();
-        await page.getByText("Limits, hours and people").click();
+        await page.getByText("Ticket, limits, hours and people").click();
         await page.getByLabel("At most so many rows").fill("100");
         await page.getByRole("button", { name: "Only at certain hours each week …" }).click();
         await page.getByLabel("Saturday").uncheck();

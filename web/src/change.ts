@@ -1,6 +1,6 @@
 // A change of phi itself, in plain words, and what it would change of the policy line by line.
 import { unb64u } from "./canonical";
-import { decode } from "./text";
+import { decode, duration } from "./text";
 import type { Body } from "./types";
 
 export interface Change { route: string; params: string[]; body: Record<string, unknown> | null }
@@ -33,6 +33,8 @@ export function changeWords(c: Change): string {
         case "DELETE /v1/providers/{name}": return `trust the identity provider ${first} no more`;
         case "POST /v1/targets": return `set the target ${quoted(b["name"])}`;
         case "PUT /v1/facts": return `say what ${quoted(b["resource"])} is: ${[quoted(b["environment"]), names(b["tags"])].filter((x) => x && x !== '""').join(", ") || "nothing"}`;
+        case "PUT /v1/on-call/{list}": return `put ${names(b["people"])}, and nobody else, on call as ${first} for ${duration(Number(b["for_ms"]))}`;
+        case "DELETE /v1/on-call/{list}": return `have nobody on call as ${first}`;
         default: return `${c.route}${c.params.length ? ` of ${c.params.join(", ")}` : ""}`;
     }
 }

@@ -35,6 +35,7 @@ test("the preview says what will be, and what lacks", () => {
 });
 test("a change of phi has words, and one without words of its own is said as it is", () => {
     assert.equal(changeWords({ route: "POST /v1/groups/{group}/members", params: ["dba"], body: { person: "bob" } }), "put bob into the group dba");
+    assert.equal(changeWords({ route: "PUT /v1/on-call/{list}", params: ["db"], body: { people: ["bob", "carol"], for_ms: 43200000 } }), "put bob, carol, and nobody else, on call as db for 12 h");
     assert.equal(changeWords({ route: "POST /v1/odd/{x}", params: ["y"], body: null }), "POST /v1/odd/{x} of y");
 });
 test("a diff names what is new and what goes, and leaves out what is far away", () => {

@@ -84,7 +84,7 @@ export function Account(): JSX.Element {
     const show = (error as { code?: string } | null)?.code === "passkey.show";
     return (
         <>
-        <section aria-labelledby="passkeys">
+        <section class="keyring" aria-labelledby="passkeys">
             <p>You are <b><Safe text={me.value?.person.name ?? ""} /></b>{me.value?.person.groups.length ? <>, in <Safe text={me.value.person.groups.join(", ")} /></> : null}.</p>
             <h2 id="passkeys">Passkeys</h2>
             <p>A passkey (your finger, face or PIN on a phone, computer or security key) signs you in here, and signs your approval where a policy wants that.</p>

@@ -77,7 +77,7 @@ function More({ f, set, as }: Part): JSX.Element {
     const hours = (i: number, h: Hours | null): void => set({ hours: f.hours.flatMap((x, k) => (k !== i ? [x] : h ? [h] : [])) });
     return (
         <details open={as !== "new"}>
-            <summary>Limits, hours and people</summary>
+            <summary>Ticket, limits, hours and people</summary>
             <div class="panel">
                 <div class="choices">
                     <Field name="Begins at" id="from" kind="datetime-local" value={f.from} onText={(from) => set({ from })} />
