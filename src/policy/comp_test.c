@@ -2,6 +2,7 @@
  * in every mode. And what is promised of it: no allocation, sweeps, threads, limits. */
 #include "policy/comp.h"
 #include "policy/comp_twice.h"
+#include "policy/gen_test.h"
 #include "policy/kit_test.h"
 
 #include <pthread.h>
@@ -40,19 +41,6 @@ void *malloc(size_t n)
     "namespace phi { action own in [Action::\"all\"] appliesTo { principal: P, resource: D, context: { met: Set<String> } }; }"
 #define NEEDS "r0: {kind: mfa}\nr1: {kind: mfa}\n"
 enum { N = 12 }; /* entities of each type */
-
-struct gen {
-    uint64_t seed;
-    struct phi_buf *out;
-};
-
-static unsigned pick(struct gen *g, unsigned n)
-{
-    g->seed ^= g->seed << 13; /* xorshift64 */
-    g->seed ^= g->seed >> 7;
-    g->seed ^= g->seed << 17;
-    return (unsigned)((g->seed >> 33) % n);
-}
 
 static uint64_t seed(void)
 {

@@ -2,6 +2,7 @@
  * all defined, and with every set between; an allow rests on the fewest obligations with which it is one plainly. And unknown
  * context: whatever it turns out to be. */
 #include "policy/decide_kit_test.h"
+#include "policy/gen_test.h"
 #include "policy/plain.h"
 #include "policy/request.h"
 
@@ -11,19 +12,6 @@
 enum { REQUIREMENTS = 4, OBLIGATIONS = 3 };
 
 /* ---- a generator of policy texts ---------------------------------------------------------------- */
-
-struct gen {
-    uint64_t seed;
-    struct phi_buf *out;
-};
-
-static unsigned pick(struct gen *g, unsigned n)
-{
-    g->seed ^= g->seed << 13; /* xorshift64 */
-    g->seed ^= g->seed >> 7;
-    g->seed ^= g->seed << 17;
-    return (unsigned)((g->seed >> 33) % n);
-}
 
 static void say(struct gen *g, const char *text)
 {
