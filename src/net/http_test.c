@@ -311,11 +311,17 @@ static void events_reach_the_client(void **unused)
     while (!w.sse)
         net_loop_once(w.loop);
     assert_true(net_sse_event(w.sse, "7", "end", PHI_LIT("one\r\ntwo\nthree")));
+    PHI_BUF(two, 1024);
+    assert_true(net_sse_make(&two, "8", "end", PHI_LIT("a")) && net_sse_make(&two, "9", NULL, PHI_LIT("b")));
+    assert_true(net_sse_send(w.sse, (struct phi_view){ 0 })); /* nothing: no empty chunk, which would end it */
+    assert_true(net_sse_send(w.sse, phi_buf_view(&two)));
     assert_true(net_sse_comment(w.sse, "alive"));
     assert_false(net_sse_event(w.sse, "7\ndata: forged", NULL, PHI_LIT("x")));
     while (!count(&r, ": alive\n\n"))
         net_loop_once(w.loop);
     assert_int_equal(count(&r, "id: 7\nevent: end\ndata: one\ndata: two\ndata: three\n\n"), 1);
+    assert_int_equal(count(&r, "id: 8\nevent: end\ndata: a\n\nid: 9\ndata: b\n\n\r\n"), 1);
+    assert_int_equal(count(&r, "0\r\n\r\n"), 0);
     assert_int_equal(count(&r, "forged"), 0);
     assert_int_equal(count(&r, "Content-Type: text/event-stream\r\n"), 1);
     net_conn_close(r.c);
