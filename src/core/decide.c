@@ -2,6 +2,7 @@
 #include "core/decide.h"
 
 #include "core/request_in.h"
+#include "core/ticket.h"
 
 static bool is_self(const struct phi_actor *by, struct phi_ref subject)
 {
@@ -102,6 +103,8 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
         return PHI_OK;
     PHI_TRY(core_request_load(c, a, g->request, &request, err));
     PHI_TRY(core_grant_case(c, a, &request, &with, err));
+    if (core_ticket_fresh(c, &with, request.glass, NULL) != PHI_OK)
+        return c->why = "", PHI_OK;
     PHI_TRY(core_grant_covers(c, a, g, &with, &covered, err));
     if (!covered || core_grant_serves(c, a, g, 1, &serving, NULL) != PHI_OK)
         return PHI_OK;

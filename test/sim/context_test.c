@@ -222,6 +222,40 @@ static void a_requirement_may_want_the_tracker_to_know_the_ticket(void **state)
     assert_int_equal(with_ticket(k, &yes).kind, PHI_ANSWER_PENDING);
 }
 
+struct evaluating {
+    struct kit *k;
+    struct phi_evaluation e;
+};
+
+static enum phi_rc run_evaluate(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct evaluating *x = arg;
+    struct phi_actor by = kit_actor(x->k, KIT_ALICE);
+    struct phi_question q = { .subject = phi_ref_of("Person", by.id), .action = PHI_LIT("pg:delete") };
+    PHI_TRY(phi_ref_from_label(&x->k->a, PHI_LIT("shop/public.orders"), PHI_LIT("shop"), &q.resource, err));
+    return phi_evaluate(c, &x->k->a, &by, &q, &x->e, err);
+}
+
+static void an_evaluation_rests_on_no_old_answer(void **state)
+{
+    struct kit *k = *state;
+    struct phi_ticket_facts yes = { true, true, PHI_LIT("") };
+    struct phi_request after;
+    struct evaluating x = { .k = k };
+    assert_ok(k, kit_bundle(k, "@id(\"t\") forbid (principal, action in Action::\"pg:write\", resource) unless { context.met.contains(\"ticket\") };\n",
+                            "ticket: {kind: ticket, checked: open}\n" DBA));
+    struct phi_request r = with_ticket(k, &yes).request;
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
+    assert_ok(k, phi_core_do(k->core, run_evaluate, &x, &k->err));
+    assert_int_equal(x.e.verdict, PHI_ALLOW);
+    kit_pass(k, PHI_TICKET_FRESH_MS + 1);
+    assert_ok(k, phi_core_do(k->core, run_evaluate, &x, &k->err));
+    assert_int_not_equal(x.e.verdict, PHI_ALLOW);
+    assert_ok(k, kit_ticket(k, r.id, &yes));
+    assert_ok(k, phi_core_do(k->core, run_evaluate, &x, &k->err));
+    assert_int_equal(x.e.verdict, PHI_ALLOW);
+}
+
 /* ---- on call */
 
 static void who_is_on_call_is_known_until_it_ends(void **state)
@@ -557,6 +591,7 @@ int main(void)
         OVER(over_mem, local_time_is_the_persons_else_the_policys),
         T(ticket_and_justification_reach_the_policy_also_at_the_claim),
         OVER(over_mem, a_requirement_may_say_how_tickets_look),
+        OVER(over_mem, an_evaluation_rests_on_no_old_answer),
         T(who_is_on_call_is_known_until_it_ends),
         T(on_call_is_set_by_those_who_may),
         OVER(over_mem, who_is_on_call_may_be_asked_for_votes_and_for_a_fallback),
