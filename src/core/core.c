@@ -97,6 +97,7 @@ static enum phi_rc head_read(struct phi_core *c, struct phi_err *err)
     size_t peaks = phi_tree_peaks((uint64_t)c->st.size);
     if (c->st.size < 0 || c->st.peaks.n != peaks * PHI_SHA256_LEN)
         return phi_fail(err, PHI_ECORRUPT, "the log's head row does not fit its size %lld", (long long)c->st.size);
+    PHI_TRY(core_boots_read(c, err));
     memset(&c->tree, 0, sizeof c->tree);
     c->tree.size = (uint64_t)c->st.size;
     if (peaks)

@@ -116,20 +116,6 @@ enum phi_rc core_grant_put(struct phi_core *c, struct phi_arena *a, struct core_
     return PHI_OK;
 }
 
-enum phi_rc core_grant_settle(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
-{
-    struct core_grant_row *row = p;
-    struct phi_entry e;
-    if (!core_reanchor(c, &row->due))
-        return PHI_OK;
-    row->rev++;
-    core_entry(c, &e, PHI_EV_GRANT_SETTLED, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM });
-    phi_entry_str(&e, PHI_F_GRANT, row->id);
-    phi_entry_int(&e, PHI_F_REMAINING_MS, core_left(c, &row->due));
-    PHI_TRY(core_leaf_of(c, a, &e, CORE_GRANT, row, &row->leaf, &row->leaf_hash, err));
-    return core_set(c, CORE_GRANT, row, err);
-}
-
 /* ---- making */
 
 struct making {

@@ -16,6 +16,12 @@
 
 struct phi_person;
 
+/* A boot before this one whose rights go on: what stood at t on its steady clock stands at t + shift on today's. */
+struct core_boot {
+    int64_t boot, shift;
+};
+#define CORE_MAX_BOOTS 64 /* rights of boots before these have ended */
+
 struct phi_core {
     struct phi_store *store;
     const struct phi_clock *clock;
@@ -37,6 +43,8 @@ struct phi_core {
     struct core_state_row st;
     struct phi_tree tree;
     bool st_dirty;
+    struct core_boot boots[CORE_MAX_BOOTS]; /* of the head row */
+    size_t n_boots;
 
     struct phi_bundle *bundle; /* of bundle_loaded */
     int64_t bundle_loaded;
@@ -99,10 +107,9 @@ struct core_due core_due_in(struct phi_core *c, int64_t ms);
 int64_t core_left(struct phi_core *c, const struct core_due *due); /* never negative; 0: ended */
 bool core_may_last(struct phi_core *c, const struct core_due *due); /* by the steady clock alone: somebody else may count by theirs */
 enum phi_rc core_time_settle(struct phi_core *c, struct phi_err *err); /* at opening */
+enum phi_rc core_boots_read(struct phi_core *c, struct phi_err *err);  /* with the head row */
 /* In a new boot: what is left of it, counted anew; false when it has ended. */
 bool core_reanchor(struct phi_core *c, struct core_due *due);
-enum phi_rc core_request_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
-enum phi_rc core_grant_settle(struct phi_core *c, struct phi_arena *a, void *row, struct phi_err *err);
 
 /* ---- random things, through the port */
 struct phi_view core_new_id(struct phi_core *c, struct phi_arena *a);

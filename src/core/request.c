@@ -85,17 +85,6 @@ enum phi_rc core_request_step(struct phi_core *c, struct phi_arena *a, struct co
     return PHI_OK;
 }
 
-enum phi_rc core_request_settle(struct phi_core *c, struct phi_arena *a, void *p, struct phi_err *err)
-{
-    struct core_request_row *row = p;
-    struct phi_entry e;
-    if (!core_reanchor(c, &row->due))
-        return PHI_OK;
-    core_entry(c, &e, PHI_EV_REQUEST_SETTLED, &(struct phi_actor){ .kind = PHI_ACTOR_SYSTEM });
-    phi_entry_int(&e, PHI_F_REMAINING_MS, core_left(c, &row->due));
-    return put_back(c, a, row, &e, err);
-}
-
 /* ---- finding */
 
 enum phi_rc core_request_load(struct phi_core *c, struct phi_arena *a, struct phi_view which,

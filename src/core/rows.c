@@ -14,7 +14,7 @@
 #define COUNT(x) (int)(sizeof(x) / sizeof(x)[0])
 
 #define R struct core_state_row
-static const struct core_column state_cols[] = { I(id), I(size), I(seq), I(world), I(snapshot_seq), I(bundle_version), I(boot), I(anchor_wall), I(anchor_boot), T(boot_id), B(peaks), I(note_size), T(note), I2(base), I2(gen), I2(witness_need) };
+static const struct core_column state_cols[] = { I(id), I(size), I(seq), I(world), I(snapshot_seq), I(bundle_version), I(boot), I(anchor_wall), I(anchor_boot), T(boot_id), B(peaks), I(note_size), T(note), I2(base), I2(gen), I2(witness_need), B(boots) };
 #undef R
 static const struct core_index state_index[] = { { true, 1, { 0 } } };
 

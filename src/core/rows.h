@@ -75,6 +75,7 @@ struct core_state_row { /* one row, id 0: the log's head, locked first by every 
     struct phi_view note;
     /* After a restore the log begins anew: entry n is leaf row base + n, node (l, i) is node row (64 * gen + l, i). */
     int64_t base, gen;
+    struct phi_view boots; /* core/time.c: boots before this one whose rights go on */
     int64_t witness_need; /* a head is published with the cosignatures of at least so many witnesses */
 };
 struct core_person_row {

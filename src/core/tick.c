@@ -92,18 +92,30 @@ static enum phi_rc end_credential(struct phi_core *c, struct phi_arena *a, void 
     return core_credential_end(c, &phid, p, "expired", err);
 }
 
-/* By the wall clock, by the boot clock, and whatever was left from another boot. */
+/* Those of one boot, by its steady clock as it is read today. */
+static enum phi_rc end_of_boot(struct phi_core *c, int64_t boot, int64_t boot_ms, bool *more, struct phi_err *err)
+{
+    struct core_due due = { 0, boot_ms, boot };
+    struct core_request_row r = { .live = 1, .due = due };
+    struct core_grant_row g = { .live = 1, .due = due };
+    struct core_span two = { .prefix = 2, .at_most = true };
+    PHI_TRY(end_rows(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, two, end_request, more, err));
+    return end_rows(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, two, end_grant, more, err);
+}
+
+/* By the wall clock, by the boot clock, and whatever was left from boots whose rights do not go on. */
 static enum phi_rc end_rights(struct phi_core *c, bool *more, struct phi_err *err)
 {
     int64_t wall = core_wall(c), boot = c->clock->boot_ms(c->clock->self);
     struct core_request_row r = { .live = 1, .due = { wall, boot, c->st.boot } };
     struct core_grant_row g = { .live = 1, .due = r.due };
-    struct core_span one = { .prefix = 1, .at_most = true }, two = { .prefix = 2, .at_most = true };
+    struct core_span one = { .prefix = 1, .at_most = true };
     PHI_TRY(end_rows(c, CORE_REQUEST, CORE_REQUEST_BY_WALL, &r, one, end_request, more, err));
-    PHI_TRY(end_rows(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, two, end_request, more, err));
     PHI_TRY(end_rows(c, CORE_GRANT, CORE_GRANT_BY_WALL, &g, one, end_grant, more, err));
-    PHI_TRY(end_rows(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, two, end_grant, more, err));
-    r.due.boot = g.due.boot = c->st.boot - 1;
+    PHI_TRY(end_of_boot(c, c->st.boot, boot, more, err));
+    for (size_t i = 0; i < c->n_boots; i++)
+        PHI_TRY(end_of_boot(c, c->boots[i].boot, boot - c->boots[i].shift, more, err));
+    r.due.boot = g.due.boot = (c->n_boots ? c->boots[0].boot : c->st.boot) - 1; /* they are in order, none between them left out */
     PHI_TRY(end_rows(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, one, end_request, more, err));
     return end_rows(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, one, end_grant, more, err);
 }
@@ -181,9 +193,12 @@ enum phi_rc phi_core_tick(struct phi_core *c, int64_t *ret_next_ms, struct phi_e
     if (core_on_call_next(c) < *ret_next_ms)
         *ret_next_ms = core_on_call_next(c);
     PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_WALL, &r, 1, rd, ret_next_ms, err));
-    PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, 2, rd, ret_next_ms, err));
     PHI_TRY(soonest(c, CORE_GRANT, CORE_GRANT_BY_WALL, &g, 1, gd, ret_next_ms, err));
-    PHI_TRY(soonest(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, 2, gd, ret_next_ms, err));
+    for (size_t i = 0; i <= c->n_boots; i++) {
+        r.due.boot = g.due.boot = i < c->n_boots ? c->boots[i].boot : c->st.boot;
+        PHI_TRY(soonest(c, CORE_REQUEST, CORE_REQUEST_BY_BOOT, &r, 2, rd, ret_next_ms, err));
+        PHI_TRY(soonest(c, CORE_GRANT, CORE_GRANT_BY_BOOT, &g, 2, gd, ret_next_ms, err));
+    }
     c->st_dirty = true; /* the anchor */
     return PHI_OK;
 }

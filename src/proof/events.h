@@ -172,8 +172,6 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
       "A watcher or suggested approver was named.")                                                 \
     X(REQUEST_ESCALATED, "request.escalated", PHI_FB(REQ), PHI_FB(CAUSE),                           \
       "It waited long enough: those of the fallback may vote too.")                                 \
-    X(REQUEST_SETTLED, "request.settled", PHI_FB(REQ), PHI_FB(STATE) | PHI_FB(REMAINING_MS),        \
-      "The machine was restarted; the request's deadline was counted anew, never later.")           \
     X(ACTION_DENIED, "action.denied", PHI_FB(PRINCIPAL) | PHI_FB(TARGET) | PHI_FB(BUNDLE),          \
       PHI_FB(ACT) | PHI_FB(POLICY) | PHI_FB(SESSION) | PHI_FB(GATEWAY) | PHI_FB(CAUSE) |            \
           PHI_FB(BATCH) | PHI_FB(COUNT),                                                            \
@@ -195,8 +193,6 @@ enum phi_field { PHI_EVENT_FIELDS(X) PHI_FIELDS_N };
     X(GRANT_RETURNED, "grant.returned", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE), "Its holder gave it back.")     \
     X(GRANT_REVOKED, "grant.revoked", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(REASON_HASH) | PHI_FB(CAUSE) | PHI_FB(STATE), \
       "It was taken away.")                                                                         \
-    X(GRANT_SETTLED, "grant.settled", PHI_FB(GRANT), PHI_FB(REQ) | PHI_FB(STATE) | PHI_FB(REMAINING_MS), \
-      "The machine was restarted; the grant's deadline was counted anew, never later.")             \
     X(GRANTS_REVOKED, "grants.revoked", PHI_FB(KIND) | PHI_FB(COUNT) | PHI_FB(REASON_HASH),         \
       PHI_FB(PERSON) | PHI_FB(TARGET) | PHI_FB(BUNDLE), "All grants of a person, resource or bundle, or all, were taken away.") \
     X(GLASS_BROKEN, "glass.broken", PHI_FB(REQ) | PHI_FB(GRANT) | PHI_FB(PERSON) | PHI_FB(REASON_HASH), PHI_FB(BUNDLE), \

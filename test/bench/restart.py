@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""How long phid takes from its start to its first answer after kill -9, over stores of more and more live grants (SQLite).
+"""How long phid takes from its start to its first answer after kill -9, and after the machine was restarted, over stores of more and
+more live grants (SQLite).
 
 The grants are copies of one that was really approved, put into the file between two starts: what phid does with them at its
 start is the same, and the comparison in the background, which finds them out, begins after the first answer."""
@@ -30,6 +31,14 @@ def grants(db, n):
     new = ", ".join({"id": "printf('%08x', i) || substr(id, 9)", "request": "printf('%08x', i) || substr(request, 9)"}.get(k, k) for k in cols)
     c.execute(f"WITH RECURSIVE k(i) AS (SELECT {have} UNION ALL SELECT i + 1 FROM k WHERE i + 1 < {n}) "
               f"INSERT INTO grants ({', '.join(cols)}) SELECT {new} FROM (SELECT * FROM grants ORDER BY id DESC LIMIT 1), k")
+    c.commit()
+    c.close()
+
+
+def reboot(db):
+    """The store was last used in another boot of the machine."""
+    c = sqlite3.connect(db)
+    c.execute("UPDATE state SET boot_id = 'bench-' || size || '-' || boot")
     c.commit()
     c.close()
 
@@ -72,6 +81,12 @@ def main():
             with open(f"/proc/{p.process.pid}/status", encoding="ascii") as f:
                 rss = int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
             print(f"{n:9} live grants   first answer after {min(took) * 1000:5.0f} to {max(took) * 1000:.0f} ms   {rss / 1024:.0f} MB", flush=True)
+            took = []
+            for _ in range(3):
+                p.stop(signal.SIGKILL)
+                reboot(f"{folder}/data/phi.db")
+                took.append(answers(p))
+            print(f"{'':9} and in a new boot   first answer after {min(took) * 1000:5.0f} to {max(took) * 1000:.0f} ms", flush=True)
     finally:
         if p.process and p.process.poll() is None:
             p.stop()

@@ -288,6 +288,57 @@ static void attack_27_rights_do_not_outlive_an_older_boot(void **state)
     assert_int_equal(g.status, PHI_GRANT_EXPIRED);
 }
 
+/* Off for a second, on again, so often that the oldest boot is forgotten, and longer. */
+static void a_right_goes_on_over_many_boots_and_never_past_its_end(void **state)
+{
+    struct kit *k = *state;
+    struct phi_grant_view g;
+    struct phi_claim c;
+    int64_t next, left = 15 * 60000;
+    struct phi_request r = approved(k);
+    int64_t size = k->core->st.size;
+    for (int i = 0; i < 60; i++) {
+        kit_pass(k, 2000);
+        assert_ok(k, kit_tick(k, NULL));
+        snprintf(k->boot_id, sizeof k->boot_id, "boot-a%d", i);
+        k->boot = 5 + i;
+        k->wall += 1000;
+        assert_ok(k, kit_reopen(k));
+        left -= 3000;
+        assert_ok(k, kit_grant(k, r.grant->id, &g));
+        assert_int_equal(g.remaining_ms, left);
+    }
+    assert_true(k->core->st.size < size + 60 * 10); /* people's sign-ins are written anew, and nothing for each right */
+    assert_ok(k, kit_credentials(k));
+    kit_pass(k, left - 1);
+    assert_ok(k, kit_tick(k, &next));
+    assert_int_equal(next, 1);
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.status, PHI_GRANT_READY);
+    k->boot++; /* by the steady clock alone */
+    assert_int_not_equal(kit_claim(k, 1, KIT_ALICE, r.grant->id, r.act, "pg:delete", "k1", &c), PHI_OK);
+    assert_ok(k, kit_tick(k, NULL));
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.status, PHI_GRANT_EXPIRED);
+}
+
+static void rights_of_a_boot_that_is_forgotten_have_ended(void **state)
+{
+    struct kit *k = *state;
+    struct phi_grant_view g;
+    struct phi_request r = approved(k);
+    for (int i = 0; i <= CORE_MAX_BOOTS; i++) {
+        assert_ok(k, kit_tick(k, NULL));
+        snprintf(k->boot_id, sizeof k->boot_id, "boot-f%d", i);
+        k->boot = 5;
+        assert_ok(k, kit_reopen(k));
+    }
+    assert_ok(k, kit_tick(k, NULL));
+    assert_ok(k, kit_grant(k, r.grant->id, &g));
+    assert_int_equal(g.status, PHI_GRANT_EXPIRED);
+    assert_int_equal(k->core->n_boots, CORE_MAX_BOOTS);
+}
+
 static void a_revocation_waits_for_leased_gateways(void **state)
 {
     struct kit *k = *state;
@@ -529,6 +580,8 @@ int main(void)
         T(attack_26_both_clocks_end_a_right),
         T(the_timer_ends_requests_and_grants),
         T(attack_27_rights_do_not_outlive_an_older_boot),
+        T(a_right_goes_on_over_many_boots_and_never_past_its_end),
+        T(rights_of_a_boot_that_is_forgotten_have_ended),
         T(a_revocation_waits_for_leased_gateways),
         T(a_revocation_waits_by_the_gateways_clock),
         T(a_revocation_waits_for_a_gateway_that_was_taken_away),
