@@ -458,14 +458,14 @@ static void hold_many(size_t n, double s)
     held = calloc(n, sizeof *held);
     people = calloc(crowd, sizeof *people);
     credentials = calloc(crowd, sizeof *credentials);
-    n_held = n;
+    n_held = n < 640 ? n : 640; /* of these each is claimed: a credential changes what all 10,000 people are, and is dear */
     if (!held || !people || !credentials)
         must(PHI_ELIMIT, "memory");
     for (size_t i = 0; i < n; i++)
         held[i].id[0] = '-'; /* this table is there before anything is measured */
     claims_beside("claims", claim_one, s);
     hold("people", person_one, crowd);
-    hold("credentials", credential_one, crowd);
+    hold("credentials", credential_one, (n_held + PER_PERSON - 1) / PER_PERSON);
     hold("requests, all pending", pending_one, n);
     claims_beside("claims", claim_one, s);
     hold("approved: live grants", approve_one, n);
