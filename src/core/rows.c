@@ -244,7 +244,7 @@ static const struct core_column login_cols[] = { B(hash), T(kind), T(code), T(pe
 static const struct core_index login_index[] = { { true, 1, { 0 } }, { false, 1, { 5 } }, { false, 2, { 1, 2 } } };
 
 #define R struct core_token_row
-static const struct core_column token_cols[] = { B(hash), T(id), T(who), T(maker), T(name), I(withheld), I(created_ms), DUE(, due), I(leaf), B(leaf_hash), I(rev) };
+static const struct core_column token_cols[] = { B(hash), T(id), T(who), T(maker), T(name), I(rights), I(created_ms), DUE(, due), I(leaf), B(leaf_hash), I(rev) };
 #undef R
 static const struct core_index token_index[] = { { true, 1, { 0 } }, { true, 1, { 1 } }, { false, 2, { 2, 1 } }, { false, 1, { 7 } }, { false, 2, { 3, 1 } } };
 

@@ -332,7 +332,7 @@ struct core_login_row { /* a sign-in under way, or a foreign token that was used
 };
 struct core_token_row { /* for programs; who: a person or a service */
     struct phi_view hash, id, who, maker, name;
-    int64_t withheld, created_ms; /* bits of enum phi_right that it does not carry */
+    int64_t rights, created_ms; /* bits of enum phi_right that it carries: one that phi learns later is not among them */
     struct core_due due;
     int64_t leaf;
     struct phi_view leaf_hash;

@@ -84,7 +84,7 @@ static struct phi_ref who_ref(struct phi_view id)
 
 static void token_out(struct phi_core *c, const struct core_token_row *r, struct phi_token *ret)
 {
-    *ret = (struct phi_token){ .id = r->id, .who = r->who, .maker = r->maker, .name = r->name, .rights = ALL_RIGHTS & ~(uint32_t)r->withheld,
+    *ret = (struct phi_token){ .id = r->id, .who = r->who, .maker = r->maker, .name = r->name, .rights = ALL_RIGHTS & (uint32_t)r->rights,
                                .created_ms = r->created_ms, .expires_in_ms = core_left(c, &r->due) };
 }
 
@@ -102,7 +102,7 @@ enum phi_rc phi_token_make(struct phi_core *c, struct phi_arena *a, const struct
     secret_make(c, secret);
     struct phi_digest hash = core_secret_hash(phi_view_of(secret));
     struct core_token_row row = { .hash = core_bytes(a, &hash), .id = core_new_id(c, a), .who = who.id, .maker = by->id, .name = want->name,
-                                  .withheld = (int64_t)(ALL_RIGHTS & ~want->rights), .created_ms = core_wall(c),
+                                  .rights = want->rights, .created_ms = core_wall(c),
                                   .due = core_due_in(c, want->ms), .rev = 1 };
     core_entry(c, &e, PHI_EV_TOKEN_MADE, by);
     phi_entry_str(&e, PHI_F_TOKEN, row.id);

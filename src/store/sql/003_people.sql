@@ -54,7 +54,7 @@ CREATE TABLE token (
     who TEXT NOT NULL,
     maker TEXT NOT NULL,
     name TEXT NOT NULL,
-    withheld INTEGER NOT NULL,
+    rights INTEGER NOT NULL,
     created_ms INTEGER NOT NULL,
     wall INTEGER NOT NULL,
     boot_ms INTEGER NOT NULL,
