@@ -5,6 +5,7 @@ import re
 import socket
 import sys
 import tempfile
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -88,7 +89,11 @@ class Place:
             json.dump(self.ports, f)
 
     def want_port(self, key):
-        """Fails with the way out when somebody else listens there."""
+        """Fails with the way out when somebody else listens there. One of ours that was killed a moment ago still closes: a thread of it may
+        outlive its first."""
+        patience = time.monotonic() + 5
+        while not port_free(self.ports[key]) and time.monotonic() < patience:
+            time.sleep(0.05)
         if not port_free(self.ports[key]):
             env = next(e for k, e, _ in PORTS if k == key)
             other = free_ports(1)[0]
