@@ -144,9 +144,9 @@ enum phi_rc core_idem_find(struct phi_core *c, struct phi_arena *a, const struct
 enum phi_rc core_idem_put(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_view key,
                           struct phi_view request, struct phi_err *err);
 
-/* A pending request of the same person that asks for exactly this; PHI_ENOTFOUND. */
 /* What is asked, without what is new each time. Nothing hides it: not to be kept longer than the body. */
 enum phi_rc core_ask_hash(struct phi_arena *a, const struct core_draft *d, struct phi_view *ret, struct phi_err *err);
+/* A pending request of the same person that asks for exactly this; PHI_ENOTFOUND. */
 enum phi_rc core_idem_equal(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct core_request_row *ret,
                             struct phi_err *err);
 

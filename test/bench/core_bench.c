@@ -96,13 +96,17 @@ static struct phi_claim_ask claim_of(struct one *o)
                                    .n_actions = 1 };
 }
 
+static enum phi_rc claimed(struct phi_core *c, struct one *o, const struct phi_claim_ask *ask, struct phi_err *err)
+{
+    struct phi_actor gw = kit_gateway(1);
+    struct phi_claim claim;
+    return phi_grant_claim(c, &o->a, &gw, ask, &claim, err);
+}
+
 static enum phi_rc claim_one(struct phi_core *c, void *arg, struct phi_err *err)
 {
-    struct one *o = arg;
-    struct phi_actor gw = kit_gateway(1);
-    struct phi_claim_ask ask = claim_of(o);
-    struct phi_claim claim;
-    return phi_grant_claim(c, &o->a, &gw, &ask, &claim, err);
+    struct phi_claim_ask ask = claim_of(arg);
+    return claimed(c, arg, &ask, err);
 }
 
 static void claim_ahead(struct phi_core *c, void *arg, struct core_ahead *h)
@@ -399,11 +403,8 @@ static struct phi_claim_ask each_of(struct one *o)
 
 static enum phi_rc claim_each(struct phi_core *c, void *arg, struct phi_err *err)
 {
-    struct one *o = arg;
-    struct phi_actor gw = kit_gateway(1);
-    struct phi_claim_ask ask = each_of(o);
-    struct phi_claim claim;
-    return phi_grant_claim(c, &o->a, &gw, &ask, &claim, err);
+    struct phi_claim_ask ask = each_of(arg);
+    return claimed(c, arg, &ask, err);
 }
 
 static void each_ahead(struct phi_core *c, void *arg, struct core_ahead *h)

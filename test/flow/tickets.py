@@ -5,7 +5,6 @@ than a good answer comes is a refusal that says what to do."""
 import base64
 import hashlib
 import hmac
-import http.server
 import itertools
 import json
 import os
@@ -14,6 +13,7 @@ import threading
 
 import phiflow
 import attackkit as kit
+import posts
 
 SECRET = os.urandom(32)
 count = itertools.count()  # equal asks are one request
@@ -29,7 +29,7 @@ class Tracker:
         self.tickets = {"OPS-7": {"open": True, "assigned": True, "title": "late orders"}}
         self.asked, self.plan, self.hold = [], None, None
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(posts.Quiet):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 q = json.loads(body)
@@ -37,24 +37,10 @@ class Tracker:
                 if tracker.hold:
                     tracker.hold.wait(60)
                 status, headers, text = (tracker.plan or tracker.good)(q)
-                self.send_response(status)
-                for k, v in {"Content-Length": str(len(text)), **headers}.items():
-                    self.send_header(k, v)
-                self.end_headers()
-                self.wfile.write(text.encode())
+                self.answer(status, headers, text.encode())
 
-            def log_message(self, *args):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                pass
-
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = posts.serve(Handler, ("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/tickets"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def good(self, q):
         known = self.tickets.get(q["ticket"])

@@ -27,6 +27,36 @@ def ca(folder):
     return at("ca.pem"), tls
 
 
+class Quiet(http.server.BaseHTTPRequestHandler):
+    """Answers, and says nothing on the terminal."""
+
+    def answer(self, status, headers, data):
+        self.send_response(status)
+        for k, v in {"Content-Length": str(len(data)), **headers}.items():
+            self.send_header(k, v)
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        pass
+
+
+class QuietServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass
+
+
+def serve(handler, at, tls=None):
+    """A server that answers by this handler as long as the test runs."""
+    server = QuietServer(at, handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
 class Got:
     def __init__(self, path, headers, body):
         self.path, self.headers, self.body = path, {k.lower(): v for k, v in headers.items()}, body
@@ -43,7 +73,7 @@ class Web:
         web = self
         self.got, self.answers, self.lock, self.ts = [], {}, threading.Lock(), 0
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(Quiet):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
@@ -61,26 +91,10 @@ class Web:
                 if out is None:
                     out = {"ok": True, "channel": "D0001", "ts": f"1700000000.{ts:06d}"} if "/chat." in self.path else {}
                 data = json.dumps(out).encode()
-                self.send_response(status)
-                for k, v in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
-                    self.send_header(k, v)
-                self.end_headers()
-                self.wfile.write(data)
+                self.answer(status, {"Content-Type": "application/json", **headers}, data)
 
-            def log_message(self, *args):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                pass
-
-        self.server = Server(at, Handler)
+        self.server = serve(Handler, at, tls)
         self.port = self.server.server_address[1]
-        if tls:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def url(self, path):
         return f"https://localhost:{self.port}{path}"
