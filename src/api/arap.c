@@ -17,7 +17,7 @@ static void time_write(struct phi_jw *w, const char *key, int64_t ms)
 
 static bool of_self(const struct api_call *c, struct phi_ref subject)
 {
-    return phi_view_is(subject.type, "Person") &&
+    return phi_view_eq(subject.type, phi_who_type(c->person.id)) &&
            (phi_view_eq(subject.id, c->person.id) || phi_view_eq(subject.id, c->person.name));
 }
 
@@ -189,8 +189,6 @@ static enum phi_rc task_answer(struct api_call *c, int status, const struct phi_
 /* What phi does not take at all, said before anything is done. */
 static enum phi_rc extras_check(struct api_call *c, struct phi_err *err)
 {
-    if (phi_json_get(c->body, "callback"))
-        return phi_fail(err, PHI_EINPUT, "no callback endpoint is allowed here: leave \"callback\" out and poll the task");
     if (phi_json_get(phi_json_get(c->body, "client"), "actor"))
         return phi_fail(err, PHI_EDENIED, "client.actor cannot be verified from this token: submit as the subject");
     return PHI_OK;
@@ -285,6 +283,47 @@ static enum phi_rc submit_single(struct api_call *c, struct phi_view asked, stru
     return arap_submit_one(c, &s, asked, ret, err);
 }
 
+/* {"endpoint","state"?,"events"?}: what of it phi keeps, canonical. Members that nobody knows are ignored, as the profile wants. */
+static enum phi_rc wish_of(struct api_call *c, const struct phi_json *callback, struct phi_view *ret, struct phi_err *err)
+{
+    static const char *const known[] = { "approved", "denied", "expired", "cancelled", "failed", "partial" };
+    const struct phi_json *state = phi_json_get(callback, "state"), *events = phi_json_get(callback, "events");
+    PHI_BUF(text, 64 * 1024);
+    struct phi_jw w;
+    if (state && (state->kind != PHI_JSON_STR || state->str.n > PHI_MAX_WHY))
+        return phi_fail(err, PHI_EINPUT, "\"callback.state\" is a text of at most %d bytes", PHI_MAX_WHY);
+    if (events && (events->kind != PHI_JSON_ARR || events->n > 16))
+        return phi_fail(err, PHI_EINPUT, "\"callback.events\" is a list of approved, denied, expired, cancelled, failed, partial");
+    phi_jw_init(&w, &text);
+    phi_jw_obj(&w);
+    if (events) {
+        phi_jw_key(&w, "events");
+        phi_jw_arr(&w);
+        for (size_t i = 0; i < events->n; i++)
+            for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+                if (events->items[i].kind == PHI_JSON_STR && phi_view_is(events->items[i].str, known[k]))
+                    phi_jw_str(&w, phi_view_of(known[k]));
+        phi_jw_end(&w);
+    }
+    if (state)
+        phi_jw_kv(&w, "state", state->str);
+    phi_jw_end(&w);
+    *ret = phi_arena_copy(&c->arena, phi_buf_view(&text));
+    return PHI_OK;
+}
+
+static enum phi_rc callback_ask(struct api_call *c, const struct phi_arap_task *t, struct phi_err *err)
+{
+    const struct phi_json *callback = phi_json_get(c->body, "callback");
+    struct phi_view wish;
+    if (!callback)
+        return PHI_OK;
+    if (callback->kind != PHI_JSON_OBJ || !phi_json_text(callback, "endpoint").n)
+        return phi_fail(err, PHI_EINPUT, "\"callback\" is an object with an \"endpoint\"");
+    PHI_TRY(wish_of(c, callback, &wish, err));
+    return phi_arap_callback_ask(c->core, &c->arena, &c->actor, t, phi_json_text(callback, "endpoint"), wish, err);
+}
+
 enum phi_rc api_arap_submit(struct api_call *c, struct phi_err *err)
 {
     struct phi_arap_task t;
@@ -295,6 +334,7 @@ enum phi_rc api_arap_submit(struct api_call *c, struct phi_err *err)
     if (rc != PHI_ENOTFOUND)
         return rc == PHI_OK ? task_answer(c, 201, &t, err) : rc;
     PHI_TRY(phi_json_get(c->body, "items") ? arap_items_submit(c, asked, &t, err) : submit_single(c, asked, &t, err));
+    PHI_TRY(callback_ask(c, &t, err));
     PHI_TRY(phi_arap_idem_put(c->core, &c->arena, &c->actor, c->idempotency, asked, t.task, err));
     return task_answer(c, 201, &t, err);
 }

@@ -2,8 +2,9 @@
 #include <string.h>
 
 #include "api/notice.h"
+#include "base/limits.h"
 
-enum rule { URL = 1, SERVER, SECRET, MAIL, WORD, SHOW, FLAG, EVENTS };
+enum rule { URL = 1, HTTPS, SERVER, SECRET, MAIL, WORD, SHOW, FLAG, EVENTS, NAMES };
 
 static const struct setting {
     const char *kind, *name;
@@ -34,6 +35,11 @@ static const struct setting {
     { "command", "command", WORD, true, "name of the command in phid.yaml" },
     { "command", "events", EVENTS, false, "which events; all when absent" },
     { "command", "show", SHOW, false, "summary or statement" },
+    { "callback", "url", HTTPS, true, "https://…, the endpoint exactly as callers name it" },
+    { "callback", "callers", NAMES, false, "names of the people and services that may have it called; everybody when absent" },
+    { "callback", "secret", SECRET, false, "name of the secret whsec_… for v1 signatures" },
+    { "callback", "key", SECRET, false, "name of the secret whsk_… for v1a signatures" },
+    { "callback", "token", SECRET, false, "name of the secret that is sent as a bearer token" },
 };
 #define KNOWN_N (sizeof settings_known / sizeof *settings_known)
 
@@ -73,12 +79,24 @@ static bool events_ok(const struct phi_json *v)
     return true;
 }
 
+static bool names_ok(const struct phi_json *v)
+{
+    if (v->kind != PHI_JSON_ARR || v->n == 0 || v->n > 64)
+        return false;
+    for (size_t i = 0; i < v->n; i++)
+        if (v->items[i].kind != PHI_JSON_STR || !plain(v->items[i].str, "\"'<>\\", PHI_MAX_NAME))
+            return false;
+    return true;
+}
+
 static bool fits(enum rule rule, const struct phi_json *v)
 {
     struct phi_view s = v->kind == PHI_JSON_STR ? v->str : (struct phi_view){ 0 };
     switch (rule) {
     case URL:
         return scheme_ok(s, "https://", "http://");
+    case HTTPS:
+        return scheme_ok(s, "https://", "https://");
     case SERVER:
         return scheme_ok(s, "smtps://", "smtp://");
     case SECRET:
@@ -93,6 +111,8 @@ static bool fits(enum rule rule, const struct phi_json *v)
         return v->kind == PHI_JSON_BOOL;
     case EVENTS:
         return events_ok(v);
+    case NAMES:
+        return names_ok(v);
     }
     return false;
 }
@@ -111,6 +131,8 @@ static enum phi_rc together(struct phi_view kind, const struct phi_json *s, stru
     phi_json_bool(phi_json_get(s, "buttons"), &buttons);
     if (phi_view_is(kind, "webhook") && !phi_json_get(s, "secret") && !phi_json_get(s, "key"))
         return phi_fail(err, PHI_EINPUT, "a webhook is signed: name a \"secret\" or a \"key\"");
+    if (phi_view_is(kind, "callback") && !phi_json_get(s, "secret") && !phi_json_get(s, "key") && !phi_json_get(s, "token"))
+        return phi_fail(err, PHI_EINPUT, "a callback proves who calls: name a \"secret\", a \"key\" or a \"token\"");
     if (buttons && (!phi_json_get(s, "signing") || !phi_json_get(s, "team") ||
                     !phi_view_is(phi_json_text(s, "show"), "statement")))
         return phi_fail(err, PHI_EINPUT, "\"buttons\" needs \"signing\", \"team\" and show: statement: nobody votes on what they do not see");
@@ -133,7 +155,7 @@ enum phi_rc api_channel_check(struct phi_arena *a, struct phi_view kind, const s
             return phi_fail(err, PHI_EINPUT, "a channel of kind %s needs \"%s\": %s", s->kind, s->name, s->help);
     }
     if (!known)
-        return phi_fail(err, PHI_EINPUT, "\"kind\" is webhook, email, slack, teams or command");
+        return phi_fail(err, PHI_EINPUT, "\"kind\" is webhook, email, slack, teams, command or callback");
     for (size_t i = 0; i < settings->n; i++) {
         const struct setting *s = find(kind, settings->keys[i]);
         if (!s)

@@ -227,7 +227,8 @@ static const struct {
                { "email", notice_email },
                { "slack", notice_slack },
                { "teams", notice_teams },
-               { "command", notice_command } };
+               { "command", notice_command },
+               { "callback", notice_callback } };
 
 enum phi_rc api_notice_make(struct phi_arena *a, const struct api_notice_env *env, const struct phi_message *m,
                             struct api_notice *ret, struct phi_err *err)

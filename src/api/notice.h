@@ -63,6 +63,7 @@ NOTICE_MAKER(email);
 NOTICE_MAKER(slack);
 NOTICE_MAKER(teams);
 NOTICE_MAKER(command);
+NOTICE_MAKER(callback);
 void notice_event_json(struct phi_buf *out, const struct api_notice_env *env, const struct phi_message *m, bool show);
 void notice_slack_answer(struct phi_arena *a, const struct phi_message *m, const struct net_fetch_answer *answer,
                          struct phi_sent *ret);

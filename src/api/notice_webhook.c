@@ -148,25 +148,82 @@ static bool shows(const struct phi_json *settings)
     return phi_view_is(phi_json_text(settings, "show"), "statement");
 }
 
-NOTICE_MAKER(webhook)
+static void field_add(struct api_notice *n, const char *name, const char *value)
 {
-    PHI_BUF(body, BODY_MAX);
-    notice_event_json(&body, env, m, shows(settings));
-    if (!phi_buf_ok(&body))
+    n->fields[n->ask.n_fields++] = (struct net_http_field){ name, value };
+}
+
+/* To the channel's address, signed. */
+static enum phi_rc post(struct phi_arena *a, const struct api_notice_env *env, const struct phi_message *m, const struct phi_json *settings,
+                        const struct phi_buf *body, struct api_notice *ret, struct phi_err *err)
+{
+    if (!phi_buf_ok(body))
         return phi_fail(err, PHI_EINPUT, "the message is too large");
     ret->way = API_NOTICE_FETCH;
     ret->ask = (struct net_fetch_ask){ .url = phi_arena_str(a, phi_json_text(settings, "url")),
                                        .method = "POST",
                                        .fields = ret->fields,
-                                       .body = notice_z(a, &body) };
+                                       .body = notice_z(a, body) };
     struct phi_view at = phi_arena_printf(a, "%lld", (long long)(env->now_ms / 1000));
     const char *sig = "";
     PHI_TRY(signatures(a, env, settings, m->id, at, ret->ask.body, &sig, err));
-    ret->fields[ret->ask.n_fields++] = (struct net_http_field){ "Content-Type", "application/json" };
-    ret->fields[ret->ask.n_fields++] = (struct net_http_field){ "User-Agent", "phi-approval" };
-    ret->fields[ret->ask.n_fields++] = (struct net_http_field){ "webhook-id", phi_arena_str(a, m->id) };
-    ret->fields[ret->ask.n_fields++] = (struct net_http_field){ "webhook-timestamp", phi_arena_str(a, at) };
-    ret->fields[ret->ask.n_fields++] = (struct net_http_field){ "webhook-signature", sig };
+    field_add(ret, "Content-Type", "application/json");
+    field_add(ret, "User-Agent", "phi-approval");
+    field_add(ret, "webhook-id", phi_arena_str(a, m->id));
+    field_add(ret, "webhook-timestamp", phi_arena_str(a, at));
+    if (sig[0])
+        field_add(ret, "webhook-signature", sig);
+    return PHI_OK;
+}
+
+NOTICE_MAKER(webhook)
+{
+    PHI_BUF(body, BODY_MAX);
+    notice_event_json(&body, env, m, shows(settings));
+    return post(a, env, m, settings, &body, ret, err);
+}
+
+/* ARAP's callback: how the task ended, without a result, so whoever gets it asks the status endpoint before anything else. */
+static void task_json(struct phi_buf *out, struct phi_arena *a, const struct api_notice_env *env, const struct phi_message *m)
+{
+    struct phi_view status = m->note, task;
+    struct phi_jw w;
+    phi_view_split(&status, ' ', &task);
+    phi_jw_init(&w, out);
+    phi_jw_obj(&w);
+    if (m->state.n)
+        phi_jw_kv(&w, "state", m->state);
+    phi_jw_key(&w, "task");
+    phi_jw_obj(&w);
+    phi_jw_kv(&w, "id", task);
+    phi_jw_kv(&w, "status", status);
+    phi_jw_kv(&w, "status_endpoint", phi_arena_printf(a, "%s/access/v1/requests/" PHI_FMT, env->origin, PHI_ARG(task)));
+    phi_jw_end(&w);
+    phi_jw_end(&w);
+}
+
+static enum phi_rc bearer(struct phi_arena *a, const struct api_notice_env *env, struct phi_view name, const char **ret, struct phi_err *err)
+{
+    struct phi_view token;
+    PHI_TRY(notice_secret(a, env, name, &token, err));
+    for (size_t i = 0; i < token.n; i++)
+        if (token.p[i] <= 0x20 || token.p[i] >= 0x7f)
+            return phi_fail(err, PHI_EINPUT, "the callback's token holds what no header may");
+    *ret = phi_arena_str(a, phi_arena_printf(a, "Bearer " PHI_FMT, PHI_ARG(token)));
+    return PHI_OK;
+}
+
+NOTICE_MAKER(callback)
+{
+    PHI_BUF(body, 16 * 1024);
+    struct phi_view token = phi_json_text(settings, "token");
+    const char *value = "";
+    task_json(&body, a, env, m);
+    PHI_TRY(post(a, env, m, settings, &body, ret, err));
+    if (!token.n)
+        return PHI_OK;
+    PHI_TRY(bearer(a, env, token, &value, err));
+    field_add(ret, "Authorization", value);
     return PHI_OK;
 }
 

@@ -75,7 +75,7 @@ int cli_do_channel_list(struct cli *c)
     return CLI_DONE;
 }
 
-/* KEY=VALUE: true and false are that, `events` is a list between commas, the rest is text. */
+/* KEY=VALUE: true and false are that, `events` and `callers` are lists between commas, the rest is text. */
 static bool setting(struct phi_jw *w, const char *arg)
 {
     const char *eq = strchr(arg, '=');
@@ -87,7 +87,7 @@ static bool setting(struct phi_jw *w, const char *arg)
     struct phi_view item, value = phi_view_of(eq + 1);
     if (phi_view_is(value, "true") || phi_view_is(value, "false")) {
         phi_jw_kb(w, key, phi_view_is(value, "true"));
-    } else if (strcmp(key, "events") == 0) {
+    } else if (strcmp(key, "events") == 0 || strcmp(key, "callers") == 0) {
         phi_jw_key(w, key);
         phi_jw_arr(w);
         while (phi_view_split(&value, ',', &item))

@@ -176,7 +176,7 @@ const struct cli_cmd cli_cmds[] = {
 
     { "channel", NULL, "", 0, 0, 0, "List the channels that tell people, and how they fare", cli_do_channel_list, false },
     { "channel", "list", "", 0, 0, 0, "List the channels that tell people, and how they fare", cli_do_channel_list, false },
-    { "channel", "set", "NAME KIND KEY=VALUE...", 3, 32, 0, "Add or change a channel: webhook, email, slack, teams or command",
+    { "channel", "set", "NAME KIND KEY=VALUE...", 3, 32, 0, "Add or change a channel: webhook, email, slack, teams, command or callback",
       cli_do_channel_set, false },
     { "channel", "remove", "NAME", 1, 1, 0, "Remove a channel with what waits for it", cli_do_channel_remove, false },
     { "channel", "on", "NAME", 1, 1, 0, "Switch a channel on", cli_do_channel_on, false },

@@ -51,6 +51,12 @@ enum phi_rc phi_arap_idem_find(struct phi_core *c, struct phi_arena *a, const st
 enum phi_rc phi_arap_idem_put(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view key,
                               struct phi_view asked, struct phi_view task, struct phi_err *err);
 
+/* The caller wants to hear when the task is over, at an endpoint that an operator registered for them: a live channel of kind "callback"
+ * with exactly this address. `wish`: canonical {"events"?:[…],"state"?:"…"}, which goes when the person is forgotten. Nothing where the
+ * task is over already. PHI_EINPUT: no such endpoint is registered for this caller. */
+enum phi_rc phi_arap_callback_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct phi_arap_task *t,
+                                  struct phi_view endpoint, struct phi_view wish, struct phi_err *err);
+
 struct phi_arap_approval {
     struct phi_view task, grant; /* grant: "" where the request has none */
     bool live;

@@ -7,7 +7,7 @@
 #include "core/types.h"
 
 struct phi_channel {
-    struct phi_view name, kind;     /* kind: webhook, email, slack, teams, command */
+    struct phi_view name, kind;     /* kind: webhook, email, slack, teams, command, callback */
     struct phi_view settings;       /* canonical JSON object, without secrets */
     bool live;
     struct phi_view why_off;        /* one sentence, "" while it is live */

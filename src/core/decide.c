@@ -165,7 +165,7 @@ static enum phi_rc judge(struct phi_core *c, struct phi_arena *a, const struct p
     };
     if (r.verdict != PHI_NEEDS)
         return obligations_out(a, &r, ret, err);
-    ret->requestable = target.n && phi_view_is(q->subject.type, "Person") && is_requestable(&r);
+    ret->requestable = target.n && phi_view_eq(q->subject.type, phi_who_type(q->subject.id)) && is_requestable(&r);
     if (ret->requestable && q->n_can)
         PHI_TRY(is_askable(c, a, &of, &ret->requestable, err));
     PHI_TRY(needs_out(a, &r, ret, err));

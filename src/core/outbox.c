@@ -253,6 +253,11 @@ static enum phi_rc lease(struct taking *t, const struct core_channel_row *ch, st
         if (m->address.n == 0)
             return give_up(t->c, t->a, row, PHI_LIT("this person has no such contact any more"), err);
     }
+    if (phi_view_is(ch->kind, CORE_CALLBACK)) {
+        struct phi_view rest = row->note, task;
+        phi_view_split(&rest, ' ', &task);
+        m->state = core_callback_state_of(t->c, t->a, task);
+    }
     struct phi_request *r = row->request.n ? phi_arena_new(t->a, struct phi_request) : NULL;
     if (r && request_of(t, row->request, row->person, r, NULL) != PHI_OK)
         return give_up(t->c, t->a, row, PHI_LIT("the request can no longer be read"), err);
@@ -516,6 +521,8 @@ enum phi_rc phi_outbox_test(struct phi_core *c, struct phi_arena *a, const struc
     struct core_channel_row ch;
     PHI_TRY(core_need(c, by, PHI_RIGHT_OPERATE, err));
     PHI_TRY(live_channel(c, a, channel, &ch, err));
+    if (phi_view_is(ch.kind, CORE_CALLBACK))
+        return core_no(c, "channel.kind", err, PHI_ECONFLICT, "a channel of kind callback speaks of access requests over ARAP only: submit one with this endpoint");
     struct core_news n = { .channel = &ch, .what = PHI_LIT("test"), .loud = true };
     if (core_channel_has_people(ch.kind) && by->kind == PHI_ACTOR_PERSON) {
         n.person = core_root(c, a, by->id);

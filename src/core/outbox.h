@@ -23,7 +23,8 @@ struct phi_message { /* one to send, taken */
     struct phi_view what;     /* request.created, request.approved, … (docs/notify.md); digest, test, answer */
     struct phi_view person, name, address; /* "": for the channel's own readers */
     struct phi_view ref;      /* the channel's name of what was sent before, "" nothing */
-    struct phi_view note;     /* of an answer: what to say */
+    struct phi_view note;     /* of an answer: what to say; of a callback: the task, a blank, its status */
+    struct phi_view state;    /* of a callback: what its caller wants back, "" nothing */
     int64_t tries, created_ms;
     const struct phi_request *request; /* as this person sees it; NULL: none */
     const struct phi_request *digest;  /* the requests of a digest */

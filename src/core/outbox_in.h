@@ -25,6 +25,14 @@ enum phi_rc core_channel_off(struct phi_core *c, struct phi_arena *a, struct cor
                              struct phi_view why, struct phi_err *err);
 enum phi_rc core_contacts_forget(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_err *err);
 
+/* ---- arap_callback.c */
+#define CORE_CALLBACK "callback" /* the kind of channel that speaks of ARAP's tasks, and of nothing else */
+/* This request is over: those who asked to hear of a task that is over by it are told. */
+enum phi_rc core_callbacks_due(struct phi_core *c, struct phi_arena *a, const struct core_request_row *row, const struct core_channel_row *ch,
+                               size_t n_ch, struct phi_err *err);
+/* What the caller gave to be given back. */
+struct phi_view core_callback_state_of(struct phi_core *c, struct phi_arena *a, struct phi_view task);
+
 /* ---- outbox.c */
 /* One message to be kept: for a person (a root), or "" for the channel's readers. */
 struct core_news {

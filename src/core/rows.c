@@ -193,6 +193,11 @@ static const struct core_column arap_task_cols[] = { T(task), T(request), T(call
 #undef R
 static const struct core_index arap_task_index[] = { { true, 1, { 0 } }, { true, 1, { 5 } }, { false, 1, { 1 } } };
 
+#define R struct core_arap_callback_row
+static const struct core_column arap_callback_cols[] = { T(request), T(task), T(channel) };
+#undef R
+static const struct core_index arap_callback_index[] = { { true, 2, { 0, 1 } } };
+
 #define R struct core_habit_row
 static const struct core_column habit_cols[] = { T(person), T(action), T(kind), T(what), I(weight), I(at_ms) };
 #undef R
@@ -299,6 +304,7 @@ static const struct core_table_def tables[CORE_TABLES] = {
     [CORE_ENTITY] = { "entity", sizeof(struct core_entity_row), entity_cols, COUNT(entity_cols), entity_index, COUNT(entity_index), -1 },
     [CORE_ARAP_KEY] = { "arap_key", sizeof(struct core_arap_key_row), arap_key_cols, COUNT(arap_key_cols), arap_key_index, COUNT(arap_key_index), -1 },
     [CORE_ARAP_TASK] = { "arap_task", sizeof(struct core_arap_task_row), arap_task_cols, COUNT(arap_task_cols), arap_task_index, COUNT(arap_task_index), -1 },
+    [CORE_ARAP_CALLBACK] = { "arap_callback", sizeof(struct core_arap_callback_row), arap_callback_cols, COUNT(arap_callback_cols), arap_callback_index, COUNT(arap_callback_index), -1 },
     [CORE_SEEN] = { "seen", sizeof(struct core_seen_row), seen_cols, COUNT(seen_cols), seen_index, COUNT(seen_index), -1 },
     [CORE_HABIT] = { "habit", sizeof(struct core_habit_row), habit_cols, COUNT(habit_cols), habit_index, COUNT(habit_index), -1 },
     [CORE_FACTS] = { "facts", sizeof(struct core_facts_row), facts_cols, COUNT(facts_cols), facts_index, COUNT(facts_index), -1 },

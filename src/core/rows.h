@@ -44,6 +44,7 @@ enum core_table {
     CORE_ENTITY,
     CORE_ARAP_KEY,
     CORE_ARAP_TASK,
+    CORE_ARAP_CALLBACK,
     CORE_HABIT,
     CORE_FACTS,
     CORE_ON_CALL,
@@ -281,6 +282,10 @@ struct core_arap_task_row { /* a request that came over ARAP */
     struct phi_view task, request, caller, binding, evaluation, approval;
     struct phi_view asked; /* hash of the submission, for its Idempotency-Key */
     int64_t at_ms;
+};
+
+struct core_arap_callback_row { /* who hears when this request is over: one row for each request of a task */
+    struct phi_view request, task, channel;
 };
 
 struct core_habit_row { /* what a person (a root) did before: core/risk.c; ages, is not in the log */

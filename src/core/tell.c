@@ -219,7 +219,7 @@ static enum phi_rc publish(struct telling *t, const char *what, struct phi_err *
     for (size_t i = 0; i < t->n_channels; i++) {
         const struct core_channel_row *ch = &t->channel[i];
         struct core_news n = { .channel = ch, .request = t->row.id, .what = phi_view_of(what), .version = t->row.version };
-        if (!core_channel_has_people(ch->kind) && wants(t, ch, what))
+        if (!core_channel_has_people(ch->kind) && !phi_view_is(ch->kind, CORE_CALLBACK) && wants(t, ch, what))
             PHI_TRY(core_message_new(t->c, t->a, &n, err));
     }
     return PHI_OK;
@@ -280,6 +280,7 @@ static enum phi_rc ended(struct telling *t, bool at_once, struct phi_err *err)
     struct people watchers = { 0 };
     PHI_TRY(publish(t, what, err));
     PHI_TRY(settle(t, what, err));
+    PHI_TRY(core_callbacks_due(t->c, t->a, &t->row, t->channel, t->n_channels, err));
     if (t->row.glass)
         return PHI_OK; /* the alarm says more */
     PHI_TRY(parties(t, "watcher", &watchers, err));

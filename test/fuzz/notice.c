@@ -99,7 +99,8 @@ static void leaves(struct phi_arena *a, uint8_t which, struct phi_view rest)
                   { "slack", "{\"buttons\":true,\"secret\":\"s\",\"show\":\"statement\"}" },
                   { "webhook", "{\"secret\":\"s\",\"show\":\"statement\",\"url\":\"https://example.test/\"}" },
                   { "teams", "{\"secret\":\"s\",\"show\":\"statement\"}" },
-                  { "command", "{\"command\":\"c\",\"show\":\"statement\"}" } };
+                  { "command", "{\"command\":\"c\",\"show\":\"statement\"}" },
+                  { "callback", "{\"secret\":\"s\",\"url\":\"https://example.test/\"}" } };
     static const char *const whats[] = { "request.created", "request.denied", "request.commented", "request.reminder" };
     struct phi_remark remark = { .kind = PHI_LIT("comment") };
     struct phi_request r = { .id = PHI_LIT("0192f3a0-0000-7000-8000-000000000001"), .code = PHI_LIT("K7Q-4MX"), .status = PHI_REQUEST_PENDING,
@@ -115,25 +116,27 @@ static void leaves(struct phi_arena *a, uint8_t which, struct phi_view rest)
                              .address = PHI_LIT("bob@example.test"), .request = &r };
     struct api_notice_env env = { "http://localhost:8470", folder, 1700000000000 };
     struct api_notice n;
-    m.kind = phi_view_of(kinds[which % 5].kind);
-    m.settings = phi_view_of(kinds[which % 5].settings);
-    m.what = phi_view_of(whats[which / 5 % 4]);
+    m.kind = phi_view_of(kinds[which % 6].kind);
+    m.settings = phi_view_of(kinds[which % 6].settings);
+    m.what = phi_view_of(whats[which / 6 % 4]);
+    m.note = PHI_LIT("tsk_AAAAAAAAAAAAAAAAAAAAAA approved");
+    m.state = r.why;
     if (api_notice_make(a, &env, &m, &n, NULL) != PHI_OK)
         return;
-    if (which % 5 == 0)
+    if (which % 6 == 0)
         mail_holds(n.ask.body);
     else
-        json_holds(a, n.way == API_NOTICE_COMMAND ? phi_view_trim(n.input) : n.ask.body, which % 5 == 1);
+        json_holds(a, n.way == API_NOTICE_COMMAND ? phi_view_trim(n.input) : n.ask.body, which % 6 == 1);
 }
 
 static void settings(struct phi_arena *a, struct phi_view rest)
 {
     const struct phi_json *v;
     struct phi_view out;
-    static const char *const kinds[] = { "webhook", "email", "slack", "teams", "command" };
+    static const char *const kinds[] = { "webhook", "email", "slack", "teams", "command", "callback" };
     if (phi_json_read(a, rest, PHI_JSON_STRICT, "settings", &v, NULL) != PHI_OK || v->kind != PHI_JSON_OBJ)
         return;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (api_channel_check(a, phi_view_of(kinds[i]), v, &out, NULL) == PHI_OK)
             json_holds(a, out, false);
 }

@@ -29,3 +29,10 @@ CREATE TABLE arap_task (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX arap_task_1 ON arap_task (approval);
 CREATE INDEX arap_task_2 ON arap_task (request);
+
+CREATE TABLE arap_callback (
+    request TEXT NOT NULL,
+    task TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    PRIMARY KEY (request, task)
+) STRICT, WITHOUT ROWID;
