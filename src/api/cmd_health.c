@@ -36,12 +36,12 @@ enum phi_rc api_openapi_get(struct api_call *c, struct phi_err *err)
 static struct phi_view code_text(struct api_call *c, const char *text)
 {
     PHI_BUF(out, 1024);
-    bool code = false;
-    for (; *text; text++)
-        if (*text == '`')
-            phi_buf_adds(&out, (code = !code) ? "<code>" : "</code>");
-        else
-            api_html_add(&out, phi_view_mem(text, 1));
+    struct phi_view rest = phi_view_of(text), part;
+    for (bool code = false; phi_view_split(&rest, '`', &part); code = !code) {
+        phi_buf_adds(&out, code ? "<code>" : "");
+        api_html_add(&out, part);
+        phi_buf_adds(&out, code ? "</code>" : "");
+    }
     return phi_arena_copy(&c->arena, phi_buf_view(&out));
 }
 
