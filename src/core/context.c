@@ -135,6 +135,7 @@ struct knowing {
     struct phi_core *c;
     struct phi_arena *a;
     const struct core_moment *m;
+    struct phi_view root; /* the person of the moment's, "" without one */
     bool has_addr;
     struct phi_addr addr;
 };
@@ -147,7 +148,7 @@ static int64_t at_ms(const struct knowing *k)
 static const struct phi_value *local_value(const struct knowing *k)
 {
     struct core_local now;
-    if (!core_local_of(k->c, k->m->person.n ? core_root(k->c, k->a, k->m->person) : k->m->person, at_ms(k), &now))
+    if (!core_local_of(k->c, k->root, at_ms(k), &now))
         return NULL;
     struct phi_attr at[] = {
         { PHI_LIT("hour"), phi_value_long(k->a, now.hour) },
@@ -244,7 +245,7 @@ static const struct phi_value *on_call_value(const struct knowing *k)
     struct phi_view who = k->m->person;
     if (!who.n || k->m->at_ms)
         return NULL;
-    return phi_value_bool(k->a, core_on_call(k->c, who) || core_on_call(k->c, core_root(k->c, k->a, who)));
+    return phi_value_bool(k->a, core_on_call(k->c, who) || (!phi_view_eq(k->root, who) && core_on_call(k->c, k->root)));
 }
 
 static const struct phi_value *networks_value(const struct knowing *k)
@@ -321,6 +322,8 @@ enum phi_rc core_context_at(struct phi_core *c, struct phi_arena *a, struct phi_
     size_t n = 0;
     PHI_TRY(seen_read(a, json, &at, &n, &addr, err));
     k.has_addr = phi_addr_read(addr, &k.addr);
+    if (m->person.n)
+        k.root = core_root(c, a, m->person);
     const struct phi_value *want = phi_context_unknowns(a, c->bundle, action, phi_value_record(a, at, n));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const struct phi_value *v = want ? phi_value_get(want, known[i].name) : NULL;

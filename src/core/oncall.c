@@ -102,7 +102,9 @@ bool core_on_call(struct phi_core *c, struct phi_view person)
     PHI_ARENA(a, 1 << 20);
     struct core_on_call_row *rows, key = { .person = person };
     size_t n;
-    if (!person.n || core_list(c, CORE_ON_CALL, CORE_ON_CALL_BY_PERSON, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &n, NULL) != PHI_OK)
+    if (!person.n || next_load(c, NULL) != PHI_OK || !c->has_on_call) /* mostly nobody is, and each decision asks */
+        return false;
+    if (core_list(c, CORE_ON_CALL, CORE_ON_CALL_BY_PERSON, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &n, NULL) != PHI_OK)
         return false;
     for (size_t i = 0; i < n; i++)
         if (core_left(c, &rows[i].due) > 0 && core_row_check(c, CORE_ON_CALL, &rows[i], rows[i].leaf, rows[i].leaf_hash, NULL) == PHI_OK)
