@@ -6,6 +6,7 @@
 
 #include "api/peer.h"
 #include "api/route.h"
+#include "core/page.h"
 #include "core/person.h"
 #include "core/session.h"
 #include "net/fetch.h"
@@ -146,6 +147,21 @@ bool api_token_is(struct phi_view token);
 const char *api_login_cookie(const struct api_env *env);
 /* Begins the JSON answer with `{`; handlers end it with phi_jw_end(&c->w). */
 struct phi_jw *api_answer(struct api_call *c, int status);
+/* A list that core makes whole, in pages: `limit` and `cursor` of the query say which. Items are in the order of their keys, bytewise;
+ * a key that has gone since is no matter. */
+struct api_sliced {
+    const void *items;
+    size_t n, size;
+    struct phi_view (*key)(struct phi_arena *a, const void *item);
+    bool falling;
+};
+struct api_slice {
+    size_t from, to;      /* the items of this page */
+    struct phi_view next; /* "" when that was all */
+};
+enum phi_rc api_slice(struct api_call *c, const struct api_sliced *of, struct api_slice *ret, struct phi_err *err);
+/* Ends the array and the object around it, with `next` where there is more. */
+void api_slice_end(struct phi_jw *w, const struct api_slice *s);
 /* Fails with a problem of the API's own: `return api_refuse(c, err, API_BAD_CSRF, "…");` */
 enum phi_rc api_refuse(struct api_call *c, struct phi_err *err, enum api_problem p,
                        const char *detail);

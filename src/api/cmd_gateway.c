@@ -52,13 +52,17 @@ enum phi_rc api_gateway_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_gateway *g;
     size_t n;
-    PHI_TRY(phi_gateway_list(c->core, &c->arena, &c->actor, &g, &n, err));
+    struct phi_page page = { .after = api_query(c, "cursor") };
+    PHI_TRY(api_query_int(c, "limit", 1, PHI_PAGE_MAX, PHI_PAGE_MAX, &page.limit, err));
+    PHI_TRY(phi_gateway_list(c->core, &c->arena, &c->actor, &page, &g, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "gateways");
     phi_jw_arr(w);
     for (size_t i = 0; i < n; i++)
         gateway_write(w, &g[i]);
     phi_jw_end(w);
+    if (page.next.n)
+        phi_jw_kv(w, "next", page.next);
     phi_jw_end(w);
     return PHI_OK;
 }

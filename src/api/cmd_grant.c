@@ -90,20 +90,28 @@ enum phi_rc api_delegation_make(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static struct phi_view delegation_key(struct phi_arena *a, const void *item)
+{
+    const struct phi_delegation *v = item;
+    (void)a;
+    return v->id;
+}
+
 enum phi_rc api_delegation_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_delegation *d;
     size_t n;
+    struct api_slice page;
     PHI_TRY(phi_delegation_list(c->core, &c->arena, &c->actor, &d, &n, err));
+    PHI_TRY(api_slice(c, &(struct api_sliced){ d, n, sizeof *d, delegation_key, true }, &page, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "delegations");
     phi_jw_arr(w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = page.from; i < page.to; i++) {
         phi_jw_obj(w);
         delegation_write(w, &d[i]);
     }
-    phi_jw_end(w);
-    phi_jw_end(w);
+    api_slice_end(w, &page);
     return PHI_OK;
 }
 

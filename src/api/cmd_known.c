@@ -30,20 +30,27 @@ enum phi_rc api_facts_put(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static struct phi_view facts_key(struct phi_arena *a, const void *item)
+{
+    const struct phi_resource_facts *v = item;
+    return phi_arena_printf(a, PHI_FMT " " PHI_FMT, PHI_ARG(v->resource.type), PHI_ARG(v->resource.id));
+}
+
 enum phi_rc api_facts_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_resource_facts *f;
     size_t n;
+    struct api_slice page;
     PHI_TRY(phi_facts_list(c->core, &c->arena, &c->actor, &f, &n, err));
+    PHI_TRY(api_slice(c, &(struct api_sliced){ f, n, sizeof *f, facts_key, false }, &page, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "facts");
     phi_jw_arr(w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = page.from; i < page.to; i++) {
         phi_jw_obj(w);
         facts_write(w, &f[i]);
     }
-    phi_jw_end(w);
-    phi_jw_end(w);
+    api_slice_end(w, &page);
     return PHI_OK;
 }
 

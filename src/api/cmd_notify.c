@@ -19,15 +19,24 @@ enum phi_rc api_channel_put(struct api_call *c, struct phi_err *err)
     return done(c);
 }
 
+static struct phi_view channel_key(struct phi_arena *a, const void *item)
+{
+    const struct phi_channel *v = item;
+    (void)a;
+    return v->name;
+}
+
 enum phi_rc api_channel_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_channel *ch;
     size_t n;
+    struct api_slice page;
     PHI_TRY(phi_channel_list(c->core, &c->arena, &c->actor, &ch, &n, err));
+    PHI_TRY(api_slice(c, &(struct api_sliced){ ch, n, sizeof *ch, channel_key, false }, &page, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "channels");
     phi_jw_arr(w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = page.from; i < page.to; i++) {
         phi_jw_obj(w);
         phi_jw_kv(w, "name", ch[i].name);
         phi_jw_kv(w, "kind", ch[i].kind);
@@ -43,8 +52,7 @@ enum phi_rc api_channel_list(struct api_call *c, struct phi_err *err)
         phi_jw_kv(w, "last_error", ch[i].error);
         phi_jw_end(w);
     }
-    phi_jw_end(w);
-    phi_jw_end(w);
+    api_slice_end(w, &page);
     return PHI_OK;
 }
 
@@ -71,15 +79,23 @@ enum phi_rc api_channel_test(struct api_call *c, struct phi_err *err)
 
 /* ---- contacts */
 
+static struct phi_view contact_key(struct phi_arena *a, const void *item)
+{
+    const struct phi_contact *v = item;
+    return phi_arena_printf(a, PHI_FMT " " PHI_FMT, PHI_ARG(v->person), PHI_ARG(v->kind));
+}
+
 enum phi_rc api_contact_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_contact *k;
     size_t n;
+    struct api_slice page;
     PHI_TRY(phi_contact_list(c->core, &c->arena, &c->actor, &k, &n, err));
+    PHI_TRY(api_slice(c, &(struct api_sliced){ k, n, sizeof *k, contact_key, false }, &page, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "contacts");
     phi_jw_arr(w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = page.from; i < page.to; i++) {
         phi_jw_obj(w);
         phi_jw_kv(w, "person", k[i].person);
         phi_jw_kv(w, "name", k[i].name);
@@ -87,8 +103,7 @@ enum phi_rc api_contact_list(struct api_call *c, struct phi_err *err)
         phi_jw_kv(w, "address", k[i].address);
         phi_jw_end(w);
     }
-    phi_jw_end(w);
-    phi_jw_end(w);
+    api_slice_end(w, &page);
     return PHI_OK;
 }
 
@@ -113,9 +128,9 @@ static enum phi_rc letters(struct api_call *c, enum phi_message_status status, s
 {
     struct phi_letter *l;
     size_t n;
-    int64_t limit;
-    PHI_TRY(api_query_int(c, "limit", 1, 500, 100, &limit, err));
-    PHI_TRY(phi_outbox_list(c->core, &c->arena, &c->actor, status, limit, &l, &n, err));
+    struct phi_page page = { .after = api_query(c, "cursor") };
+    PHI_TRY(api_query_int(c, "limit", 1, PHI_PAGE_MAX, 100, &page.limit, err));
+    PHI_TRY(phi_outbox_list(c->core, &c->arena, &c->actor, status, &page, &l, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "notifications");
     phi_jw_arr(w);
@@ -135,6 +150,8 @@ static enum phi_rc letters(struct api_call *c, enum phi_message_status status, s
         phi_jw_end(w);
     }
     phi_jw_end(w);
+    if (page.next.n)
+        phi_jw_kv(w, "next", page.next);
     phi_jw_end(w);
     return PHI_OK;
 }

@@ -79,7 +79,9 @@ enum phi_rc api_token_list(struct api_call *c, struct phi_err *err)
     struct phi_token *t;
     struct phi_view all = api_query(c, "all");
     size_t n;
-    PHI_TRY(phi_token_list(c->core, &c->arena, &c->actor, phi_view_is(all, "1"), &t, &n, err));
+    struct phi_page page = { .after = api_query(c, "cursor") };
+    PHI_TRY(api_query_int(c, "limit", 1, PHI_PAGE_MAX, PHI_PAGE_MAX, &page.limit, err));
+    PHI_TRY(phi_token_list(c->core, &c->arena, &c->actor, phi_view_is(all, "1"), &page, &t, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "tokens");
     phi_jw_arr(w);
@@ -89,6 +91,8 @@ enum phi_rc api_token_list(struct api_call *c, struct phi_err *err)
         phi_jw_end(w);
     }
     phi_jw_end(w);
+    if (page.next.n)
+        phi_jw_kv(w, "next", page.next);
     phi_jw_end(w);
     return PHI_OK;
 }
@@ -102,15 +106,24 @@ enum phi_rc api_token_revoke(struct api_call *c, struct phi_err *err)
 
 /* ---- sessions ---- */
 
+static struct phi_view session_key(struct phi_arena *a, const void *item)
+{
+    const struct phi_session *v = item;
+    (void)a;
+    return v->id;
+}
+
 enum phi_rc api_session_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_session *s;
     size_t n;
+    struct api_slice page;
     PHI_TRY(phi_session_list(c->core, &c->arena, c->person.id, &s, &n, err));
+    PHI_TRY(api_slice(c, &(struct api_sliced){ s, n, sizeof *s, session_key, true }, &page, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "sessions");
     phi_jw_arr(w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = page.from; i < page.to; i++) {
         phi_jw_obj(w);
         phi_jw_kv(w, "id", s[i].id);
         phi_jw_kv(w, "kind", s[i].kind);
@@ -124,8 +137,7 @@ enum phi_rc api_session_list(struct api_call *c, struct phi_err *err)
         phi_jw_ki(w, "expires_in_ms", s[i].expires_in_ms);
         phi_jw_end(w);
     }
-    phi_jw_end(w);
-    phi_jw_end(w);
+    api_slice_end(w, &page);
     return PHI_OK;
 }
 

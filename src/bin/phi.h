@@ -156,6 +156,8 @@ void cli_cell_ms(struct cli_table *t, int64_t ms);
 void cli_table_close(struct cli_table *t, const char *none); /* prints; `none` when it has no rows */
 /* Reads `path` and prints the rows of its member `list`: the member keys[i] of each in column i, times left in words; or as JSON
  * where that is asked for. Answers an exit code. */
+/* GET of every page: *ret is an object whose member `list` has the rows of all. */
+int cli_pages(struct cli *c, const char *path, const char *list, struct phi_json *ret);
 int cli_list(struct cli *c, const char *path, const char *list, const char *const *heads, const char *const *keys, size_t n, const char *none);
 struct phi_view cli_names(struct cli *c, const struct phi_json *list); /* "a, b" of a list of strings */
 bool cli_tty(void);                                   /* a person sits there */

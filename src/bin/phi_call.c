@@ -234,27 +234,34 @@ static int pages(struct cli *c, const char *path, const char *list, struct clien
             all[i] = i < ret->n ? ret->items[i] : rows->items[i - ret->n];
         ret->items = all;
         ret->n += more;
-        if (!next.n || !more)
-            return CLI_DONE;
+        if (!next.n)
+            return CLI_DONE; /* a page without rows may have more behind it */
         phi_buf_clear(&at);
         phi_buf_printf(&at, "%s%ccursor=" PHI_FMT, path, strchr(path, '?') ? '&' : '?', PHI_ARG(next));
     }
 }
 
+int cli_pages(struct cli *c, const char *path, const char *list, struct phi_json *ret)
+{
+    struct client_reply r;
+    struct phi_json *rows = phi_arena_new(&c->arena, struct phi_json);
+    struct phi_view *name = phi_arena_new(&c->arena, struct phi_view);
+    int rc = cli_open(c);
+    if (rc || !rows || !name || (rc = pages(c, path, list, &r, rows)))
+        return rc ? rc : CLI_ERROR;
+    *name = phi_view_of(list);
+    *ret = (struct phi_json){ .kind = PHI_JSON_OBJ, .items = rows, .keys = name, .n = 1 };
+    return CLI_DONE;
+}
+
 int cli_list(struct cli *c, const char *path, const char *list, const char *const *heads, const char *const *keys, size_t n, const char *none)
 {
     static struct cli_table t; /* large */
-    struct client_reply r;
-    struct phi_json rows;
-    struct phi_view name = phi_view_of(list);
-    int rc = cli_open(c);
-    if (rc || (rc = pages(c, path, list, &r, &rows)))
-        return rc;
-    if (cli_has(c, OPT_JSON)) {
-        const struct phi_json whole = { .kind = PHI_JSON_OBJ, .items = &rows, .keys = &name, .n = 1 };
-        cli_json(c, &whole);
-        return CLI_DONE;
-    }
+    struct phi_json whole;
+    int rc = cli_pages(c, path, list, &whole);
+    if (rc || cli_has(c, OPT_JSON))
+        return rc ? rc : (cli_json(c, &whole), CLI_DONE);
+    const struct phi_json rows = whole.items[0];
     cli_table_open(&t, c, heads, n);
     for (size_t i = 0; i < rows.n; i++)
         for (size_t k = 0; k < n; k++)

@@ -101,11 +101,11 @@ int cli_do_delegation_list(struct cli *c)
 {
     static const char *const heads[] = { "FROM", "TO", "WHY", "LEFT", "ID" };
     static struct cli_table t;
-    struct client_reply r;
-    int rc = send(c, "GET", "/v1/delegations", NULL, &r);
+    struct phi_json all;
+    int rc = cli_pages(c, "/v1/delegations", "delegations", &all);
     if (rc || cli_has(c, OPT_JSON))
-        return rc;
-    const struct phi_json *list = phi_json_get(r.json, "delegations");
+        return rc ? rc : (cli_json(c, &all), CLI_DONE);
+    const struct phi_json *list = phi_json_get(&all, "delegations");
     cli_table_open(&t, c, heads, 5);
     for (size_t i = 0; list && i < list->n; i++) {
         cli_cell(&t, phi_json_text(&list->items[i], "from"));
@@ -251,11 +251,11 @@ int cli_do_target_marks(struct cli *c)
 {
     static const char *const heads[] = { "RESOURCE", "ENVIRONMENT", "TAGS" };
     static struct cli_table t;
-    struct client_reply r;
-    int rc = send(c, "GET", "/v1/facts", NULL, &r);
+    struct phi_json all;
+    int rc = cli_pages(c, "/v1/facts", "facts", &all);
     if (rc || cli_has(c, OPT_JSON))
-        return rc;
-    const struct phi_json *list = phi_json_get(r.json, "facts");
+        return rc ? rc : (cli_json(c, &all), CLI_DONE);
+    const struct phi_json *list = phi_json_get(&all, "facts");
     cli_table_open(&t, c, heads, 3);
     for (size_t i = 0; list && i < list->n; i++) {
         cli_cell(&t, phi_json_text(&list->items[i], "label"));

@@ -25,12 +25,6 @@ static void path_of(struct phi_buf *path, const char *root, const char *name, co
     phi_buf_adds(path, tail);
 }
 
-static int get(struct cli *c, const char *path, struct client_reply *r)
-{
-    int rc = cli_open(c);
-    return rc ? rc : cli_call(c, "GET", path, NULL, r);
-}
-
 /* ---- channels */
 
 static struct phi_view state_of(struct cli *c, const struct phi_json *ch)
@@ -53,13 +47,13 @@ int cli_do_channel_list(struct cli *c)
 {
     static const char *const heads[] = { "NAME", "KIND", "STATE", "WAITING", "DEAD", "DROPPED", "LAST ERROR" };
     static struct cli_table t;
-    struct client_reply r;
-    int rc = get(c, "/v1/channels", &r);
+    struct phi_json all;
+    int rc = cli_pages(c, "/v1/channels", "channels", &all);
     if (rc)
         return rc;
     if (cli_has(c, OPT_JSON))
-        return cli_json(c, r.json), CLI_DONE;
-    const struct phi_json *list = phi_json_get(r.json, "channels");
+        return cli_json(c, &all), CLI_DONE;
+    const struct phi_json *list = phi_json_get(&all, "channels");
     cli_table_open(&t, c, heads, 7);
     for (size_t i = 0; list && i < list->n; i++) {
         const struct phi_json *ch = &list->items[i];
@@ -163,13 +157,13 @@ int cli_do_contact_list(struct cli *c)
 {
     static const char *const heads[] = { "PERSON", "KIND", "ADDRESS" };
     static struct cli_table t;
-    struct client_reply r;
-    int rc = get(c, "/v1/contacts", &r);
+    struct phi_json all;
+    int rc = cli_pages(c, "/v1/contacts", "contacts", &all);
     if (rc)
         return rc;
     if (cli_has(c, OPT_JSON))
-        return cli_json(c, r.json), CLI_DONE;
-    const struct phi_json *list = phi_json_get(r.json, "contacts");
+        return cli_json(c, &all), CLI_DONE;
+    const struct phi_json *list = phi_json_get(&all, "contacts");
     cli_table_open(&t, c, heads, 3);
     for (size_t i = 0; list && i < list->n; i++) {
         cli_cell(&t, phi_json_text(&list->items[i], "name"));
@@ -212,13 +206,13 @@ int cli_do_notify_list(struct cli *c)
 {
     static const char *const heads[] = { "ID", "CHANNEL", "WHAT", "REQUEST", "TO", "TRIES", "WHY" };
     static struct cli_table t;
-    struct client_reply r;
-    int rc = get(c, cli_has(c, OPT_ALL) ? "/v1/notifications/waiting" : "/v1/notifications/dead", &r);
+    struct phi_json all;
+    int rc = cli_pages(c, cli_has(c, OPT_ALL) ? "/v1/notifications/waiting" : "/v1/notifications/dead", "notifications", &all);
     if (rc)
         return rc;
     if (cli_has(c, OPT_JSON))
-        return cli_json(c, r.json), CLI_DONE;
-    const struct phi_json *list = phi_json_get(r.json, "notifications");
+        return cli_json(c, &all), CLI_DONE;
+    const struct phi_json *list = phi_json_get(&all, "notifications");
     cli_table_open(&t, c, heads, 7);
     for (size_t i = 0; list && i < list->n; i++) {
         const struct phi_json *m = &list->items[i];

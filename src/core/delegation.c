@@ -1,5 +1,7 @@
 #include "core/delegation.h"
 
+#include <stdlib.h>
+
 #include "core/inner.h"
 
 enum phi_rc core_delegations_of(struct phi_core *c, struct phi_arena *a, struct phi_view giver,
@@ -84,6 +86,12 @@ enum phi_rc phi_delegation_make(struct phi_core *c, struct phi_arena *a, const s
     return PHI_OK;
 }
 
+static int newest_first(const void *x, const void *y)
+{
+    const struct phi_delegation *a = x, *b = y;
+    return phi_view_cmp(b->id, a->id);
+}
+
 enum phi_rc phi_delegation_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                                 struct phi_delegation **ret, size_t *ret_n, struct phi_err *err)
 {
@@ -104,6 +112,7 @@ enum phi_rc phi_delegation_list(struct phi_core *c, struct phi_arena *a, const s
         PHI_TRY(core_row_check(c, CORE_DELEGATION, &rows[i], rows[i].leaf, rows[i].leaf_hash, err));
         out(c, a, &rows[i], &(*ret)[(*ret_n)++]);
     }
+    qsort(*ret, *ret_n, sizeof **ret, newest_first);
     return PHI_OK;
 }
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "core/inner.h"
+#include "core/page_in.h"
 
 #define MAX_DENIALS 1024 /* of a batch; a gateway sends half as many at most */
 
@@ -202,28 +202,56 @@ enum phi_rc phi_gateway_find(struct phi_core *c, struct phi_arena *a, const stru
     return PHI_OK;
 }
 
-enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+struct listing {
+    struct phi_core *c;
+    struct phi_arena *a;
+    struct phi_gateway *out;
+    size_t n;
+    struct core_gateway_row key;
+};
+
+static const void *listing_key(void *ctx, size_t part, struct phi_view id)
+{
+    struct listing *l = ctx;
+    (void)part;
+    l->key = (struct core_gateway_row){ .name = id };
+    return &l->key;
+}
+
+static struct phi_view listing_id(const void *row)
+{
+    return ((const struct core_gateway_row *)row)->name;
+}
+
+static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
+{
+    struct listing *l = ctx;
+    const struct core_gateway_row *r = row;
+    struct phi_gateway *g = &l->out[l->n];
+    *ret_taken = !core_gateway_removed(r) || core_left(l->c, &r->lease_due) > 0;
+    if (!*ret_taken)
+        return PHI_OK;
+    *g = (struct phi_gateway){ .name = r->name,
+                               .enrolled = r->key.n > 0,
+                               .lease_ms = core_left(l->c, &r->lease_due),
+                               .last_seen_ms = r->last_seen,
+                               .version = r->version };
+    l->n++;
+    return core_gateway_targets(l->c, l->a, g->name, &g->targets, &g->n_targets, err);
+}
+
+enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_page *page,
                              struct phi_gateway **ret, size_t *ret_n, struct phi_err *err)
 {
-    struct core_gateway_row *rows;
+    struct listing l = { .c = c, .a = a, .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
+    struct core_walk w = { .table = CORE_GATEWAY, .ix = CORE_BY_KEY, .rising = true, .n_parts = 1, .key = listing_key, .take = listing_take,
+                           .id = listing_id, .ctx = &l };
     PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
-    PHI_TRY(core_list(c, CORE_GATEWAY, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, ret_n, err));
-    *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
-    if (!*ret)
+    if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    size_t n_rows = *ret_n;
-    *ret_n = 0;
-    for (size_t i = 0; i < n_rows; i++) {
-        if (core_gateway_removed(&rows[i]) && core_left(c, &rows[i].lease_due) <= 0)
-            continue;
-        struct phi_gateway *g = &(*ret)[(*ret_n)++];
-        *g = (struct phi_gateway){ .name = rows[i].name,
-                                   .enrolled = rows[i].key.n > 0,
-                                   .lease_ms = core_left(c, &rows[i].lease_due),
-                                   .last_seen_ms = rows[i].last_seen,
-                                   .version = rows[i].version };
-        PHI_TRY(core_gateway_targets(c, a, g->name, &g->targets, &g->n_targets, err));
-    }
+    PHI_TRY(core_page_walk(c, a, &w, page, err));
+    *ret = l.out;
+    *ret_n = l.n;
     return PHI_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CORE_GATEWAY_H
 #define CORE_GATEWAY_H
 
+#include "core/page.h"
 #include "core/bundle.h"
 #include "core/types.h"
 
@@ -20,7 +21,7 @@ struct phi_gateway {
 enum phi_rc phi_gateway_add(struct phi_core *c, const struct phi_actor *by, struct phi_view name,
                             const struct phi_view *targets, size_t n_targets, char code[PHI_TOKEN_LEN + 1],
                             int64_t *ret_expires_in_ms, struct phi_err *err);
-enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
+enum phi_rc phi_gateway_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_page *page,
                              struct phi_gateway **ret, size_t *ret_n, struct phi_err *err);
 /* Consumes the code and binds the key (SHA-256 of its SubjectPublicKeyInfo in DER). PHI_EAUTH. */
 enum phi_rc phi_gateway_enroll(struct phi_core *c, struct phi_arena *a, struct phi_view code,

@@ -3,6 +3,7 @@
 
 #include "core/known.h"
 #include "core/outbox_in.h"
+#include "core/page_in.h"
 
 #define DIGEST_MAX 20 /* requests that a digest names */
 #define FAILS_BEFORE_PAUSE 3
@@ -464,26 +465,58 @@ static void letter_out(struct phi_core *c, struct phi_arena *a, const struct cor
                                               : 0 };
 }
 
-enum phi_rc phi_outbox_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                            enum phi_message_status status, int64_t limit, struct phi_letter **ret, size_t *ret_n,
-                            struct phi_err *err)
-{
+struct listing {
+    struct phi_core *c;
+    struct phi_arena *a;
+    const struct phi_actor *by;
+    enum phi_message_status status;
     struct core_channel_row *ch;
-    size_t n_ch, n;
+    size_t n_ch;
+    struct phi_letter *out;
+    size_t n;
+    struct core_message_row key;
+};
+
+static const void *listing_key(void *ctx, size_t part, struct phi_view id)
+{
+    struct listing *l = ctx;
+    (void)part;
+    l->key = (struct core_message_row){ .id = id };
+    return &l->key;
+}
+
+static struct phi_view listing_id(const void *row)
+{
+    return ((const struct core_message_row *)row)->id;
+}
+
+static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
+{
+    struct listing *l = ctx;
+    const struct core_message_row *m = row;
+    (void)err;
+    *ret_taken = false;
+    for (size_t i = 0; i < l->n_ch && m->status == l->status; i++)
+        if (phi_view_eq(l->ch[i].name, m->channel) && is_for(l->c, l->by, m)) {
+            letter_out(l->c, l->a, &l->ch[i], m, &l->out[l->n++]);
+            *ret_taken = true;
+        }
+    return PHI_OK;
+}
+
+enum phi_rc phi_outbox_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, enum phi_message_status status,
+                            struct phi_page *page, struct phi_letter **ret, size_t *ret_n, struct phi_err *err)
+{
+    struct listing l = { .c = c, .a = a, .by = by, .status = status, .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
+    struct core_walk w = { .table = CORE_MESSAGE, .ix = CORE_BY_KEY, .n_parts = 1, .key = listing_key, .take = listing_take, .id = listing_id,
+                           .ctx = &l };
     PHI_TRY(core_batched(c, err));
-    *ret = phi_arena_array(a, (size_t)limit + 1, sizeof **ret);
-    if (!*ret)
+    if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    *ret_n = 0;
-    PHI_TRY(core_channels(c, a, &ch, &n_ch, err));
-    for (size_t i = 0; i < n_ch; i++) {
-        struct core_message_row *rows, key = { .channel = ch[i].name, .status = status };
-        PHI_TRY(core_list(c, CORE_MESSAGE, CORE_MESSAGE_BY_CHANNEL, &key,
-                          (struct core_span){ .prefix = 2, .last_first = true, .limit = limit }, a, &rows, &n, err));
-        for (size_t k = 0; k < n && *ret_n < (size_t)limit; k++)
-            if (is_for(c, by, &rows[k]))
-                letter_out(c, a, &ch[i], &rows[k], &(*ret)[(*ret_n)++]);
-    }
+    PHI_TRY(core_channels(c, a, &l.ch, &l.n_ch, err));
+    PHI_TRY(core_page_walk(c, a, &w, page, err));
+    *ret = l.out;
+    *ret_n = l.n;
     return PHI_OK;
 }
 

@@ -7,6 +7,7 @@
 #ifndef CORE_OUTBOX_H
 #define CORE_OUTBOX_H
 
+#include "core/page.h"
 #include "core/request.h"
 
 enum phi_message_status {
@@ -65,9 +66,8 @@ struct phi_letter { /* a message as people see it */
     int64_t tries, created_ms, due_ms; /* due_ms: until it is tried again */
 };
 /* Admins see all, persons what is for them. Newest first. */
-enum phi_rc phi_outbox_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
-                            enum phi_message_status status, int64_t limit, struct phi_letter **ret, size_t *ret_n,
-                            struct phi_err *err);
+enum phi_rc phi_outbox_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, enum phi_message_status status,
+                            struct phi_page *page, struct phi_letter **ret, size_t *ret_n, struct phi_err *err);
 /* Sends a dead letter again, or what waits at once. Admins, and whom it is for. */
 enum phi_rc phi_outbox_resend(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view id,
                               struct phi_err *err);

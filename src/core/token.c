@@ -1,9 +1,8 @@
 #include "core/token.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "core/inner.h"
+#include "core/page_in.h"
 
 #define SEEN_EVERY_MS 60000
 #define ALL_RIGHTS ((1u << PHI_RIGHTS_N) - 1)
@@ -195,33 +194,57 @@ static void use_read(struct phi_core *c, struct phi_arena *a, struct phi_token *
     }
 }
 
-static int newest_first(const void *x, const void *y)
+struct listing {
+    struct phi_core *c;
+    struct phi_arena *a;
+    const struct phi_actor *by;
+    bool all;
+    struct phi_token *out;
+    size_t n;
+    struct core_token_row key;
+};
+
+static const void *listing_key(void *ctx, size_t part, struct phi_view id)
 {
-    const struct phi_token *a = x, *b = y;
-    return phi_view_cmp(b->id, a->id);
+    struct listing *l = ctx;
+    (void)part;
+    l->key = (struct core_token_row){ .id = id };
+    return &l->key;
 }
 
-enum phi_rc phi_token_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, struct phi_token **ret,
-                           size_t *ret_n, struct phi_err *err)
+static struct phi_view listing_id(const void *row)
 {
-    struct core_token_row *rows;
-    size_t n;
+    return ((const struct core_token_row *)row)->id;
+}
+
+static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
+{
+    struct listing *l = ctx;
+    const struct core_token_row *t = row;
+    bool mine = phi_view_eq(t->who, l->by->id) || phi_view_eq(t->maker, l->by->id);
+    (void)err;
+    *ret_taken = core_left(l->c, &t->due) > 0 && (l->all || mine);
+    if (!*ret_taken)
+        return PHI_OK;
+    token_out(l->c, t, &l->out[l->n]);
+    use_read(l->c, l->a, &l->out[l->n++]);
+    return PHI_OK;
+}
+
+enum phi_rc phi_token_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, struct phi_page *page,
+                           struct phi_token **ret, size_t *ret_n, struct phi_err *err)
+{
+    struct listing l = { .c = c, .a = a, .by = by, .all = all, .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
+    struct core_walk w = { .table = CORE_TOKEN, .ix = CORE_TOKEN_BY_ID, .n_parts = 1, .key = listing_key, .take = listing_take,
+                           .id = listing_id, .ctx = &l };
     PHI_TRY(core_batched(c, err));
     if (all)
         PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
-    PHI_TRY(core_list(c, CORE_TOKEN, CORE_TOKEN_BY_ID, NULL, (struct core_span){ 0 }, a, &rows, &n, err));
-    *ret = phi_arena_array(a, n + 1, sizeof **ret);
-    if (!*ret)
+    if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    *ret_n = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool mine = phi_view_eq(rows[i].who, by->id) || phi_view_eq(rows[i].maker, by->id);
-        if (core_left(c, &rows[i].due) <= 0 || !(all || mine))
-            continue;
-        token_out(c, &rows[i], &(*ret)[*ret_n]);
-        use_read(c, a, &(*ret)[(*ret_n)++]);
-    }
-    qsort(*ret, *ret_n, sizeof **ret, newest_first);
+    PHI_TRY(core_page_walk(c, a, &w, page, err));
+    *ret = l.out;
+    *ret_n = l.n;
     return PHI_OK;
 }
 

@@ -3,6 +3,7 @@
 #ifndef CORE_TOKEN_H
 #define CORE_TOKEN_H
 
+#include "core/page.h"
 #include "core/identity.h"
 #include "core/rights.h"
 
@@ -38,8 +39,8 @@ enum phi_rc phi_token_find(struct phi_core *c, struct phi_arena *a, struct phi_v
 /* The same question, without noting that it was used. */
 bool phi_token_alive(struct phi_core *c, struct phi_view secret);
 /* Those that the person made or that speak for them; `all`: everybody's (right "see-people"). */
-enum phi_rc phi_token_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, struct phi_token **ret,
-                           size_t *ret_n, struct phi_err *err);
+enum phi_rc phi_token_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, struct phi_page *page,
+                           struct phi_token **ret, size_t *ret_n, struct phi_err *err);
 /* By its maker, whom it speaks for, or with the right "people". */
 enum phi_rc phi_token_revoke(struct phi_core *c, const struct phi_actor *by, struct phi_view id, struct phi_err *err);
 

@@ -5,6 +5,7 @@ import base64
 import os
 import re
 import sys
+import time
 import urllib.parse
 import uuid
 
@@ -74,6 +75,53 @@ def lists(p, alice, bob):
     entities = [{"uid": {"type": "Document", "id": f"d{n:03}"}, "attrs": {"title": "x"}, "parents": []} for n in range(17)]
     p.admin.put("/v1/entities", {"entities": entities})
     whole("entities", p.admin, "/v1/entities?type=Document&limit=4", "entities", [e["uid"]["id"] for e in entities], 4, key=lambda e: e["uid"]["id"])
+
+
+def admins_lists(p):
+    """Those that people run phi by. Nothing of them changes meanwhile, so each page goes on where the last one ended."""
+    root, week = p.admin, 7 * 24 * 3600 * 1000
+    names = [f"g{n:02}" for n in range(11)]
+    for n, name in enumerate(names):
+        root.post("/v1/gateways", {"name": name, "targets": ["shop"]})
+        root.put(f"/v1/channels/{name}", {"kind": "webhook", "settings": {"url": f"https://127.0.0.1:9/{name}", "secret": "none"}})
+        root.post("/v1/tokens", {"name": name, "rights": ["see"], "for_ms": week})
+        root.put("/v1/facts", {"resource": f"shop/public.{name}", "tags": ["odd" if n % 2 else "even"]})
+        who = p.person(f"m-{name}", "dev")
+        root.put(f"/v1/people/m-{name}/contacts/email", {"address": f"{name}@example.test"})
+        root.put(f"/v1/people/m-{name}/contacts/slack", {"address": f"U{name}"})
+        who.post("/v1/delegations", {"to": "bob", "for_ms": week, "why": "away"})
+        root.post(f"/v1/channels/{name}/test")
+    end = time.monotonic() + 60
+    while len(root.get("/v1/notifications/dead").json["notifications"]) < len(names) and time.monotonic() < end:
+        time.sleep(0.05)
+    for path, what, key, least in (
+            ("/v1/gateways", "gateways", lambda r: r["name"], 11), ("/v1/channels", "channels", lambda r: r["name"], 11),
+            ("/v1/tokens?all=1", "tokens", lambda r: r["id"], 11), ("/v1/tokens", "tokens", lambda r: r["id"], 11),
+            ("/v1/facts", "facts", lambda r: r["label"], 11), ("/v1/contacts", "contacts", lambda r: (r["person"], r["kind"]), 22),
+            ("/v1/delegations", "delegations", lambda r: r["id"], 11), ("/v1/notifications/dead", "notifications", lambda r: r["id"], 11)):
+        more = "&" if "?" in path else "?"
+        one = root.get(f"{path}{more}limit=500").json
+        want = [key(r) for r in one[what]]
+        check(f"{path}: one page where all fit", "next" not in one and len(want) >= least and len(set(want)) == len(want), len(want))
+        whole(path, root, f"{path}{more}limit=4", what, want, 4, key=key)
+    cursor = root.get("/v1/channels?limit=4").json["next"]
+    root.call("DELETE", "/v1/channels/g03")
+    check("what a cursor points at may have gone", [c["name"] for c in root.get(f"/v1/channels?limit=2&cursor={cursor}").json["channels"]] == ["g04", "g05"])
+    mine = p.api(p.api().post("/v1/sessions", {"link": root.post("/v1/links", {"person": "m-g00"}).json["secret"]}).json["token"])
+    got, sizes = walk(mine, "/v1/sessions?limit=1", "sessions", lambda r: r["id"])
+    check("/v1/sessions: one's own, page by page", len(got) == 2 and sizes == [1, 1], got)
+    check("/v1/contacts: one's own", {c["name"] for c in mine.get("/v1/contacts").json["contacts"]} == {"m-g00"})
+
+
+# What is no list, and lists that a limit keeps short: they come whole.
+SHORT = {"/v1/login", "/v1/whoami", "/v1/doctor", "/v1/passkeys", "/v1/providers", "/v1/identities", "/v1/recoveries", "/v1/on-call", "/v1/profile", "/v1/bundle", "/v1/openapi.json",
+         "/v1/requests/replay", "/v1/log/checkpoint", "/v1/log/key", "/v1/log/steps", "/v1/log/comparison", "/v1/log/witnesses", "/v1/log/consistency", "/v1/log/proof",
+         "/v1/log/entries", "/v1/authz", "/v1/snapshot"}
+
+
+def no_other_list(document):
+    whole_ones = {path for path, o in plain_gets(document) if path.startswith("/v1/") and "cursor" not in [q["name"] for q in o["parameters"]]}
+    check("every list that may grow comes in pages", whole_ones <= SHORT, whole_ones - SHORT)
 
 
 def plain_gets(document, *names):
@@ -198,6 +246,8 @@ def main():
         check("a policy goes live", got.status == 200, got)
         document = p.api().get("/v1/openapi.json").json
         lists(p, alice, bob)
+        admins_lists(p)
+        no_other_list(document)
         bounds(p, p.admin, document)
         etags(p, p.admin, document)
         if_match(p, alice, document)

@@ -97,7 +97,8 @@ static enum phi_rc list_run(struct phi_core *core, void *arg, struct phi_err *er
 {
     struct call *c = arg;
     struct phi_actor by = kit_actor(c->k, c->who);
-    return phi_outbox_list(core, &c->k->a, &by, c->status, 100, &c->letter, &c->n, err);
+    struct phi_page page = { .limit = 100 };
+    return phi_outbox_list(core, &c->k->a, &by, c->status, &page, &c->letter, &c->n, err);
 }
 
 static size_t letters(struct kit *k, enum kit_who who, enum phi_message_status status)

@@ -45,6 +45,18 @@ export async function call<T>(method: string, path: string, body?: unknown): Pro
     return (answer.status === 204 ? null : await answer.json()) as T;
 }
 
+/** The rows of every page of a list. */
+export async function every<T>(path: string, list: string): Promise<T[]> {
+    const all: T[] = [];
+    let next: string | undefined = "";
+    while (next !== undefined) {
+        const page: Record<string, unknown> = await call("GET", next ? `${path}?cursor=${encodeURIComponent(next)}` : path);
+        all.push(...(page[list] as T[]));
+        next = page.next as string | undefined;
+    }
+    return all;
+}
+
 export const text = async (path: string): Promise<string> => (await send("GET", path)).text();
 
 /** Remaining time counts from when the question was sent, so that a slow answer never gives more. */

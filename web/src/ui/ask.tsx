@@ -1,7 +1,7 @@
 // Asking beforehand, changing what one asked, going on from a grant: one form, which says what will happen before it is sent.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { call } from "../api";
+import { call, every } from "../api";
 import { allDays, blank, formOf, lacking, lengths, preview, sent, type Form, type Hours } from "../asking";
 import { getRequest } from "../live";
 import { go } from "../route";
@@ -117,16 +117,7 @@ function Preview({ f }: { f: Form }): JSX.Element {
 const titles: Record<As, string> = { new: "Ask", edit: "Change what you asked", extend: "Go on for longer" };
 type Answer = Request | { verdict: "allow" } | { verdict: "grant"; grant: Grant };
 
-async function everyTarget(): Promise<string[]> {
-    const all: string[] = [];
-    let next: string | undefined = "";
-    while (next !== undefined) {
-        const page: { targets: { name: string }[]; next?: string } = await call("GET", `/v1/targets${next && `?cursor=${encodeURIComponent(next)}`}`);
-        all.push(...page.targets.map((t) => t.name));
-        next = page.next;
-    }
-    return all;
-}
+const everyTarget = async (): Promise<string[]> => (await every<{ name: string }>("/v1/targets", "targets")).map((t) => t.name);
 
 function Ready({ first, as, of, code }: { first: Form; as: As; of: string; code: string }): JSX.Element {
     const [f, setF] = useState(first);

@@ -1,7 +1,7 @@
 // How people are told: the channels and how they fare, and what could not be sent, to be sent again.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { call } from "../api";
+import { call, every } from "../api";
 import { me, said } from "../state";
 import { useFresh } from "./list";
 import { Safe } from "./parts";
@@ -18,10 +18,10 @@ const operates = (): boolean => me.value?.rights.includes("operate") ?? false;
 
 async function told(): Promise<Told> {
     const [letters, channels] = await Promise.all([
-        call<{ notifications: Letter[] }>("GET", "/v1/notifications/dead"),
-        operates() ? call<{ channels: Channel[] }>("GET", "/v1/channels") : null,
+        every<Letter>("/v1/notifications/dead", "notifications"),
+        operates() ? every<Channel>("/v1/channels", "channels") : null,
     ]);
-    return { channels: channels?.channels ?? null, letters: letters.notifications };
+    return { channels, letters };
 }
 
 const time = (ms: number): string => new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });

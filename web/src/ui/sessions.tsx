@@ -1,7 +1,7 @@
 // Where one is signed in, and the end of it.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { call } from "../api";
+import { call, every } from "../api";
 import { said } from "../state";
 import { Safe } from "./parts";
 import { Trouble } from "./trouble";
@@ -15,7 +15,7 @@ export function Sessions(): JSX.Element {
     const [error, setError] = useState<unknown>(null);
     const load = async (): Promise<void> => {
         try {
-            setList((await call<{ sessions: Session[] }>("GET", "/v1/sessions")).sessions);
+            setList(await every<Session>("/v1/sessions", "sessions"));
         } catch (e) {
             setError(e);
         }
