@@ -121,6 +121,7 @@ struct gather {
     size_t n;
     uint32_t or_flags;
     bool all_harmless, all_begins, any_begin;
+    struct gw_named **named_end;
     bool full;
 };
 
@@ -161,15 +162,26 @@ static void note_kind(struct gw_unit *u, const struct gw_sql_stmt *st)
         u->kind = st->tag;
 }
 
-/* EXECUTE and FETCH mean what their PREPARE or DECLARE meant; unknown ones stay pg:admin. */
-static bool add_named(struct gather *g, const struct gw_sql_stmt *st)
+/* What EXECUTE or FETCH runs; NULL: nobody can say. Code that runs before it in the same unsynchronised batch may give the
+ * name another meaning, and so may the unit itself. */
+static struct gw_stmt *named_def(const struct gather *g, const struct gw_sql_stmt *st)
 {
-    uint8_t kind = st->flags & GW_SQL_EXECUTE ? 'p' : 'c';
-    struct gw_stmt *def = gw_maps_sql_find(g->s, kind, st->name);
-    if (def == NULL) {
-        add_pairs(g, st->actions, st->n);
-        return true;
+    if (g->s->dirty || !g->all_harmless || ((st->flags & GW_SQL_FETCH) && gw_find_portal(g->s, st->name) != NULL))
+        return NULL;
+    for (const struct gw_named *n = g->s->unit.named; n != NULL; n = n->next) {
+        bool sets = (n->st->flags & GW_SQL_SETS) && !phi_view_is(n->st->name, "all");
+        if (!sets && (n->st->name.n == 0 || phi_view_eq(n->st->name, st->name) || (n->st->flags & GW_SQL_SETS)))
+            return NULL;
     }
+    return gw_maps_sql_find(g->s, st->flags & GW_SQL_EXECUTE ? 'p' : 'c', st->name);
+}
+
+/* EXECUTE and FETCH mean what their PREPARE or DECLARE meant, beside what their own arguments do; unknown ones stay pg:admin. */
+static bool add_named(struct gather *g, const struct gw_sql_stmt *st, struct gw_stmt *def)
+{
+    add_pairs(g, st->actions, def == NULL ? st->n : st->n_own);
+    if (def == NULL)
+        return true;
     const struct gw_sql_facts *f = facts_of(g->s, def);
     if (f == NULL)
         return false;
@@ -195,8 +207,9 @@ static void note_named(struct gather *g, const struct gw_sql_stmt *st, struct gw
     struct gw_named *n = (st->flags & NAMES) ? phi_arena_new(g->a, struct gw_named) : NULL;
     if (n == NULL)
         return; /* a full arena is noticed at the end of gathering */
-    *n = (struct gw_named){.next = g->s->unit.named, .st = st, .text = text, .alone = alone};
-    g->s->unit.named = n;
+    *n = (struct gw_named){.st = st, .text = text, .alone = alone};
+    *g->named_end = n;
+    g->named_end = &n->next;
 }
 
 static bool add_stmt(struct gather *g, const struct gw_sql_stmt *st)
@@ -211,13 +224,16 @@ static bool add_stmt(struct gather *g, const struct gw_sql_stmt *st)
                        PHI_ARG(st->name));
         return false;
     }
-    g->or_flags |= st->flags;
-    g->all_harmless = g->all_harmless && (st->flags & GW_SQL_HARMLESS);
+    bool named = st->flags & (GW_SQL_EXECUTE | GW_SQL_FETCH);
+    struct gw_stmt *def = named ? named_def(g, st) : NULL;
+    uint32_t flags = def != NULL ? st->own_flags : st->flags;
+    g->or_flags |= flags;
+    g->all_harmless = g->all_harmless && (flags & GW_SQL_HARMLESS);
     g->any_begin = g->any_begin || (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
     g->all_begins = g->all_begins && (st->flags & ~begins) == 0 &&
                     (st->flags & (GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET));
-    if (st->flags & (GW_SQL_EXECUTE | GW_SQL_FETCH))
-        return add_named(g, st);
+    if (named)
+        return add_named(g, st, def);
     note_kind(&g->s->unit, st);
     add_pairs(g, st->actions, st->n);
     return true;
@@ -265,9 +281,29 @@ static bool use_execute(struct gather *g, const struct gw_unit *u, size_t i)
         if (u->ops[j - 1].type == 'B' && u->ops[j - 1].portal == p)
             return true; /* decided with its Bind */
     const struct gw_live *l = gw_live_find(g->s, p->live);
-    if (l != NULL && (!l->outcome_sent || !gw_live_bounded(l)))
-        return true; /* goes on under the claim that opened it, which still holds */
-    return use_stmt(g, p->stmt);
+    if (l == NULL || (l->outcome_sent && gw_live_bounded(l)))
+        return use_stmt(g, p->stmt);
+    /* Goes on under the claim that opened it, which still holds; what names mean changes only now. */
+    const struct gw_sql_facts *f = facts_of(g->s, p->stmt);
+    for (size_t k = 0; f != NULL && k < f->n; k++)
+        note_named(g, &f->stmts[k], p->stmt, f->n == 1);
+    return f != NULL;
+}
+
+/* Whether code of this unsynchronised batch left the name its meaning is only seen after it. */
+static bool use_bind(struct gather *g, const struct gw_unit *u, size_t i)
+{
+    struct gw_stmt *st = u->ops[i].stmt;
+    bool made_here = st->name.n == 0;
+    for (size_t j = i; j > 0 && !made_here; j--)
+        made_here = u->ops[j - 1].type == 'P' && u->ops[j - 1].stmt == st;
+    if (g->s->dirty && !made_here) {
+        gw_refuse_with(g->s, "42501",
+                       "phi: after a statement that may change what names mean, a prepared statement of a pipelined "
+                       "batch is not run; send it after a Sync");
+        return false;
+    }
+    return use_stmt(g, st);
 }
 
 static bool use_op(struct gather *g, const struct gw_unit *u, size_t i)
@@ -275,8 +311,8 @@ static bool use_op(struct gather *g, const struct gw_unit *u, size_t i)
     const struct gw_op *op = &u->ops[i];
     switch (op->type) {
     case 'P': return use_parse(g, op->stmt);
-    case 'Q':
-    case 'B': return use_stmt(g, op->stmt);
+    case 'Q': return use_stmt(g, op->stmt);
+    case 'B': return use_bind(g, u, i);
     case 'E': return use_execute(g, u, i);
     default: return true;
     }
@@ -285,7 +321,7 @@ static bool use_op(struct gather *g, const struct gw_unit *u, size_t i)
 static bool gather(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
-    struct gather g = {.s = s, .a = &u->mem, .all_harmless = true, .all_begins = true};
+    struct gather g = {.s = s, .a = &u->mem, .all_harmless = true, .all_begins = true, .named_end = &u->named};
     s->unit_no++;
     u->named = NULL;
     u->statements = 0;

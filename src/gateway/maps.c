@@ -188,9 +188,32 @@ static void put_stmt(struct gw_session *s, struct gw_stmt *st)
         st->refs++; /* a full map leaves the name unknown, so its use is refused */
 }
 
+static struct phi_view sql_key(struct phi_buf *b, uint8_t kind, struct phi_view name)
+{
+    phi_buf_addc(b, kind);
+    phi_buf_add(b, name);
+    return phi_buf_view(b);
+}
+
+static void sql_forget(struct gw_session *s, uint8_t kind, struct phi_view name)
+{
+    PHI_BUF(key, 256);
+    struct phi_view k = sql_key(&key, kind, name);
+    gw_stmt_drop(phi_map_del(s->sql_stmts, k));
+    for (struct gw_stmt **at = &s->promised; *at != NULL; at = &(*at)->next)
+        if (phi_view_eq((*at)->name, k)) {
+            struct gw_stmt *gone = *at;
+            *at = gone->next;
+            gw_stmt_drop(gone);
+            return;
+        }
+}
+
 static void put_portal(struct gw_session *s, struct gw_portal *p)
 {
     gw_portal_drop(portal_take(s, p->name));
+    if (p->name.n > 0)
+        sql_forget(s, 'c', p->name); /* cursors and portals are one name space */
     if (p->name.n == 0)
         s->unnamed = p;
     else if (!phi_map_put(s->portals, p->name, p))
@@ -269,57 +292,50 @@ void gw_maps_txn_end(struct gw_session *s)
 void gw_maps_forget_stmts(struct gw_session *s)
 {
     memset(s->recent, 0, sizeof s->recent);
+    gw_maps_sql_answer(s, false);
     empty_map(s->stmts, drop_stmt);
     empty_map(s->sql_stmts, drop_stmt);
 }
 
-static struct phi_view sql_key(struct phi_buf *b, uint8_t kind, struct phi_view name)
-{
-    phi_buf_addc(b, kind);
-    phi_buf_add(b, name);
-    return phi_buf_view(b);
-}
-
-static void sql_forget(struct gw_session *s, uint8_t kind, struct phi_view name)
-{
-    PHI_BUF(key, 256);
-    gw_stmt_drop(phi_map_del(s->sql_stmts, sql_key(&key, kind, name)));
-}
-
-static void sql_remember(struct gw_session *s, uint8_t kind, const struct gw_sql_stmt *st,
-                         const struct gw_stmt *text)
+static void sql_promise(struct gw_session *s, uint8_t kind, const struct gw_sql_stmt *st,
+                        const struct gw_stmt *text)
 {
     PHI_BUF(key, 256);
     struct phi_view k = sql_key(&key, kind, st->name);
     struct gw_stmt *made =
         phi_buf_ok(&key) ? gw_stmt_new(s, k, text->sql, (struct phi_view){0}) : NULL;
-    sql_forget(s, kind, st->name);
-    if (made != NULL)
-        made->raw = gw_sql_raw_hold(text->raw);
-    if (made != NULL && !phi_map_put(s->sql_stmts, made->name, made))
-        gw_stmt_drop(made);
+    if (made == NULL)
+        return; /* the name stays unknown */
+    made->raw = gw_sql_raw_hold(text->raw);
+    made->next = s->promised;
+    s->promised = made;
 }
 
-/* PREPARE and DECLARE fail when the name is taken, so a text is remembered only where neither side of the name
- * space knows it; a name that may mean something else is forgotten, and its use is then refused or pg:admin. */
+static bool executed(const struct gw_unit *u, const struct gw_stmt *text)
+{
+    bool found = u->simple;
+    for (size_t i = 0; i < u->n && !found; i++)
+        found = u->ops[i].type == 'E' && u->ops[i].portal->stmt == text;
+    return found;
+}
+
+/* A name is forgotten as soon as something that may change it is forwarded, and means a text only once the target
+ * has confirmed that it took it: PREPARE and DECLARE fail when the name is taken, and in a failed transaction nothing works. */
 void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_stmt *text,
                  bool alone)
 {
+    bool certain = alone && executed(&s->unit, text);
     if (st->flags & GW_SQL_PREPARE) {
-        bool fresh =
-            phi_map_get(s->stmts, st->name) == NULL && gw_maps_sql_find(s, 'p', st->name) == NULL;
         gw_stmt_drop(gw_stmt_forget(s, st->name));
-        if (fresh && alone)
-            sql_remember(s, 'p', st, text);
-        else
-            sql_forget(s, 'p', st->name);
+        sql_forget(s, 'p', st->name);
+        if (certain)
+            sql_promise(s, 'p', st, text);
     }
     if (st->flags & GW_SQL_DECLARE) {
-        if (alone && gw_maps_sql_find(s, 'c', st->name) == NULL)
-            sql_remember(s, 'c', st, text);
-        else
-            sql_forget(s, 'c', st->name);
         gw_portal_drop(portal_take(s, st->name));
+        sql_forget(s, 'c', st->name);
+        if (certain)
+            sql_promise(s, 'c', st, text);
     }
     if (st->flags & GW_SQL_DEALLOCATE) {
         gw_stmt_drop(gw_stmt_forget(s, st->name));
@@ -334,6 +350,50 @@ void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_s
         gw_maps_forget_stmts(s);
     if ((st->flags & GW_SQL_CLOSE) && st->name.n == 0)
         empty_portals(s);
+}
+
+void gw_maps_sql_answer(struct gw_session *s, bool done)
+{
+    while (s->promised != NULL) {
+        struct gw_stmt *st = s->promised;
+        s->promised = st->next;
+        st->next = NULL;
+        gw_stmt_drop(phi_map_del(s->sql_stmts, st->name));
+        if (!done || !phi_map_put(s->sql_stmts, st->name, st))
+            gw_stmt_drop(st);
+    }
+}
+
+/* The target's word on a name that it holds, "p" and a PREPARE's, "c" and a cursor's or portal's, "s" and a protocol's. */
+void gw_maps_seen(struct gw_session *s, struct phi_view key, struct phi_view sql)
+{
+    struct phi_view name = phi_view_from(key, 1);
+    bool protocol = key.n > 0 && key.p[0] == 's';
+    struct gw_stmt *st = phi_map_get(protocol ? s->stmts : s->sql_stmts, protocol ? name : key);
+    struct gw_portal *p = key.n > 1 && key.p[0] == 'c' ? phi_map_get(s->portals, name) : NULL;
+    if (st != NULL && phi_view_eq(st->sql, sql))
+        st->seen = s->own_no;
+    if (p != NULL && phi_view_eq(p->stmt->sql, sql))
+        p->seen = s->own_no;
+}
+
+void gw_maps_keep_seen(struct gw_session *s)
+{
+    struct phi_map *both[] = {s->stmts, s->sql_stmts};
+    struct phi_view name;
+    void *at = NULL, *value = NULL;
+    for (size_t i = 0; i < 2; i++, at = NULL)
+        while (phi_map_next(both[i], &at, &name, &value)) {
+            const struct gw_stmt *st = value;
+            if (name.n > 0 && st->seen != s->own_no) /* nothing but the protocol reaches the unnamed one */
+                gw_stmt_drop(phi_map_del(both[i], name));
+        }
+    memset(s->recent, 0, sizeof s->recent);
+    while (phi_map_next(s->portals, &at, &name, &value)) {
+        const struct gw_portal *p = value;
+        if (p->seen != s->own_no)
+            gw_portal_drop(portal_take(s, name));
+    }
 }
 
 struct gw_stmt *gw_maps_sql_find(struct gw_session *s, uint8_t kind, struct phi_view name)

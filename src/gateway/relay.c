@@ -30,7 +30,7 @@ static void before_forward(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
     bool harmless = (u->flags & GW_SQL_HARMLESS) || !u->runs;
-    s->failed = false;
+    s->failed = s->failed && s->open; /* the Sync that follows a failed Flush makes nothing good */
     s->tag[0] = '\0';
     s->rows = -1;
     s->copy_ended = false;
@@ -171,13 +171,13 @@ void gw_own_query(struct gw_session *s)
     }
     phi_buf_adds(
         &sql, "', false), pg_catalog.current_setting('role'); "
-              "SELECT name, statement FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql");
+              "SELECT CASE WHEN from_sql THEN 'p' ELSE 's' END || name, statement FROM pg_catalog.pg_prepared_statements"
+              " UNION ALL SELECT 'c' || name, statement FROM pg_catalog.pg_cursors");
     pg_add_query(&b, phi_buf_view(&sql));
     s->own = GW_OWN_PIN;
     s->own_ok = s->own_again = false;
     s->own_part = 0;
-    phi_map_close(s->own_seen);
-    s->own_seen = phi_map_open(GW_MAX_NAMED);
+    s->own_no++;
     gw_to_server(s, phi_buf_view(&b));
 }
 
@@ -198,23 +198,7 @@ static void own_row(struct gw_session *s, struct phi_view body)
         s->own_ok = second.n < sizeof s->role;
         return;
     }
-    struct gw_stmt *st = phi_map_get(s->stmts, first);
-    if (st != NULL && phi_view_eq(st->sql, second))
-        phi_map_put(s->own_seen, first, st);
-}
-
-static void own_done(struct gw_session *s)
-{
-    void *at = NULL;
-    struct phi_view name;
-    while (phi_map_next(s->stmts, &at, &name, NULL)) {
-        if (name.n == 0 || (s->own_seen != NULL && phi_map_get(s->own_seen, name) != NULL))
-            continue; /* nothing but the protocol reaches the unnamed one */
-        gw_stmt_drop(gw_stmt_forget(s, name));
-    }
-    phi_map_close(s->own_seen);
-    s->own_seen = NULL;
-    s->pin_due = false;
+    gw_maps_seen(s, first, second);
 }
 
 /* --- what the target says --- */
@@ -273,6 +257,7 @@ static void ready_common(struct gw_session *s, uint8_t state)
     s->txn = state;
     s->open = s->dirty = s->acc_runs = s->acc_begins = s->refusing = false;
     gw_flight_clear(s);
+    gw_maps_sql_answer(s, !s->failed);
     if (state == 'I')
         txn_ended(s);
     gw_live_settle(s);
@@ -305,7 +290,8 @@ static bool on_ready(struct gw_session *s, struct phi_view body)
                     "phi: the session's settings could not be checked; the session ends");
             return false;
         }
-        own_done(s);
+        gw_maps_keep_seen(s);
+        s->pin_due = false;
         gw_event(s, EV_READY);
         return false;
     }
@@ -321,6 +307,7 @@ static bool on_error(struct gw_session *s, struct phi_view body, struct run *r)
 {
     s->failed = true;
     gw_flight_clear(s);
+    gw_maps_sql_answer(s, false);
     if (s->open &&
         s->state ==
             GW_IDLE) /* nothing with a Sync is under way: the target skips to the client's */

@@ -345,7 +345,6 @@ void gw_session_free(struct gw_session *s)
     gw_role_drop(s->own_role);
     gw_unit_done(&s->unit);
     gw_maps_done(s);
-    phi_map_close(s->own_seen);
     phi_buf_done(&s->refusal.message);
     phi_buf_done(&s->refusal.hint);
     free(s);

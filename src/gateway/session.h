@@ -22,7 +22,9 @@ struct gw_stmt { /* a prepared statement, or the text of a Query; counted */
     struct gw_session *owner;
     struct phi_view name, sql, types;
     struct gw_sql_raw *raw;
+    struct gw_stmt *next; /* while the target has not confirmed it */
     uint64_t judged; /* the unit that last looked at it */
+    uint64_t seen;   /* the question of our own that last found it in the target */
     size_t bytes;
 };
 
@@ -32,6 +34,7 @@ struct gw_portal { /* counted */
     struct phi_view name, body; /* body of the Bind */
     struct gw_stmt *stmt;
     uint64_t live; /* id of the live grant it runs under; 0: plainly allowed */
+    uint64_t seen; /* as a statement's */
     size_t bytes;
 };
 
@@ -43,7 +46,7 @@ struct gw_op { /* one message of a unit; views point into the unit's bytes by of
     uint32_t max_rows;
 };
 
-struct gw_named { /* a statement of SQL's own that changes what a name means */
+struct gw_named { /* a statement of SQL's own that changes what a name means; in the order they run */
     struct gw_named *next;
     const struct gw_sql_stmt *st;
     struct gw_stmt *text;
@@ -139,7 +142,8 @@ struct gw_session {
     struct gw_unit unit;
     struct gw_portal *unnamed; /* portal */
     struct phi_map *stmts, *portals,
-        *sql_stmts; /* by name; the last: PREPARE and DECLARE as SQL ("p:x", "c:x") */
+        *sql_stmts; /* by name; the last: PREPARE and DECLARE as SQL, "p" or "c" before the name */
+    struct gw_stmt *promised; /* forwarded PREPAREs and DECLAREs that the target has not confirmed */
     struct gw_stmt *recent[GW_STMTS_RECENT]; /* of `stmts`, found a moment ago; borrowed, emptied whenever that map changes */
     size_t kept;
     struct gw_op
@@ -169,8 +173,7 @@ struct gw_session {
     size_t copy_pass;   /* bytes of a long CopyData still to be passed on */
     enum gw_own own;
     bool own_ok, own_again;
-    struct phi_map
-        *own_seen; /* prepared statements that the target has, while the pin is looked at */
+    uint64_t own_no; /* questions of our own about names */
     size_t own_part;
     size_t pass; /* bytes of a long message still to be passed on */
     bool failed; /* an ErrorResponse came for what was forwarded */
@@ -249,6 +252,10 @@ void gw_maps_forget_stmts(struct gw_session *s);
 /* PREPARE, DEALLOCATE, DECLARE, CLOSE, DISCARD is about to be forwarded. `text`: where it stands; `alone`: nothing else does. */
 void gw_maps_sql(struct gw_session *s, const struct gw_sql_stmt *st, struct gw_stmt *text,
                  bool alone);
+void gw_maps_sql_answer(struct gw_session *s, bool done); /* all that was forwarded: it was done, or something failed */
+/* The target holds `key` (its kind and its name) as `sql`; after all of them, what it does not hold so is forgotten. */
+void gw_maps_seen(struct gw_session *s, struct phi_view key, struct phi_view sql);
+void gw_maps_keep_seen(struct gw_session *s);
 struct gw_stmt *gw_maps_sql_find(struct gw_session *s, uint8_t kind,
                                  struct phi_view name); /* 'p' PREPARE, 'c' DECLARE */
 void gw_maps_done(struct gw_session *s);

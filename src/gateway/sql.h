@@ -33,10 +33,11 @@ enum gw_sql_flag {
     GW_SQL_ADMIN = 1u << 8,         /* among the actions is pg:admin */
     GW_SQL_PREPARE = 1u << 9,       /* PREPARE name AS …: actions are those of the inner statement. It enters the server's table of
                                        prepared statements under `name`: forget what you know under that name */
-    GW_SQL_EXECUTE = 1u << 10,      /* EXECUTE name: actions[0] is pg:admin, to be replaced by the actions of the PREPARE if known */
+    GW_SQL_EXECUTE = 1u << 10,      /* EXECUTE name: what it runs is unknown here, so pg:admin stands behind `n_own`: replace that, and only
+                                       that, by the actions of the PREPARE if known */
     GW_SQL_DEALLOCATE = 1u << 11,   /* `name`, or "" for ALL */
     GW_SQL_DECLARE = 1u << 12,      /* DECLARE name CURSOR: actions of the inner query */
-    GW_SQL_FETCH = 1u << 13,        /* FETCH, MOVE: actions[0] is pg:admin, to be replaced by those of the DECLARE, decided again */
+    GW_SQL_FETCH = 1u << 13,        /* FETCH, MOVE: likewise, by those of the DECLARE, decided again */
     GW_SQL_CLOSE = 1u << 14,        /* CLOSE name, "" for ALL */
     GW_SQL_COPY_IN = 1u << 15,      /* COPY … FROM STDIN */
     GW_SQL_COPY_OUT = 1u << 16,     /* COPY … TO STDOUT */
@@ -63,7 +64,8 @@ struct gw_sql_stmt {
     struct phi_view refuse; /* not empty: never forward, whatever policy says; a sentence for people */
     uint32_t flags;
     const struct gw_sql_action *actions; /* as found, each once; none: nothing to decide (BEGIN, SHOW, …) */
-    size_t n;
+    size_t n, n_own;    /* n_own: without the pg:admin of a name that is unknown here, */
+    uint32_t own_flags; /* and the marks without it */
 };
 
 struct gw_sql_facts {

@@ -59,7 +59,9 @@ void sql_create_as(struct sql_walk *w, yyjson_val *o, const char *type)
         w->tag = "CREATE TABLE AS";
     sql_use_rel(w, sql_get(sql_get(o, "into"), "rel"), SQL_ACT_DDL);
     sql_inner(w, sql_get(o, "query"));
-    w->flags &= ~(uint32_t)GW_SQL_EXECUTE; /* its pg:admin stays: the statement's own name is the table */
+    if (w->flags & GW_SQL_EXECUTE)
+        sql_admin(w, "a table made of a prepared statement");
+    w->flags &= ~(uint32_t)GW_SQL_EXECUTE; /* the statement's own name is the table's */
     w->name = none;
     w->flags |= sql_ddl_flag(sql_get(sql_get(o, "into"), "rel"));
 }

@@ -422,9 +422,13 @@ static bool resolve_stmt(struct resolver *r, const struct raw_stmt *s, struct gw
         if (evaluates(s))
             all_casts(r);
     }
-    struct gw_sql_action *acts = phi_arena_array(r->a, r->n, sizeof *acts);
-    if (!acts && r->n)
+    uint32_t own_flags = flags_of(r, s);
+    size_t n_own = r->n;
+    struct gw_sql_action *acts = phi_arena_array(r->a, n_own + 1, sizeof *acts);
+    if (!acts)
         return false;
+    if (own_flags & (GW_SQL_EXECUTE | GW_SQL_FETCH))
+        add_admin(r);
     for (size_t i = 0; i < r->n; i++)
         acts[i] = action_of(r, &r->found[i]);
     struct phi_view refuse = phi_arena_copy(r->a, s->refuse);
@@ -435,7 +439,9 @@ static bool resolve_stmt(struct resolver *r, const struct raw_stmt *s, struct gw
                                  .refuse = refuse,
                                  .flags = flags_of(r, s),
                                  .actions = acts,
-                                 .n = r->n };
+                                 .n = r->n,
+                                 .n_own = n_own,
+                                 .own_flags = own_flags };
     return phi_arena_ok(r->a);
 }
 

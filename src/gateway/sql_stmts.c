@@ -96,7 +96,6 @@ static void prepare(struct sql_walk *w, yyjson_val *o, const char *type)
 static void execute(struct sql_walk *w, yyjson_val *o, const char *type)
 {
     (void)type;
-    sql_admin(w, "EXECUTE of a statement that phi did not see prepared");
     sql_walk_any(w, sql_get(o, "params"));
     w->name = sql_text(o, "name");
     w->flags |= GW_SQL_EXECUTE;
@@ -118,7 +117,6 @@ static void fetch(struct sql_walk *w, yyjson_val *o, const char *type)
 {
     (void)type;
     w->tag = sql_true(o, "ismove") ? "MOVE" : "FETCH";
-    sql_admin(w, "FETCH from a cursor that phi did not see declared");
     w->name = sql_text(o, "portalname");
     w->flags |= GW_SQL_FETCH;
 }

@@ -249,7 +249,7 @@ static const struct {
     { "PREPARE p AS DELETE FROM orders WHERE id = $1", "delete public.orders", true },
     { "PREPARE p(int, posint) AS SELECT $1", "call fn public.posint; call fn public.mood_to_int", false },
     { "EXECUTE p(1)", "admin *", false },
-    { "EXECUTE p(wipe())", "admin *; call fn public.wipe", false },
+    { "EXECUTE p(wipe())", "call fn public.wipe; admin *", false },
     { "DEALLOCATE p", "", true },
     { "DEALLOCATE ALL", "", true },
     { "DECLARE c CURSOR FOR SELECT * FROM orders", "select public.orders", true },

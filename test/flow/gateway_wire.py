@@ -1174,6 +1174,94 @@ def sql_prepare_and_execute_mean_the_inner_statement(db, gw):
     c.run("commit")
 
 
+def shadowed(gw, db, *lines):
+    """What EXECUTE is taken for after these: the rows deleted without anybody's word, and what was asked."""
+    c = Client(gw)
+    c.query("prepare x as delete from orders where id < 5")
+    c.notice()
+    gw.tell("approve")
+    assert Answer(c.until()).tags == ["PREPARE"]
+    for line in lines:
+        c.batch(*line) if isinstance(line, list) else c.run(line)
+    before, held = db.sql("select count(*) from orders"), len(gw.said("pending"))
+    c.query("execute x")
+    first = c.message()
+    assert first[0] == "E", (lines, fields(first[1]), gw.said("pending")[held:])
+    a = Answer([first, *c.until()])
+    assert a.code == "42501" and "pg:admin" in a.error["M"] and db.sql("select count(*) from orders") == before, (lines, a.messages)
+    c.close()
+
+
+def attack_58_a_name_means_only_what_the_target_confirmed(db, gw):
+    one = [parse("deallocate x"), bind()], [parse("prepare x as select 1"), bind()]
+    shadowed(gw, db, "begin", "select 1/0", "deallocate x", "prepare x as select 1", "rollback")
+    shadowed(gw, db, "begin", "select 1", "discard all", "rollback", "prepare x as select 1")
+    shadowed(gw, db, *one)  # bound, and never executed
+    shadowed(gw, db, [*one[0], execute(), parse("select 1/0"), bind(), execute(), *one[1], execute()])
+    c = Client(gw)
+    a = c.batch(*[m for sql in ("prepare y as select 1", "deallocate y", "prepare y as select 2") for m in (parse(sql), bind(), execute())])
+    assert a.tags == ["PREPARE", "DEALLOCATE", "PREPARE"], a.messages
+    assert c.run("execute y").rows == [["2"]]
+    c.run("prepare y as select 3")
+    assert c.run("execute y").code == "42501"  # refused by the target, and not known any more
+
+
+def attack_58_code_that_runs_may_not_give_a_name_another_meaning(db, gw):
+    db.sql("create or replace function renames() returns int language plpgsql as $$ begin execute 'deallocate x'; "
+           "execute 'prepare x as delete from orders'; return 1; end $$")
+    c = Client(gw)
+    assert c.run("prepare x as select 1").tags == ["PREPARE"] and c.run("prepare keeps as select 2").tags == ["PREPARE"]
+    gw.tell("allow pg:connect pg:select pg:set pg:call")
+    assert c.run("select renames()").tags == ["SELECT 1"]
+    a = c.run("execute x")
+    assert a.code == "42501" and "pg:admin" in a.error["M"], a.messages
+    assert c.run("execute keeps").rows == [["2"]]
+    db.fresh()
+    c.run("deallocate all")
+    c.run("prepare x as select 1")
+    c.send(parse("select renames()"), bind(), execute(), FLUSH, parse("execute x"), bind(), execute(), SYNC)
+    assert Answer(c.until()).code == "42501"
+    assert db.sql("select count(*) from orders") == "10"
+
+
+def attack_17_what_stands_in_an_execute_is_decided_too(db, gw):
+    c = Client(gw)
+    assert c.run("prepare q(int) as select $1").tags == ["PREPARE"]
+    assert c.run("execute q(1)").rows == [["1"]]
+    for sql in ("execute q(d())", "explain analyze execute q(d())", "execute q(case when d() > 0 then 1 end)"):
+        refused_rows(db, gw, c, sql)
+    for sql in ("execute q(pg_catalog.lo_import('/etc/passwd')::int)", "execute q(pg_catalog.pg_reload_conf()::int)"):
+        assert c.run(sql).code in ("42501", "57014"), sql
+
+
+def cursors_are_read_to_their_end(db, gw):
+    """As psql's FETCH_COUNT, psycopg's named cursors and Django's do: FETCH after FETCH, and the same name again."""
+    c = Client(gw)
+    for end in ("commit", "rollback"):
+        c.run("begin")
+        assert c.run("declare c cursor for select id from orders order by id").tags == ["DECLARE CURSOR"]
+        for want in (4, 4, 2, 0):
+            a = c.run("fetch forward 4 from c")
+            assert len(a.rows) == want and a.state == "T", a.messages
+        assert c.run("select count(*) from orders").rows == [["10"]]
+        c.run(end)
+    c.run("declare h cursor with hold for select id from orders")
+    assert len(c.run("fetch 3 from h").rows) == 3 and len(c.run("fetch all from h").rows) == 7
+    c.run("close h")
+    assert c.run("fetch 1 from h").code == "42501"
+
+
+def a_failed_flush_is_told_as_failed(db, gw):
+    gw.tell("grant-all 1")
+    c = Client(gw)
+    c.send(parse("insert into orders values (1, 'again')"), bind(), execute(), FLUSH)
+    while c.message()[0] != "E":
+        pass
+    c.send(SYNC)
+    c.until()
+    assert gw.wait("outcome").split()[2] == "failed"
+
+
 def a_statement_from_psql_on_a_pipe(db, gw):
     env = dict(os.environ, PGPASSWORD="sesame", LC_ALL="C")
     p = subprocess.Popen([f"{BIN}/psql", "-h", "127.0.0.1", "-p", str(gw.port), "-U", "alice~cred", "-d", "shop", "-X"],
