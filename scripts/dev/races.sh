@@ -1,4 +1,4 @@
-# help: races [--grants N] [--votes N] [sqlite|pgsql]  16 clients race for one-time grants, effects counted (62,500: a million tries)
+# help: races [--grants N] [--votes N] [--seconds S] [sqlite|pgsql]  16 clients race for one-time grants, effects counted (62,500: a million tries)
 # shellcheck shell=bash
 set -euo pipefail
 . scripts/lib/common.sh

@@ -10,19 +10,31 @@
 
 /* ---- the Request entity of docs: requesters, requirement, risk, one attribute for each resource type */
 
+/* The requester under every account, and who made the tokens by which a program asks. NULL: not to be told. */
 static const struct phi_value *requesters(struct phi_core *c, struct phi_arena *a, const struct core_subject *s,
                                           struct phi_err *err)
 {
-    struct core_person_row *rows;
-    size_t n, k = 0;
-    if (core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, &n, err) != PHI_OK)
+    const struct phi_view *maker;
+    const struct phi_value **set = NULL;
+    size_t n_makers, k = 0;
+    if (core_token_makers(c, a, s->root, &maker, &n_makers, err) != PHI_OK)
         return NULL;
-    const struct phi_value **set = phi_arena_array(a, n + 1, sizeof *set);
-    for (size_t i = 0; set && i < n; i++)
-        if (phi_view_is(phi_who_type(rows[i].id), "Person") &&
-            (phi_view_eq(rows[i].id, s->root) || phi_view_eq(rows[i].same_as, s->root) || core_speaks_as(c, rows[i].same_as.n ? rows[i].same_as : rows[i].id, s->root)))
-            set[k++] = phi_value_entity(a, (struct phi_uid){ PHI_LIT("Person"), rows[i].id });
-    return set ? phi_value_set(a, set, k) : NULL;
+    for (size_t i = 0; i <= n_makers; i++) {
+        struct phi_view *ids;
+        size_t n;
+        if (core_accounts(c, a, i < n_makers ? maker[i] : s->root, &ids, &n, err) != PHI_OK)
+            return NULL;
+        const struct phi_value **more = phi_arena_array(a, k + n, sizeof *more);
+        if (!more)
+            return NULL;
+        if (k)
+            memcpy(more, set, k * sizeof *set);
+        set = more;
+        for (size_t j = 0; j < n; j++)
+            if (phi_view_is(phi_who_type(ids[j]), "Person"))
+                set[k++] = phi_value_entity(a, (struct phi_uid){ PHI_LIT("Person"), ids[j] });
+    }
+    return phi_value_set(a, set, k);
 }
 
 /* The one resource of this type, or NULL where there are none or several. */

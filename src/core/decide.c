@@ -121,10 +121,9 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
 static enum phi_rc by_scope(struct phi_core *c, struct phi_arena *a, const struct core_case *of, struct phi_view only,
                             struct phi_evaluation *ret, struct phi_err *err)
 {
-    struct core_grant_row *rows, key = { .principal = of->principal.id, .live = 1 };
+    struct core_grant_row *rows;
     size_t n;
-    PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_PRINCIPAL, &key, (struct core_span){ .prefix = 2 }, a, &rows, &n,
-                      err));
+    PHI_TRY(core_grants_of_act(c, a, of->principal.id, (struct phi_view){ 0 }, &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
         struct core_ruling again;
         int64_t left = 0;

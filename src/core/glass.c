@@ -6,13 +6,11 @@
 static enum phi_rc none_unreviewed(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
                                    struct phi_err *err)
 {
-    struct core_person_row *people;
+    struct phi_view *ids;
     size_t n, m;
-    PHI_TRY(core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &people, &m, err));
+    PHI_TRY(core_accounts(c, a, d->root, &ids, &m, err));
     for (size_t i = 0; i < m; i++) { /* under every account that is theirs by now */
-        struct core_grant_row *rows, key = { .root = people[i].id, .review = CORE_REVIEW_OPEN };
-        if (!phi_view_eq(people[i].id, d->root) && !phi_view_eq(people[i].same_as, d->root))
-            continue;
+        struct core_grant_row *rows, key = { .root = ids[i], .review = CORE_REVIEW_OPEN };
         PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_REVIEW, &key, (struct core_span){ .prefix = 2, .limit = 1 }, a,
                           &rows, &n, err));
         if (n)

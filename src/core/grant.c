@@ -369,13 +369,19 @@ static enum phi_rc fits(struct phi_core *c, struct phi_arena *a, const struct co
     return PHI_OK;
 }
 
-enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
-                               struct core_grant_row *ret, struct phi_err *err)
+enum phi_rc core_grants_of_act(struct phi_core *c, struct phi_arena *a, struct phi_view principal, struct phi_view act,
+                               struct core_grant_row **ret, size_t *ret_n, struct phi_err *err)
 {
-    struct core_grant_row *rows, key = { .principal = d->requester, .live = 1 };
+    struct core_grant_row key = { .act = act, .principal = principal, .live = 1 };
+    return core_list(c, CORE_GRANT, CORE_GRANT_BY_ACT, &key, (struct core_span){ .prefix = 3 }, a, ret, ret_n, err);
+}
+
+static enum phi_rc first_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d, struct phi_view act,
+                                 struct core_grant_row *ret, struct phi_err *err)
+{
+    struct core_grant_row *rows;
     size_t n;
-    PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_PRINCIPAL, &key, (struct core_span){ .prefix = 2 }, a, &rows, &n,
-                      err));
+    PHI_TRY(core_grants_of_act(c, a, d->requester, act, &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
         bool yes;
         PHI_TRY(fits(c, a, d, &rows[i], &yes, err));
@@ -385,6 +391,13 @@ enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const st
         }
     }
     return PHI_ENOTFOUND;
+}
+
+enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
+                               struct core_grant_row *ret, struct phi_err *err)
+{
+    enum phi_rc rc = first_fitting(c, a, d, core_hex(a, &d->act), ret, err);
+    return rc == PHI_ENOTFOUND ? first_fitting(c, a, d, (struct phi_view){ 0 }, ret, err) : rc;
 }
 
 /* ---- showing */

@@ -162,6 +162,9 @@ enum phi_rc core_person_find(struct phi_core *c, struct phi_arena *a, struct phi
                              struct core_person_row *ret, struct phi_err *err);
 struct phi_view core_root(struct phi_core *c, struct phi_arena *a, struct phi_view person); /* who they are */
 struct phi_view core_person_name(struct phi_core *c, struct phi_arena *a, struct phi_view person);
+/* Under which ids they go: `root`, and whoever is linked to it. */
+enum phi_rc core_accounts(struct phi_core *c, struct phi_arena *a, struct phi_view root, struct phi_view **ret, size_t *ret_n,
+                          struct phi_err *err);
 bool core_same_person(struct phi_core *c, struct phi_view a, struct phi_view b);
 enum phi_rc core_text_put(struct phi_core *c, struct phi_view owner, const char *kind, struct phi_view salt,
                           struct phi_view text, struct phi_err *err);

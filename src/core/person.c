@@ -34,6 +34,20 @@ struct phi_view core_root(struct phi_core *c, struct phi_arena *a, struct phi_vi
     return key.id;
 }
 
+enum phi_rc core_accounts(struct phi_core *c, struct phi_arena *a, struct phi_view root, struct phi_view **ret, size_t *ret_n,
+                          struct phi_err *err)
+{
+    struct core_person_row *rows, key = { .same_as = root };
+    PHI_TRY(core_list(c, CORE_PERSON, CORE_PERSON_BY_SAME, &key, (struct core_span){ .prefix = 1 }, a, &rows, ret_n, err));
+    *ret = phi_arena_array(a, *ret_n + 1, sizeof **ret);
+    if (!*ret)
+        return phi_fail(err, PHI_ELIMIT, "out of memory");
+    for (size_t i = 0; i < *ret_n; i++)
+        (*ret)[i] = rows[i].id;
+    (*ret)[(*ret_n)++] = root;
+    return PHI_OK;
+}
+
 bool core_same_person(struct phi_core *c, struct phi_view x, struct phi_view y)
 {
     PHI_ARENA(a, 1 << 16);
@@ -250,14 +264,15 @@ enum phi_rc phi_group_del_member(struct phi_core *c, const struct phi_actor *by,
 static enum phi_rc move_links(struct phi_core *c, struct phi_arena *a, struct phi_view from, struct phi_view to,
                               struct phi_err *err)
 {
-    struct core_person_row *rows;
+    struct core_person_row row, key = { 0 };
+    struct phi_view *ids;
     size_t n;
-    PHI_TRY(core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ 0 }, a, &rows, &n, err));
+    PHI_TRY(core_accounts(c, a, from, &ids, &n, err));
     for (size_t i = 0; i < n; i++) {
-        if (!phi_view_eq(rows[i].same_as, from) && !phi_view_eq(rows[i].id, from))
-            continue;
-        rows[i].same_as = to;
-        PHI_TRY(core_set(c, CORE_PERSON, &rows[i], err));
+        key.id = ids[i];
+        PHI_TRY(core_get(c, CORE_PERSON, CORE_BY_KEY, &key, a, &row, err));
+        row.same_as = to;
+        PHI_TRY(core_set(c, CORE_PERSON, &row, err));
     }
     return PHI_OK;
 }

@@ -185,6 +185,9 @@ enum phi_rc core_grant_which(struct phi_core *c, struct phi_arena *a, struct phi
 /* The requirements that count for this grant under the live bundle. */
 enum phi_rc core_grant_met(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
                            struct core_names *ret, struct phi_err *err);
+/* The live ones of exactly these bytes, or ("") by scope. */
+enum phi_rc core_grants_of_act(struct phi_core *c, struct phi_arena *a, struct phi_view principal, struct phi_view act,
+                               struct core_grant_row **ret, size_t *ret_n, struct phi_err *err);
 /* A ready grant that fits this attempt and that the engine allows: PHI_ENOTFOUND when there is none. */
 enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const struct core_draft *d,
                                struct core_grant_row *ret, struct phi_err *err);

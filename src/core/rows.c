@@ -21,7 +21,7 @@ static const struct core_index state_index[] = { { true, 1, { 0 } } };
 #define R struct core_person_row
 static const struct core_column person_cols[] = { T(id), T(name), B(salt), T(same_as), I(created_ms) };
 #undef R
-static const struct core_index person_index[] = { { true, 1, { 0 } }, { true, 1, { 1 } } };
+static const struct core_index person_index[] = { { true, 1, { 0 } }, { true, 1, { 1 } }, { false, 2, { 3, 0 } } };
 
 #define R struct core_account_row
 static const struct core_column account_cols[] = { T(name), T(person), B(salt) };
@@ -91,7 +91,7 @@ static const struct core_index vote_index[] = { { true, 2, { 0, 1 } } };
 #define R struct core_grant_row
 static const struct core_column grants_cols[] = { T(id), T(request), T(code), T(digest), T(act), T(principal), T(root), T(target), T(session), T(summary), I(status), I(live), I(uses), I(used), T(terms), T(bundle), T(met), DUE(, due), I(end_seq), I(leaf), B(leaf_hash), I(rev), DUE_(from_, from, true), I2(review), T2(reviewer), I2(spent_statements), I2(spent_rows), I2(spent_bytes), I2(binds) };
 #undef R
-static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 17 } }, { false, 3, { 11, 19, 18 } }, { false, 3, { 6, 27, 0 } } };
+static const struct core_index grants_index[] = { { true, 1, { 0 } }, { false, 1, { 1 } }, { false, 3, { 5, 11, 0 } }, { false, 2, { 11, 0 } }, { false, 2, { 11, 17 } }, { false, 3, { 11, 19, 18 } }, { false, 3, { 6, 27, 0 } }, { false, 4, { 4, 5, 11, 0 } } };
 
 #define R struct core_claim_row
 static const struct core_column claim_cols[] = { T(id), AS(grant_id, TEXT, grant), T(ckey), T(session), T(gateway), I(at_ms), I(outcome), T(tag), I(nrows), I(leaf), B(leaf_hash), I(rev), I2(nbytes), I2(statements) };

@@ -392,6 +392,7 @@ const struct core_table_def *core_table_of(enum core_table t);
 enum {
     CORE_BY_KEY = 0,
     CORE_PERSON_BY_NAME = 1,
+    CORE_PERSON_BY_SAME = 2, /* same_as, id */
     CORE_ACCOUNT_BY_PERSON = 1,
     CORE_MEMBER_BY_PERSON = 1,
     CORE_LINK_BY_DUE = 1,
@@ -419,6 +420,7 @@ enum {
     CORE_CLAIM_BY_GRANT = 2, /* grant, outcome, id */
     CORE_ACK_BY_GRANT = 1,
     CORE_GRANT_BY_REVIEW = 6,       /* root, review, id */
+    CORE_GRANT_BY_ACT = 7,          /* act ("": by scope), principal, live, id */
     CORE_PARTY_BY_PERSON = 1,       /* person, request */
     CORE_TIMER_BY_TIME = 1,         /* at_ms */
     CORE_DELEGATION_BY_TAKER = 1,   /* taker, live */

@@ -435,12 +435,12 @@ static enum phi_rc approve_one(struct phi_core *c, void *arg, struct phi_err *er
 /* `n` of them, and what they left behind in this process. */
 static void hold(const char *what, command run, size_t n)
 {
-    double kb = pss_kb(), t0 = now_s();
+    double kb = pss_kb(), t0 = now_s(), cpu = cpu_s();
     serial = 0;
     while (serial < n)
         batch(run, n - serial < 256 ? n - serial : 256);
-    double grown = pss_kb() - kb;
-    printf("  %9zu %-24s %9.0f/s   PSS %7.1f MB, %+7.1f MB: %.0f bytes each\n", n, what, (double)n / (now_s() - t0), (kb + grown) / 1024,
+    double rate = (double)n / (now_s() - t0), each_us = (cpu_s() - cpu) * 1e6 / (double)n, grown = pss_kb() - kb;
+    printf("  %9zu %-24s %9.0f/s   CPU %6.1f us each   PSS %7.1f MB, %+7.1f MB: %.0f bytes each\n", n, what, rate, each_us, (kb + grown) / 1024,
            grown / 1024, grown * 1024 / (double)n);
     fflush(stdout);
 }

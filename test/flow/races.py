@@ -2,8 +2,9 @@
 # timeout: 150
 """One-time grants and one person's votes, by many at once: 16 clients over two phids on PostgreSQL and over one on SQLite.
 
-races.py [--grants N] [--votes N] [pgsql|sqlite]    each grant is tried by every client; who is told that it may acts in a target database,
-where nothing keeps an act from being done twice, and the acts are counted there. Without arguments: a small part, for each test run"""
+races.py [--grants N] [--votes N] [--seconds S] [pgsql|sqlite]    each grant is tried by every client; who is told that it may acts in a target database,
+where nothing keeps an act from being done twice, and the acts are counted there. After S seconds no more grants are made, and what was
+done by then is counted. Without arguments: a small part, for each test run"""
 import argparse
 import contextlib
 import io
@@ -79,13 +80,14 @@ class Client:
         return self.target.wait(60)
 
 
-def grants_race(pg, cast, on, n, name):
+def grants_race(pg, cast, on, args, name):
+    n = args.grants
     pg.sql("DROP DATABASE IF EXISTS target")
     pg.sql("CREATE DATABASE target")
     pg.sql("CREATE TABLE effect (grant_id text)", "target")
     clients = [Client(pg, cast, on[i % len(on)]) for i in range(CLIENTS)]
     alice, bob, done, t0 = (Attempt(Kept(cast.gateway_on(on[0])), cast.ids["alice"], cast.credential), Kept(cast.of("bob", on[-1])), 0, time.monotonic())
-    while done < n:
+    while done < n and (not args.seconds or time.monotonic() - t0 < args.seconds):
         lot = []
         alice.gw.get("/v1/gateway/lease")
         for i in range(done, min(n, done + LOT)):
@@ -102,6 +104,7 @@ def grants_race(pg, cast, on, n, name):
         done += len(lot)
         if done % (LOT * 50) == 0:
             print(f"# {name}: {done} grants, {done * CLIENTS / (time.monotonic() - t0):.0f} tries a second", flush=True)
+    n = done
     closed = [c.close() for c in clients]
     counted = pg.sql("SELECT count(*), count(DISTINCT grant_id) FROM effect", "target")
     tried, won = sum(c.tried for c in clients), sum(c.won for c in clients)
@@ -168,7 +171,7 @@ def run(folder, pg, name, args):
             cast = nodes.Cast(on[0], on[-1], folder, secret)
         check(f"{name}: {len(on)} phid(s) serve", up and not kit.FAILED, said.getvalue()[-2000:])
         votes_race(cast, on, args.votes, name)
-        grants_race(pg, cast, on, args.grants, name)
+        grants_race(pg, cast, on, args, name)
     finally:
         for p in on:
             if p.process and p.process.poll() is None:
@@ -180,6 +183,7 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--grants", type=int, default=20)
     p.add_argument("--votes", type=int, default=160)
+    p.add_argument("--seconds", type=int, default=0)
     p.add_argument("kinds", nargs="*", choices=["sqlite", "pgsql", []])
     args = p.parse_args()
     folder = tempfile.mkdtemp(prefix="phi-races-")

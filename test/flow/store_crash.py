@@ -21,6 +21,7 @@ CRASH = os.path.join(HERE, "../..", os.environ.get("PHI_BUILD", "build/release")
 LEAST = 3  # points in a bounded run: crash.c does so many however slow the machine is
 # Points over one database. On PostgreSQL each finds what the ones before have left, and nobody asks for the same 600 times an hour.
 PART = {"sqlite": 500, "pgsql": 150}
+SAID = 1000
 
 
 def part(kind, place, start, n, seconds):
@@ -35,11 +36,13 @@ def points(kind, place, args, anew):
         good, said = part(kind, place, args.start, min(args.points, PART[kind]), args.seconds)
         print(f"{'ok' if good else 'not ok'} - {said}", flush=True)
         return good
+    t0 = time.monotonic()
     for at in range(args.start, args.start + args.points, PART[kind]):
         n = min(PART[kind], args.start + args.points - at)
         good, said = part(kind, place, at, n, 0)
-        if not good or (at - args.start) // PART[kind] % 20 == 0 or at + n == args.start + args.points:
-            print(f"{'ok' if good else 'not ok'} - {at + n - args.start} of {args.points} points; {said}", flush=True)
+        done = at + n - args.start
+        if not good or done // SAID != (done - n) // SAID or done == args.points:  # a long run that is cut short has said how far it came
+            print(f"{'ok' if good else 'not ok'} - {done} of {args.points} points, {done / (time.monotonic() - t0):.1f} a second; {said}", flush=True)
         if not good:
             return False
         anew()

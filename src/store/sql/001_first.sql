@@ -25,6 +25,7 @@ CREATE TABLE person (
     PRIMARY KEY (id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX person_1 ON person (name);
+CREATE INDEX person_2 ON person (same_as, id);
 
 CREATE TABLE account (
     name TEXT NOT NULL,

@@ -15,6 +15,7 @@ ALTER TABLE grants ADD COLUMN spent_bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE claim ADD COLUMN nbytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE claim ADD COLUMN statements INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX grants_6 ON grants (root, review, id);
+CREATE INDEX grants_7 ON grants (act, principal, live, id);
 
 CREATE TABLE party (
     request TEXT NOT NULL,
