@@ -118,7 +118,7 @@ _phi() {
             esac ;;
         session)
             case $cur in
-            -*) words=" --json --help --all" ;;
+            -*) words=" --json --help --all --person" ;;
             *) [ "$COMP_CWORD" -eq 2 ] && words=" list end" ;;
             esac ;;
         token)

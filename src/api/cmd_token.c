@@ -118,7 +118,7 @@ enum phi_rc api_session_list(struct api_call *c, struct phi_err *err)
     struct phi_session *s;
     size_t n;
     struct api_slice page;
-    PHI_TRY(phi_session_list(c->core, &c->arena, c->person.id, &s, &n, err));
+    PHI_TRY(phi_ways_in_list(c->core, &c->arena, &c->actor, api_query(c, "person"), &s, &n, err));
     PHI_TRY(api_slice(c, &(struct api_sliced){ s, n, sizeof *s, session_key, true }, &page, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "sessions");
@@ -130,6 +130,8 @@ enum phi_rc api_session_list(struct api_call *c, struct phi_err *err)
         phi_jw_kv(w, "note", s[i].note);
         phi_jw_kv(w, "address", s[i].address);
         phi_jw_kv(w, "provider", s[i].provider);
+        phi_jw_kv(w, "target", s[i].target);
+        phi_jw_kv(w, "device", s[i].device);
         phi_jw_kb(w, "current", phi_view_eq(s[i].id, c->session.id));
         time_write(w, "created_at", s[i].created_ms);
         time_write(w, "used_at", s[i].seen_ms);
@@ -144,7 +146,7 @@ enum phi_rc api_session_list(struct api_call *c, struct phi_err *err)
 static enum phi_rc ended(struct api_call *c, struct phi_view id, struct phi_err *err)
 {
     int64_t n;
-    PHI_TRY(phi_session_end(c->core, &c->actor, c->person.id, id, c->session.id, &n, err));
+    PHI_TRY(phi_ways_in_end(c->core, &c->actor, api_query(c, "person"), id, c->session.id, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_ki(w, "ended", n);
     phi_jw_end(w);

@@ -122,9 +122,9 @@ const struct cli_cmd cli_cmds[] = {
     { "log", "report", "", 0, 0, OB(CONTROL) | OB(FROM) | OB(TO) | OB(OUT) | OB(KEY), "Write the entries of a period that speak of a control, with receipts",
       cli_do_log_report, false },
 
-    { "session", NULL, "", 0, 0, 0, "List where you are signed in", cli_do_session_list, false },
-    { "session", "list", "", 0, 0, 0, "List where you are signed in", cli_do_session_list, false },
-    { "session", "end", "[ID]", 0, 1, OB(ALL), "End one of your sessions, or all but this one", cli_do_session_end, false },
+    { "session", NULL, "", 0, 0, OB(PERSON), "List where you are signed in, targets too; or where somebody is", cli_do_session_list, false },
+    { "session", "list", "", 0, 0, OB(PERSON), "List where you are signed in, targets too; or where somebody is", cli_do_session_list, false },
+    { "session", "end", "[ID]", 0, 1, OB(ALL) | OB(PERSON), "End one of them, or all but this one; what still runs by it is cut", cli_do_session_end, false },
     { "token", NULL, "", 0, 0, OB(ALL), "List your tokens for programs", cli_do_token_list, false },
     { "token", "list", "", 0, 0, OB(ALL), "List your tokens for programs", cli_do_token_list, false },
     { "token", "create", "NAME", 1, 1, OB(FOR) | OB(SCOPE) | OB(SERVICE), "Make a token for a program; it is shown once", cli_do_token_create, false },

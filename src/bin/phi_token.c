@@ -24,22 +24,38 @@ static int del(struct cli *c, const char *path, struct phi_view id, const char *
 
 /* ---- sessions ---- */
 
+/* /v1/sessions, with the id and the person that were given. */
+static void session_path(struct cli *c, struct phi_buf *b, const char *id)
+{
+    phi_buf_adds(b, "/v1/sessions");
+    if (id) {
+        phi_buf_adds(b, "/");
+        client_path_add(b, phi_view_of(id));
+    }
+    if (!cli_has(c, OPT_PERSON))
+        return;
+    phi_buf_adds(b, "?person=");
+    client_path_add(b, phi_view_of(cli_opt(c, OPT_PERSON)));
+}
+
 int cli_do_session_list(struct cli *c)
 {
-    static const char *const heads[] = { "ID", "KIND", "WHAT", "FROM", "LAST USED", "ENDS IN" };
-    static const char *const keys[] = { "id", "kind", "note", "address", "used_at", "expires_in_ms" };
-    return cli_list(c, "/v1/sessions", "sessions", heads, keys, 6, "None.\n");
+    static const char *const heads[] = { "ID", "KIND", "WHAT", "TARGET", "FROM", "LAST USED", "ENDS IN" };
+    static const char *const keys[] = { "id", "kind", "note", "target", "address", "used_at", "expires_in_ms" };
+    PHI_BUF(path, 1024);
+    session_path(c, &path, NULL);
+    return cli_list(c, phi_buf_str(&path), "sessions", heads, keys, 7, "None.\n");
 }
 
 int cli_do_session_end(struct cli *c)
 {
     struct client_reply r;
     int rc;
-    if (c->n_args == 1)
-        return del(c, "/v1/sessions/", phi_view_of(c->arg[0]), "Ended.\n");
-    if (!cli_has(c, OPT_ALL))
+    PHI_BUF(path, 1024);
+    if ((c->n_args == 1) == cli_has(c, OPT_ALL))
         return cli_usage(c, "which session? Give its id, or --all for all but this one", NULL);
-    if ((rc = cli_open(c)) || (rc = cli_call(c, "DELETE", "/v1/sessions", NULL, &r)))
+    session_path(c, &path, c->n_args ? c->arg[0] : NULL);
+    if ((rc = cli_open(c)) || (rc = cli_call(c, "DELETE", phi_buf_str(&path), NULL, &r)))
         return rc;
     if (cli_has(c, OPT_JSON)) {
         cli_json(c, r.json);

@@ -296,7 +296,7 @@ enum phi_rc phi_identity_unlink(struct phi_core *c, const struct phi_actor *by, 
     phi_entry_str(&e, PHI_F_PROVIDER, provider);
     phi_entry_ref(&e, PHI_F_PERSON, phi_ref_of("Person", row.person));
     PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
-    return phi_session_end(c, by, row.person, (struct phi_view){ 0 }, (struct phi_view){ 0 }, &n, err);
+    return core_ways_in_over(c, by, row.person, (struct phi_view){ 0 }, (struct phi_view){ 0 }, &n, err);
 }
 
 enum phi_rc phi_identity_list(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct phi_identity **ret,

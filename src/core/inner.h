@@ -156,6 +156,9 @@ enum phi_rc core_token_settle(struct phi_core *c, struct phi_arena *a, void *row
 /* cause NULL: its person ended it. */
 enum phi_rc core_session_over(struct phi_core *c, const struct phi_actor *by, const struct core_session_row *row, const char *cause,
                               struct phi_err *err);
+/* Sessions and credentials: the one of this id, or with "" all but the session `keep`. */
+enum phi_rc core_ways_in_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view id, struct phi_view keep,
+                              int64_t *ret_n, struct phi_err *err);
 enum phi_rc core_ways_in_end(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_err *err);
 enum phi_rc core_token_end(struct phi_core *c, const struct phi_actor *by, const struct core_token_row *row, const char *cause, struct phi_err *err);
 enum phi_rc core_person_find(struct phi_core *c, struct phi_arena *a, struct phi_view name_or_id,

@@ -90,7 +90,7 @@ static enum phi_rc void_keys(struct phi_core *c, struct phi_arena *a, const stru
         phi_entry_str(&e, PHI_F_CAUSE, PHI_LIT("recovered"));
         PHI_TRY(core_leaf(c, &e, NULL, NULL, err));
     }
-    return phi_session_end(c, by, person, (struct phi_view){ 0 }, (struct phi_view){ 0 }, &ended, err);
+    return core_ways_in_over(c, by, person, (struct phi_view){ 0 }, (struct phi_view){ 0 }, &ended, err);
 }
 
 enum phi_rc phi_recovery_approve(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view id,

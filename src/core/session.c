@@ -234,7 +234,7 @@ enum phi_rc phi_session_end(struct phi_core *c, const struct phi_actor *by, stru
     PHI_TRY(rows_of(c, &a, person, &rows, &n, err));
     for (size_t i = 0; i < n; i++)
         if (id.n ? phi_view_eq(rows[i].id, id) : !phi_view_eq(rows[i].id, keep)) {
-            PHI_TRY(core_session_over(c, by, &rows[i], NULL, err));
+            PHI_TRY(core_session_over(c, by, &rows[i], core_same_person(c, by->id, person) ? NULL : "revoked", err));
             ++*ret_n;
         }
     if (id.n && *ret_n == 0)

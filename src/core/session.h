@@ -20,6 +20,7 @@ struct phi_session {
     int64_t created_ms, seen_ms;
     int64_t strong_ms; /* wall clock when a second factor was last shown; 0: never */
     struct phi_view kind, note, address, provider;
+    struct phi_view target, device; /* of a credential (kind "credential", phi_ways_in_list) */
 };
 
 struct phi_session_how { /* how somebody came in; texts may be "" */
@@ -51,6 +52,13 @@ enum phi_rc phi_session_list(struct phi_core *c, struct phi_arena *a, struct phi
 /* Ends the person's session `id`, or with "" all but `keep` (an id, may be ""). PHI_ENOTFOUND: no such session of theirs. */
 enum phi_rc phi_session_end(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view id,
                             struct phi_view keep, int64_t *ret_n, struct phi_err *err);
+/* Where `person` ("": the actor; name or id) is signed in: sessions, and credentials for targets, newest first. Others' for who has the
+ * right "revoke". */
+enum phi_rc phi_ways_in_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view person,
+                             struct phi_session **ret, size_t *ret_n, struct phi_err *err);
+/* Ends the one of this id, or with "" all but the session `keep`: what still runs by them is cut. PHI_ENOTFOUND: there is no such. */
+enum phi_rc phi_ways_in_end(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view id, struct phi_view keep,
+                            int64_t *ret_n, struct phi_err *err);
 /* PHI_EAUTH when the token is no live session's. */
 enum phi_rc phi_session_find(struct phi_core *c, struct phi_arena *a, struct phi_view token, struct phi_session *ret,
                              struct phi_err *err);

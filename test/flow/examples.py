@@ -399,7 +399,7 @@ class Stream:
         return got
 
 
-CHAPTERS = ("documents", "people", "sessions", "targets", "providers", "devices", "passkeys", "requests", "enrol", "gateway", "events", "telling", "authzen", "arap", "forward",
+CHAPTERS = ("documents", "people", "sessions", "providers", "targets", "devices", "passkeys", "requests", "enrol", "gateway", "events", "telling", "authzen", "arap", "forward",
             "log", "recoveries", "restored")
 
 
