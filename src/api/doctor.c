@@ -9,6 +9,7 @@
 #include "core/channel.h"
 #include "core/gateway.h"
 #include "core/log.h"
+#include "core/rights.h"
 
 void api_reports_free(struct api_reports *r)
 {
@@ -107,6 +108,20 @@ static enum phi_rc channels_write(struct api_call *c, struct phi_jw *w, struct p
     return PHI_OK;
 }
 
+/* Which rights one person has without anybody's approval; for who may list people. */
+static void alone_write(struct api_call *c, struct phi_jw *w)
+{
+    bool alone[PHI_RIGHTS_N];
+    if (phi_rights_alone(c->core, &c->actor, alone, NULL) != PHI_OK)
+        return;
+    phi_jw_key(w, "alone");
+    phi_jw_arr(w);
+    for (int r = 0; r < PHI_RIGHTS_N; r++)
+        if (alone[r])
+            phi_jw_str(w, phi_view_of(phi_right_action((enum phi_right)r)));
+    phi_jw_end(w);
+}
+
 /* All of them: what nobody looks at is what breaks. */
 static enum phi_rc gateways_write(struct api_call *c, struct phi_jw *w, struct phi_err *err)
 {
@@ -145,6 +160,7 @@ enum phi_rc api_doctor(struct api_call *c, struct phi_err *err)
     phi_jw_end(w);
     PHI_TRY(gateways_write(c, w, err));
     PHI_TRY(channels_write(c, w, err));
+    alone_write(c, w);
     phi_jw_end(w);
     return PHI_OK;
 }

@@ -80,6 +80,7 @@
 #define PHI_MAX_TOKEN_MS (366LL * 24 * 3600 * 1000)
 #define PHI_MAX_WORKLOAD_MS (12LL * 3600 * 1000) /* a token given for another issuer's */
 #define PHI_MAX_TOKENS 100                 /* of one maker */
+#define PHI_ALONE_LOOKS 2000               /* people whose rights `phi doctor` looks at */
 #define PHI_MAX_PROVIDERS 64
 #define PHI_CREDENTIAL_MS (8LL * 3600 * 1000)
 #define PHI_DEFAULT_HOLD_MS (5 * 60 * 1000)

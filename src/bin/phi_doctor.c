@@ -19,30 +19,37 @@ struct doctor {
     int bad;
 };
 
-/* One finding. `mend` is empty when all is well. */
-static void say(struct doctor *d, const char *about, struct phi_view what, const char *mend)
+enum level { FINE, WARN, BAD }; /* WARN: one may live with it, and know it */
+
+static void finding(struct doctor *d, enum level level, const char *about, struct phi_view what, const char *mend)
 {
-    bool bad = mend[0] != 0;
-    d->bad += bad;
+    static const char *const marks[] = { [FINE] = "ok   ", [WARN] = "warn ", [BAD] = "BAD  " };
+    d->bad += level == BAD;
     if (d->json) {
         phi_jw_obj(&d->w);
         phi_jw_kc(&d->w, "about", about);
-        phi_jw_kb(&d->w, "ok", !bad);
+        phi_jw_kb(&d->w, "ok", level != BAD);
         phi_jw_kv(&d->w, "what", what);
         phi_jw_kc(&d->w, "mend", mend);
         phi_jw_end(&d->w);
         return;
     }
-    cli_put(d->c, bad ? "BAD  " : "ok   ");
+    cli_put(d->c, marks[level]);
     cli_put(d->c, about);
     cli_put(d->c, ": ");
     cli_esc(d->c, what);
     cli_put(d->c, "\n");
-    if (bad) {
+    if (level != FINE) {
         cli_put(d->c, "     mend: ");
         cli_put(d->c, mend);
         cli_put(d->c, "\n");
     }
+}
+
+/* One finding. `mend` is empty when all is well. */
+static void say(struct doctor *d, const char *about, struct phi_view what, const char *mend)
+{
+    finding(d, mend[0] ? BAD : FINE, about, what, mend);
 }
 
 static void clock_look(struct doctor *d, const struct phi_json *v, int64_t sent_ms)
@@ -223,6 +230,18 @@ static void channel_look(struct doctor *d, const struct phi_json *ch)
         say(d, about, phi_arena_printf(a, "%lld messages wait", waiting), waiting < CHANNEL_MANY ? "" : "the other side is too slow or away: phi channel");
 }
 
+/* Said to who may list people: whoever has such a right alone makes a sign-in link for anybody, a group's member, or the policy. */
+static void alone_look(struct doctor *d, const struct phi_json *alone)
+{
+    if (!alone)
+        return;
+    if (!alone->n)
+        return say(d, "second person", PHI_LIT("nobody changes people, groups or the policy alone"), "");
+    finding(d, WARN, "second person",
+            phi_arena_printf(&d->c->arena, "one person alone may change: " PHI_FMT "; with that one becomes anybody who has no passkey", PHI_ARG(cli_names(d->c, alone))),
+            "docs/rights.md, \"A second person\": a policy under which another operator approves it");
+}
+
 static void look(struct doctor *d, const struct phi_json *v, int64_t sent_ms)
 {
     const struct phi_json *gateways = phi_json_get(v, "gateways");
@@ -237,6 +256,7 @@ static void look(struct doctor *d, const struct phi_json *v, int64_t sent_ms)
     const struct phi_json *channels = phi_json_get(v, "channels");
     for (size_t i = 0; channels && i < channels->n; i++)
         channel_look(d, &channels->items[i]);
+    alone_look(d, phi_json_get(v, "alone"));
 }
 
 int cli_do_doctor(struct cli *c)

@@ -192,3 +192,32 @@ enum phi_rc core_rights_check(struct phi_core *c, struct phi_err *err)
     return PHI_OK;
 }
 
+static enum phi_rc alone(struct phi_core *c, enum phi_right r, const struct core_person_row *people, size_t n, bool *ret, struct phi_err *err)
+{
+    for (size_t i = 0; i < n && !*ret; i++) {
+        PHI_ARENA(a, (size_t)16 << 20);
+        struct phi_actor one = { .kind = PHI_ACTOR_PERSON, .id = people[i].id };
+        struct phi_view group = r == PHI_RIGHT_GROUPS ? PHI_LIT(PHI_GROUP_ADMIN) : (struct phi_view){ 0 }, reason;
+        enum phi_verdict v;
+        if (!phi_view_is(phi_who_type(people[i].id), "Person") || people[i].same_as.n)
+            continue;
+        PHI_TRY(phi_right_ask(c, &a, &one, r, group, &v, &reason, err));
+        *ret = v == PHI_ALLOW;
+    }
+    return PHI_OK;
+}
+
+enum phi_rc phi_rights_alone(struct phi_core *c, const struct phi_actor *by, bool ret[PHI_RIGHTS_N], struct phi_err *err)
+{
+    static const enum phi_right looked[] = { PHI_RIGHT_PEOPLE, PHI_RIGHT_GROUPS, PHI_RIGHT_POLICY };
+    PHI_ARENA(a, (size_t)64 << 20);
+    struct core_person_row *people;
+    size_t n;
+    PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
+    PHI_TRY(core_list(c, CORE_PERSON, CORE_BY_KEY, NULL, (struct core_span){ .limit = PHI_ALONE_LOOKS }, &a, &people, &n, err));
+    for (int r = 0; r < PHI_RIGHTS_N; r++)
+        ret[r] = false;
+    for (size_t i = 0; i < sizeof looked / sizeof *looked; i++)
+        PHI_TRY(alone(c, looked[i], people, n, &ret[looked[i]], err));
+    return PHI_OK;
+}

@@ -36,4 +36,8 @@ enum phi_rc phi_right_ask(struct phi_core *c, struct phi_arena *a, const struct 
                           struct phi_view resource, enum phi_verdict *ret, struct phi_view *reason,
                           struct phi_err *err);
 
+/* Whether one person alone, without anybody's approval, could use it now: *ret[r]. Looked at for people, groups and policy, with which one
+ * becomes anybody; at most so many people are asked about (PHI_ALONE_LOOKS). For who has the right "see-people". */
+enum phi_rc phi_rights_alone(struct phi_core *c, const struct phi_actor *by, bool ret[PHI_RIGHTS_N], struct phi_err *err);
+
 #endif

@@ -142,6 +142,65 @@ def broken_change(op, author):
     check("so is a member that is nobody", r.get("code") == "person.unknown", r)
 
 
+def blocks(section, kind):
+    """What docs/rights.md shows there."""
+    with open(os.path.join(api_basic.TOP, "docs/rights.md"), encoding="utf-8") as f:
+        text = f.read().split("## " + section, 1)[1]
+    return text.split("```" + kind + "\n", 1)[1].split("```", 1)[0]
+
+
+def second_person():
+    """docs/rights.md, "A second person", as it stands there, on the starter: nobody becomes anybody alone."""
+    folder = tempfile.mkdtemp(prefix="phi-second-")
+    p = Phid(folder)
+    try:
+        secret = first_start(p)
+        p.start()
+        admin = p.api(p.api().post("/v1/sessions", {"link": secret}).json["token"])
+        people = {}
+        for name, groups in (("op", ["phi-operators"]), ("opa", ["phi-operators"]), ("bob", ["dba"]), ("author", ["phi-authors"])):
+            admin.post("/v1/people", {"name": name, "groups": groups})
+            people[name] = p.api(p.api().post("/v1/sessions", {"link": admin.post("/v1/links", {"person": name}).json["secret"]}).json["token"])
+        op, opa, bob = people["op"], people["opa"], people["bob"]
+        check("doctor: one alone can, and it says so to who may list people", set(op.get("/v1/doctor").json["alone"]) == {"people", "groups", "policy"}
+              and "alone" not in bob.get("/v1/doctor").json)
+        texts = starter()
+        texts["policies"] += blocks("A second person", "cedar")
+        texts["requirements"] += blocks("A second person", "yaml")
+        got = admin.call("PUT", "/v1/bundle", texts)
+        check("the policy of the guide goes live", got.status == 200, got)
+        check("doctor: nobody alone can any more", op.get("/v1/doctor").json["alone"] == [], op.get("/v1/doctor").json.get("alone"))
+        for who in ("op", "admin"):
+            api = admin if who == "admin" else op
+            for what, got in (("a sign-in link", api.post("/v1/links", {"person": "bob"})), ("a recovery", api.post("/v1/recoveries", {"person": "bob"}))):
+                check(f"{who} alone: {what} is refused, with the reason", got.status == 403 and got.code == "right.needs-approval", got)
+        lifted = {**texts, "policies": starter()["policies"]}
+        waits = {
+            "a member of a group": op.post("/v1/groups/dba/members", {"person": "op"}), "a person": op.post("/v1/people", {"name": "puppet", "groups": []}),
+            "an account of somebody": op.post("/v1/accounts", {"name": "bob2", "person": "bob"}),
+            "a provider": op.call("PUT", "/v1/providers/mine", {"kind": "oidc", "config": {"issuer": "https://evil.example", "client_id": "phi"}}),
+            "whose Slack user is whose": op.call("PUT", "/v1/people/bob/contacts/slack", {"address": "UEVIL"}),
+            "a service": op.post("/v1/services", {"name": "puppet2", "groups": ["dba"]}), "the rule's own end": people["author"].call("PUT", "/v1/bundle", lifted),
+        }
+        for what, got in waits.items():
+            check(f"alone: {what} waits for another operator", got.status == 202 and got.json["request"]["status"] == "pending", got)
+        r = waits["a member of a group"].json["request"]
+        for name, who in (("who asked", op), ("a DBA", bob), ("an author", people["author"])):
+            check(f"{name} does not approve it", vote(who, r).status in (403, 404))
+        check("another operator does, and it is so", vote(opa, r).status == 200 and "dba" in groups_of(op, "op"))
+        check("denied by one, nothing is made", vote(opa, waits["a provider"].json["request"], "deny").status == 200 and admin.get("/v1/providers").json["providers"] == [])
+        r = waits["the rule's own end"].json["request"]
+        check("the rule ends only with another operator", vote(people["author"], r).status in (403, 404) and vote(opa, r).status == 200
+              and admin.get("/v1/bundle").json["policies"] == lifted["policies"])
+        env = {**os.environ, "PHI_URL": p.url, "PHI_CONFIG_DIR": os.path.join(folder, "cli"), "PHI_TOKEN": op.token}
+        phi = os.path.join(os.path.dirname(api_basic.PHID), "phi")
+        got = subprocess.run([phi, "doctor"], env=env, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        check("phi doctor warns, and names the page", "warn second person" in got.stdout and "docs/rights.md" in got.stdout, got)
+    finally:
+        p.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def main():
     folder = tempfile.mkdtemp(prefix="phi-changes-")
     p = Phid(folder)
@@ -166,6 +225,7 @@ def main():
     finally:
         p.stop()
         shutil.rmtree(folder, ignore_errors=True)
+    second_person()
     sys.exit(1 if api_basic.FAILED else 0)
 
 
