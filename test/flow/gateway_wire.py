@@ -225,11 +225,11 @@ def fields(body):
 class Direct(Client):
     """The target without phi in front of it."""
 
-    def __init__(self, db):
+    def __init__(self, db, base="shop"):
         self.buf, self.sock = b"", socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
         self.sock.connect(db.dir + "/.s.PGSQL.5432")
-        body = struct.pack("!I", 196608) + b"user\0gw\0database\0shop\0\0"
+        body = struct.pack("!I", 196608) + b"user\0gw\0database\0" + cstr(base) + b"\0"
         self.sock.sendall(struct.pack("!I", len(body) + 4) + body)
         self.until()
 
@@ -449,12 +449,12 @@ def attack_13_changed_bind_values_need_their_own_approval(db, gw):
     assert one != two  # other values, another payload
 
 
-def lab_functions(db):
+def lab_functions(db, base="shop"):
     db.sql("create or replace function d() returns int language plpgsql volatile as $$begin delete from orders; return 1; end$$;"
            "create or replace function s() returns int language plpgsql stable as $$begin return d(); end$$;"
            "create or replace function i() returns int language plpgsql immutable as $$begin return d(); end$$;"
            "create or replace function lit() returns int language plpgsql as "
-           "$$begin perform set_config('standard_conforming_strings', 'off', false); return 1; end$$")
+           "$$begin perform set_config('standard_conforming_strings', 'off', false); return 1; end$$", base)
 
 
 def refused_rows(db, gw, c, sql):
@@ -1426,4 +1426,5 @@ def main():
     sys.exit(1 if bad else 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
