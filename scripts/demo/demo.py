@@ -40,12 +40,22 @@ def start_cluster(place):
     return cluster
 
 
+def start_phid(place, house):
+    try:
+        return house.start(house.phid, ["people", "gateways"])
+    except Trouble as t:
+        if "another build of phi" not in str(t):
+            raise
+        raise Trouble(f"{t}\n{place.state} was filled by an earlier build, whose store this one does not read. To keep it and begin anew:\n"
+                      f"  ./dev down; mv {place.state} {place.state}.old; ./dev up") from t
+
+
 def start_house(place, cluster, step):
     house = houses.House(place, cluster)
     house.write_config()
     step("first administrator", house.bootstrap)
     step("the log as it was before ./dev tamper", Tamper(house).put_back)
-    step("phid", house.start, house.phid, ["people", "gateways"])
+    step("phid", start_phid, place, house)
     step("the administrator signed in", house.admin_signed_in)
     step("people, target, policies", house.furnish)
     step("the gateway's certificate", house.enroll)

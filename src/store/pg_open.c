@@ -12,7 +12,9 @@
 /* The driver's own tables, beside those of src/store/sql. */
 static const char own_tables[] =
     "CREATE SCHEMA IF NOT EXISTS phi;"
-    "CREATE TABLE IF NOT EXISTS phi.migration (version INT PRIMARY KEY, name TEXT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now());"
+    "CREATE TABLE IF NOT EXISTS phi.migration (version INT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL,"
+    " at TIMESTAMPTZ NOT NULL DEFAULT now());"
+    "ALTER TABLE phi.migration ADD COLUMN IF NOT EXISTS digest TEXT NOT NULL DEFAULT '';" /* of a build that kept none */
     "CREATE TABLE IF NOT EXISTS phi.lease (name BYTEA PRIMARY KEY, holder BYTEA NOT NULL, fence BIGINT NOT NULL,"
     " until TIMESTAMPTZ NOT NULL);"
     "CREATE TABLE IF NOT EXISTS phi.outbox (seq BIGINT PRIMARY KEY, node BYTEA NOT NULL, kind BIGINT NOT NULL,"
@@ -48,10 +50,24 @@ static enum phi_rc server_check(struct pg *g, PGconn *c, struct phi_err *err)
 
 static enum phi_rc migrate_one(struct pg *g, PGconn *c, const struct store_migration *m, struct phi_err *err)
 {
-    char done[160];
-    snprintf(done, sizeof done, "INSERT INTO phi.migration (version, name) VALUES (%d, '%s')", m->version, m->name);
+    char done[256];
+    snprintf(done, sizeof done, "INSERT INTO phi.migration (version, name, digest) VALUES (%d, '%s', '%s')", m->version, m->name, m->digest);
     PHI_TRY(pg_exec(g, c, m->pgsql, NULL, err));
     return pg_exec(g, c, done, NULL, err);
+}
+
+/* Those that this database had are those that this phid knows. */
+static enum phi_rc same_migrations(struct pg *g, PGconn *c, int64_t version, struct phi_err *err)
+{
+    char sql[192];
+    for (int i = 0; i < (int)version; i++) {
+        int64_t same = 0;
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM phi.migration WHERE version = %d AND digest = '%s'", i + 1, store_migrations[i].digest);
+        PHI_TRY(number(g, c, sql, 0, &same, err));
+        if (same != 1)
+            return STORE_MIGRATION_DIFFERS(err, &store_migrations[i], "schema phi of the store's database");
+    }
+    return PHI_OK;
 }
 
 /* In the transaction that holds the lock, so that phids that start together do it once. */
@@ -66,6 +82,7 @@ static enum phi_rc migrate(struct pg *g, PGconn *c, struct phi_err *err)
                         (long long)version, store_migration_count);
     if (gaps != 0)
         return phi_fail(err, PHI_ECORRUPT, "the store's database lacks a migration");
+    PHI_TRY(same_migrations(g, c, version, err));
     if (version > 0 && version < store_migration_count && !g->no_copy)
         PHI_TRY(pg_keep_before(g, c, version, err));
     for (int i = (int)version; i < store_migration_count; i++)

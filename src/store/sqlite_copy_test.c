@@ -139,9 +139,13 @@ static void before_a_migration_the_old_file_is_kept(void **state)
 {
     struct phi_store *s;
     sqlite3 *db;
+    char had[256];
     (void)state;
+    snprintf(had, sizeof had, "CREATE TABLE migration (version INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL) STRICT;"
+                              "INSERT INTO migration VALUES (1, '', '%s')", store_migrations[0].digest);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, store_migrations[0].sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, had, NULL, NULL, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 1; PRAGMA application_id = 1885890865", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);

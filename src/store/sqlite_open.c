@@ -37,10 +37,13 @@ static enum phi_rc exec(struct lite *l, const char *sql, struct phi_err *err)
     return sqlite3_exec(l->db, sql, NULL, NULL, NULL) == SQLITE_OK ? PHI_OK : failed(l, err);
 }
 
+#define OWN_TABLE "CREATE TABLE IF NOT EXISTS migration (version INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL) STRICT; "
+
 static enum phi_rc migrate_one(struct lite *l, const struct store_migration *m, struct phi_err *err)
 {
-    char done[64];
-    snprintf(done, sizeof done, "PRAGMA user_version = %d; COMMIT", m->version);
+    char done[512];
+    snprintf(done, sizeof done, OWN_TABLE "INSERT INTO migration VALUES (%d, '%s', '%s'); PRAGMA user_version = %d; COMMIT", m->version, m->name,
+             m->digest, m->version);
     PHI_TRY(exec(l, "BEGIN EXCLUSIVE", err));
     enum phi_rc rc = exec(l, m->sql, err);
     if (rc == PHI_OK)
@@ -67,6 +70,24 @@ static enum phi_rc keep_before(struct lite *l, int64_t version, struct phi_err *
     return done ? PHI_OK : phi_fail(err, PHI_EIO, "%s: the store could not be copied before its schema changes", path);
 }
 
+/* Those that this file had are those that this phid knows. */
+static enum phi_rc same_migrations(struct lite *l, int64_t version, struct phi_err *err)
+{
+    const char *file = strrchr(sqlite3_db_filename(l->db, "main"), '/');
+    char sql[160];
+    int64_t same = 0;
+    PHI_TRY(number(l, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migration'", &same, err));
+    bool has = same == 1;
+    for (int i = 0; i < (int)version; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM migration WHERE version = %d AND digest = '%s'", i + 1, store_migrations[i].digest);
+        if (has)
+            PHI_TRY(number(l, sql, &same, err));
+        if (!has || same != 1)
+            return STORE_MIGRATION_DIFFERS(err, &store_migrations[i], file ? file + 1 : "the store's file");
+    }
+    return PHI_OK;
+}
+
 static enum phi_rc migrate(struct lite *l, struct phi_err *err)
 {
     int64_t version = 0, app = 0;
@@ -78,6 +99,7 @@ static enum phi_rc migrate(struct lite *l, struct phi_err *err)
                         (long long)version, store_migration_count);
     if (version > 0 && app != APPLICATION_ID)
         return phi_fail(err, PHI_EINPUT, "the store's file is no store of phi");
+    PHI_TRY(same_migrations(l, version, err));
     if (version > 0 && version < store_migration_count)
         PHI_TRY(keep_before(l, version, err));
     snprintf(mine, sizeof mine, "PRAGMA application_id = %d", APPLICATION_ID);

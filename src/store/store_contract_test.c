@@ -322,6 +322,25 @@ static void a_newer_file_and_a_second_process_are_refused(void **state)
     assert_non_null(strstr(err.msg, "newer phi"));
 }
 
+static void a_file_of_another_build_is_refused(void **state)
+{
+    static const char *const edits[] = { "UPDATE migration SET digest = 'x' || digest WHERE version = 2", "DROP TABLE migration" };
+    struct phi_store *second = NULL;
+    struct phi_err err = { 0 };
+    sqlite3 *db;
+    phi_store_close(*state);
+    *state = NULL;
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, edits[i], NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        assert_int_equal(phi_store_sqlite_open(path, &second, &err), PHI_EINPUT);
+        assert_non_null(strstr(err.msg, "another build of phi"));
+        assert_non_null(strstr(err.msg, i ? "001_first.sql" : "002_life.sql"));
+        assert_non_null(strstr(err.msg, "where there is none"));
+    }
+}
+
 static void what_was_committed_is_there_after_opening_again(void **state)
 {
     struct phi_store *s = *state;
@@ -353,6 +372,7 @@ int main(void)
         OVER(with_lite, drivers_answer_alike_on_few_rows),
         OVER(with_pg, drivers_answer_alike_on_few_rows),
         OVER(with_lite, a_newer_file_and_a_second_process_are_refused),
+        OVER(with_lite, a_file_of_another_build_is_refused),
         OVER(with_lite, what_was_committed_is_there_after_opening_again),
     };
     snprintf(path, sizeof path, "/tmp/phi-store-test-%d.db", (int)getpid());

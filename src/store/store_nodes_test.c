@@ -9,11 +9,26 @@ static void a_newer_database_is_refused(void **state)
     struct phi_store *second = NULL;
     struct phi_err err = { 0 };
     (void)state;
-    pg_sql("INSERT INTO phi.migration (version, name) SELECT max(version) + 1, 'new' FROM phi.migration");
+    pg_sql("INSERT INTO phi.migration (version, name, digest) SELECT max(version) + 1, 'new', '' FROM phi.migration");
     assert_int_equal(open_pg(&second, &err), PHI_EINPUT);
     assert_non_null(strstr(err.msg, "newer phi"));
     pg_sql("DELETE FROM phi.migration WHERE name = 'new'; DELETE FROM phi.migration WHERE version = 1");
     assert_int_equal(open_pg(&second, &err), PHI_ECORRUPT);
+}
+
+static void a_database_of_another_build_is_refused(void **state)
+{
+    static const char *const edits[] = { "UPDATE phi.migration SET digest = 'x' || digest WHERE version = 2", "ALTER TABLE phi.migration DROP COLUMN digest" };
+    struct phi_store *second = NULL;
+    struct phi_err err = { 0 };
+    (void)state;
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        pg_sql(edits[i]);
+        assert_int_equal(open_pg(&second, &err), PHI_EINPUT);
+        assert_non_null(strstr(err.msg, "another build of phi"));
+        assert_non_null(strstr(err.msg, i ? "001_first.sql" : "002_life.sql"));
+        assert_non_null(strstr(err.msg, "where there is none"));
+    }
 }
 
 /* ---- an older schema */
@@ -37,9 +52,10 @@ static int with_first_schema(void **state)
     PHI_BUF(sql, 64 * 1024);
     *state = NULL;
     phi_buf_adds(&sql, "SET client_min_messages = error; DROP SCHEMA IF EXISTS phi CASCADE; DROP SCHEMA IF EXISTS phi_schema_1 CASCADE; CREATE SCHEMA phi;"
-                       "SET search_path = phi; CREATE TABLE migration (version INT PRIMARY KEY, name TEXT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now());");
+                       "SET search_path = phi; CREATE TABLE migration (version INT PRIMARY KEY, name TEXT NOT NULL, digest TEXT NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now());");
     phi_buf_adds(&sql, store_migrations[0].pgsql);
-    phi_buf_adds(&sql, "INSERT INTO migration VALUES (1, 'first'); INSERT INTO target VALUES ('shop', 'k', 'a', 'd');"
+    phi_buf_printf(&sql, "INSERT INTO migration VALUES (1, 'first', '%s');", store_migrations[0].digest);
+    phi_buf_adds(&sql, "INSERT INTO target VALUES ('shop', 'k', 'a', 'd');"
                        "DROP TABLE IF EXISTS public.shape; CREATE TABLE public.shape AS " SHAPE("phi"));
     pg_sql(phi_buf_str(&sql));
     return 0;
@@ -458,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ALL(a_place_in_the_log_is_taken_once),
         OVER(with_pg, a_newer_database_is_refused),
+        OVER(with_pg, a_database_of_another_build_is_refused),
         FIRST(before_a_migration_the_old_schema_is_kept),
         FIRST(a_copy_that_is_kept_already_is_not_overwritten),
         FIRST(without_a_copy_nothing_is_changed_unless_told_so),

@@ -3,6 +3,7 @@
 
 The files are SQLite's. PostgreSQL's are derived, so that the two cannot drift: whole numbers are BIGINT, texts and blobs are
 BYTEA (bytes in the order of memcmp, whatever the database's encoding and collation). What this does not know is an error."""
+import hashlib
 import os
 import re
 import sys
@@ -27,6 +28,11 @@ def postgresql(path, text):
     return re.sub(r"\b[xX]'([0-9a-fA-F]*)'", blob, text)
 
 
+def digest(text):
+    """What a store keeps of each migration it had, so that one which was edited later is noticed; remarks and blanks do not count."""
+    return hashlib.sha256(" ".join(re.sub(r"--[^\n]*", "", text).split()).encode("ascii")).hexdigest()
+
+
 def literal(f, lines):
     for line in lines:
         f.write('      "' + line.replace("\\", "\\\\").replace('"', '\\"') + '\\n"\n')
@@ -41,7 +47,7 @@ with open(out, "w", encoding="ascii") as f:
             sys.exit(f"{path}: migration {n} is missing")
         with open(path, encoding="ascii") as sql:
             text = sql.read()
-        f.write(f'    {{ {n}, "{name}",\n')
+        f.write(f'    {{ {n}, "{name}", "{digest(text)}",\n')
         literal(f, text.splitlines())
         f.write("      ,\n")
         literal(f, postgresql(path, text).splitlines())
