@@ -169,6 +169,32 @@ static off_t wal_size(void)
     return st.st_size;
 }
 
+static off_t file_size(void)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+/* What a claim does after its grant: it commits while others may wait. */
+static void the_log_is_not_written_back_by_commits_nor_while_others_wait(void **state)
+{
+    struct phi_store *s;
+    (void)state;
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
+    s->ops->tidy(s->self, false);
+    off_t was = file_size();
+    for (int i = 0; i < 100; i++) { /* over a hundred pages */
+        put(s, i * 20, 20);
+        s->ops->tidy(s->self, true);
+        assert_int_equal(file_size(), was);
+    }
+    s->ops->tidy(s->self, false); /* nobody asks now */
+    assert_true(file_size() > was);
+    phi_store_close(s);
+    assert_int_equal(count(path), 2000);
+}
+
 static void copy_as_a_crash_leaves_it(void)
 {
     char from[96], to[128];
@@ -217,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_copy_overwrites_nothing_and_there_is_one_at_a_time, clean, clean),
         cmocka_unit_test_setup_teardown(a_damaged_copy_is_found, clean, clean),
         cmocka_unit_test_setup_teardown(before_a_migration_the_old_file_is_kept, clean, clean),
+        cmocka_unit_test_setup_teardown(the_log_is_not_written_back_by_commits_nor_while_others_wait, clean, clean),
         cmocka_unit_test_setup_teardown(the_log_has_its_blocks_before_a_commit_needs_them, clean, clean),
     };
     snprintf(path, sizeof path, "/tmp/phi-copy-test-%d.db", (int)getpid());

@@ -7,6 +7,7 @@
 
 #include "base/os.h"
 #include "base/test.h"
+#include "core/inner.h"
 #include "core/log.h"
 #include "core/person.h"
 #include "store/mem.h"
@@ -60,6 +61,8 @@ struct world {
     atomic_int signs, refusals;
     _Atomic int64_t signed_size;
     bool conflict_first;
+    /* tidying */
+    _Atomic int64_t ready_at, tidied_at;
 };
 
 static struct world *of_store; /* the ops get mem's self */
@@ -71,6 +74,21 @@ static enum phi_rc commit(void *self, struct phi_err *err)
     enum phi_rc rc = of_store->mem->ops->commit(self, err);
     of_store->commits++;
     return rc;
+}
+
+static void stop(void *ctx)
+{
+    net_loop_stop(ctx);
+}
+
+/* Notes the first time since a grant was ready. */
+static void tidy(void *self, bool busy)
+{
+    (void)self, (void)busy;
+    if (!of_store->ready_at || of_store->tidied_at)
+        return;
+    of_store->tidied_at = phi_now_boot_ms();
+    net_post(of_store->loop, stop, of_store->loop);
 }
 
 static void fan_out(void *self, const struct phi_event *events, size_t n)
@@ -106,6 +124,7 @@ static void world_open(struct world *w)
     w->mem = phi_store_mem_open();
     w->ops = *w->mem->ops;
     w->ops.commit = commit;
+    w->ops.tidy = tidy;
     w->store = (struct phi_store){.ops = &w->ops, .self = w->mem->self};
     notifier = (struct phi_notifier){.self = w, .fan_out = fan_out};
     assert_int_equal(net_loop_open(&w->loop, &err), PHI_OK);
@@ -119,11 +138,6 @@ static void world_open(struct world *w)
                                 .sign = sign,
                                 .sign_self = w};
     assert_int_equal(api_engine_open(&o, &w->e, &err), PHI_OK);
-}
-
-static void stop(void *ctx)
-{
-    net_loop_stop(ctx);
 }
 
 static void world_close(struct world *w)
@@ -296,6 +310,37 @@ static void a_signer_that_knows_another_head_is_asked_again_from_there(void **st
     world_close(&w);
 }
 
+/* ---- writing the log back costs milliseconds that a claim would wait for */
+
+#define CLAIM_SOON_MS 10
+
+static enum phi_rc ready_run(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct world *w = arg;
+    (void)err;
+    core_say(c, &(struct phi_event){.kind = PHI_EVENT_GRANT, .status = PHI_LIT("ready")});
+    w->ready_at = phi_now_boot_ms();
+    return PHI_OK;
+}
+
+static void ready_done(struct api_job *j)
+{
+    (void)j;
+}
+
+static void between_a_grant_and_its_claim_the_store_is_left_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    world_open(&w);
+    struct api_job job = {.run = ready_run, .done = ready_done, .arg = &w, .changes = true};
+    assert_int_equal(api_engine_start(w.e, NULL), PHI_OK);
+    assert_true(api_engine_submit(w.e, &job));
+    net_loop_run(w.loop); /* until it was tidied; the test's own time-out ends it otherwise */
+    assert_true(w.tidied_at >= w.ready_at + CLAIM_SOON_MS);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +350,7 @@ int main(void)
         cmocka_unit_test(closing_runs_what_waits),
         cmocka_unit_test(the_newest_head_is_signed_and_heads_coalesce),
         cmocka_unit_test(a_signer_that_knows_another_head_is_asked_again_from_there),
+        cmocka_unit_test(between_a_grant_and_its_claim_the_store_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
