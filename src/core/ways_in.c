@@ -55,7 +55,8 @@ enum phi_rc phi_ways_in_list(struct phi_core *c, struct phi_arena *a, const stru
     for (size_t i = 0; i < n; i++)
         if (core_left(c, &rows[i].due) > 0)
             (*ret)[(*ret_n)++] = (struct phi_session){ .id = rows[i].id, .person = id, .kind = PHI_LIT("credential"), .target = rows[i].target,
-                                                       .device = rows[i].device, .expires_in_ms = core_left(c, &rows[i].due) };
+                                                       .device = rows[i].device, .created_ms = rows[i].due.wall - PHI_CREDENTIAL_MS,
+                                                       .expires_in_ms = core_left(c, &rows[i].due) };
     qsort(*ret, *ret_n, sizeof **ret, newest_first);
     return PHI_OK;
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # timeout: 180
 """A lost laptop: its owner, or who may revoke, ends sessions and the databases' credentials now; what still runs by them is cut."""
+import json
 import subprocess
+import sys
 import threading
 import time
 
@@ -114,3 +116,12 @@ with phiflow.Flow() as f:
         f.true(done.returncode == 1 and "phi session" in done.stderr, done.stderr)
         done = f.phi("admin", "session", "--person", "no.body", check=False)
         f.true(done.returncode == 1 and "no such person" in done.stderr, done.stderr)
+
+    f.url("alice")
+    f.house.sign_in("lena", admin.post("/v1/links", {"person": "lena"}).json["link"])
+    f.url("lena")
+    links = {name: admin.post("/v1/links", {"person": name}).json["link"] for name in ("alice", "admin")}
+    steps = subprocess.run(["node", __file__.rpartition("/")[0] + "/_lost_steps.mjs"], env={**f.env("alice"), "PHI_LOST": json.dumps({"url": f.place.url(), "links": links})},
+                           stdin=subprocess.DEVNULL, check=False)
+    sys.stdout.flush()
+    f.failed += steps.returncode not in (0, phiflow.SKIP_EXIT)

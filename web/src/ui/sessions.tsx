@@ -7,7 +7,7 @@ import { Safe } from "./parts";
 import { Trouble } from "./trouble";
 
 interface Session {
-    id: string; kind: string; note: string; address: string; provider: string; target: string; device: string; current: boolean; used_at?: string;
+    id: string; kind: string; note: string; address: string; provider: string; target: string; device: string; current: boolean; created_at?: string; used_at?: string;
 }
 
 const when = (at: string | undefined): string => (at ? new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "");
@@ -19,7 +19,7 @@ function One({ s, end }: { s: Session; end: () => void }): JSX.Element {
             <b><Safe text={s.target || s.note || s.kind || "a session"} /></b>{" "}
             <span class="quiet">
                 {kinds[s.kind] ?? "browser"}{s.device && <>, of the device <Safe text={s.device} /></>}{s.address && <>, from <Safe text={s.address} /></>}
-                {s.provider && <>, by <Safe text={s.provider} /></>}{s.used_at && `, last used ${when(s.used_at)}`}
+                {s.provider && <>, by <Safe text={s.provider} /></>}{s.used_at ? `, last used ${when(s.used_at)}` : s.created_at && `, since ${when(s.created_at)}`}
             </span>{" "}
             {s.current ? <span class="quiet">(this one)</span>
                 : <button type="button" class="plain" onClick={end}>End<span class="sr"> {s.target || s.note || s.kind}</span></button>}
