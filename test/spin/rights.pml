@@ -1,5 +1,5 @@
 /* Whom a right rests on, and when it serves: ordered stages, delegation, narrowing, a rule; a start in the future, the
- * clock from first use, a budget, a policy change; break-glass and its review.
+ * clock from first use, a budget, a policy change; break-glass and its review; reboots, over which no right is written anew.
  *
  * Ghosts (tt, first, taken, broken, reviewed, votedAt…) know the truth and only stand in assertions. Each -DBUG_… seeds
  * one fault; test/spin/run.sh shows that the model is clean and that every fault is caught. Blocks that are atomic are
@@ -212,8 +212,81 @@ proctype Clock() {
   od
 }
 
+#ifdef PART_BOOT
+/* A right bears the number of the boot that it was made in. The head row says of ended boots how much of their clock's time is gone, so
+ * a new boot touches one row and no right; what it does not tell of has ended. The last anchor is as good as now (grant.pml). */
+#define BOOTS 4
+#define KEPT 2                      /* ended boots that it tells of */
+#define LASTS 5
+#define BOOT_TMAX 7
+byte cur = 1, gone[BOOTS + 1];      /* durable */
+bool tells[BOOTS + 1];
+byte bornIn[2], dueW[2], dueB[2], trueEnd[2];
+
+#ifdef BUG_BOOT_UNTOLD
+#define READ(i) true                /* as if that boot's clock had gone on from nothing */
+#else
+#define READ(i) tells[bornIn[i]]
+#endif
+#define SERVES(i) (bornIn[i] != 0 && wall < dueW[i] && ((bornIn[i] == cur && boot < dueB[i]) || (bornIn[i] != cur && READ(i) && boot + gone[bornIn[i]] < dueB[i])))
+#ifdef BUG_BOOT_LASTS               /* no fault: shows that a right may outlive two boots at all */
+#define TRUE_END(i) (!(SERVES(i)) || bornIn[i] + 2 != cur)
+#else
+#define TRUE_END(i) (!(SERVES(i)) || tt < trueEnd[i])
+#endif
+
+proctype Maker(byte i) {
+  atomic { bornIn[i] = cur; dueW[i] = wall + LASTS; dueB[i] = boot + LASTS; trueEnd[i] = tt + LASTS }
+}
+
+inline tell(since) {                /* since: from the last anchor, by the wall clock */
+  b = 1;
+  do
+  :: b < cur ->
+#ifndef BUG_BOOT_ONCE               /* only the boot that has just ended is counted on */
+     gone[b] = gone[b] + boot + since;
+#endif
+     if :: b + KEPT <= cur -> tells[b] = false :: else fi;
+     b++
+  :: else -> break
+  od;
+  gone[cur] = boot + since; tells[cur] = true
+}
+
+proctype Machine() {
+  byte b;
+  do
+  :: tt < BOOT_TMAX -> atomic { tt++; wall++; boot++ }
+  :: !stepped -> atomic { stepped = true; wall = wall - 2 }
+  :: cur < BOOTS && tt < BOOT_TMAX ->       /* off for one unit */
+     atomic {
+       tt++;
+       if
+       :: wall++; tell(1)
+       :: wall = wall - 2;                  /* comes up before the anchor */
+#ifdef BUG_BOOT_BACK
+          tell(0)
+#else
+          b = 1; do :: b <= cur -> tells[b] = false; b++ :: else -> break od
+#endif
+       fi;
+       cur++; boot = 0; b = 0 }
+  :: tt >= BOOT_TMAX -> break
+  od
+}
+proctype Watch() {
+  do
+  :: atomic { !TRUE_END(0) || !TRUE_END(1) -> assert(false) }
+  :: tt >= BOOT_TMAX -> break
+  od
+}
+#endif
+
 init {
   atomic {
+#ifdef PART_BOOT
+    wall = 10; run Watch(); run Machine(); run Maker(0); run Maker(1)
+#else
 #ifdef PART_GLASS
     run Breaker(); run Reviewer(BOB); run Reviewer(ALICE2); run Reviewer(ALICE); run Reviewer(CAROL)
 #else
@@ -221,6 +294,7 @@ init {
     run Rule();
 #endif
     run Bob(); run Delegate(); run Giver(); run Carol(); run Gateway(); run Gateway(); run Policy(); run Clock()
+#endif
 #endif
   }
 }

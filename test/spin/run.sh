@@ -1,6 +1,6 @@
 #!/bin/bash
 # Checks the models with spin: grant.pml (a grant's life), rights.pml (whom it rests on and when it serves; break-glass
-# by itself, -DPART_GLASS) and standing.pml (for whom it stands and who signs; changes of phi, -DPART_CHANGE; quiet hours,
+# by itself, -DPART_GLASS; reboots, -DPART_BOOT) and standing.pml (for whom it stands and who signs; changes of phi, -DPART_CHANGE; quiet hours,
 # -DPART_QUIET): clean as they are, and each seeded fault caught. Two checks run at a time.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -45,6 +45,7 @@ list() {
         for bug in $(grep -o 'BUG_[A-Z_]*' "$model" | sort -u | grep -v '^BUG_$'); do
             case $bug in
             BUG_GLASS*) part=" -DPART_GLASS" ;;
+            BUG_BOOT*) part=" -DPART_BOOT" ;;
             BUG_CHANGE*) part=" -DPART_CHANGE" ;;
             BUG_QUIET*) part=" -DPART_QUIET" ;;
             *) part= ;;
@@ -53,6 +54,7 @@ list() {
         done
     done
     echo "rights.pml clean -DPART_GLASS"
+    echo "rights.pml clean -DPART_BOOT"
     echo "standing.pml clean -DPART_CHANGE"
     echo "standing.pml clean -DPART_QUIET"
 }
