@@ -128,6 +128,8 @@
     X(ARAP_UNKNOWN_TASK, 404, "arap.unknown_task", "There is no such task, or you may not see it",  \
       "Check the task's status_endpoint.")                                                          \
     X(ARAP_TASK_STATE, 409, "arap.invalid_task_state", "The task is over", "Nothing to do.")        \
+    X(CHANNEL_CALLBACK, 409, "channel.callback", "This channel speaks of access requests only", \
+      "Submit an access request over ARAP that names its endpoint as `callback`; `phi channel` then says how it fared.") \
     X(CALLBACK_UNREGISTERED, 400, "callback.unregistered", "This callback endpoint is not registered for you", \
       "An operator registers it by `phi channel set NAME callback url=… callers=…`; or leave `callback` out and poll the task.") \
     X(ENTITY_UNKNOWN, 404, "entity.unknown", "There is no such entity", "`GET /v1/entities` lists them.") \

@@ -109,7 +109,9 @@ int cli_do_channel_set(struct cli *c)
             return cli_usage(c, "a setting is KEY=VALUE, not ", c->arg[i]);
     phi_jw_end(&w);
     phi_jw_end(&w);
-    return call(c, "PUT", &path, &body, "Set. `phi channel test NAME` sends something by it.\n");
+    return call(c, "PUT", &path, &body,
+                strcmp(c->arg[1], "callback") == 0 ? "Set. Whom it lists may name its address as `callback` in an access request.\n"
+                                                   : "Set. `phi channel test NAME` sends something by it.\n");
 }
 
 int cli_do_channel_remove(struct cli *c)

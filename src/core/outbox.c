@@ -555,7 +555,7 @@ enum phi_rc phi_outbox_test(struct phi_core *c, struct phi_arena *a, const struc
     PHI_TRY(core_need(c, by, PHI_RIGHT_OPERATE, err));
     PHI_TRY(live_channel(c, a, channel, &ch, err));
     if (phi_view_is(ch.kind, CORE_CALLBACK))
-        return core_no(c, "channel.kind", err, PHI_ECONFLICT, "a channel of kind callback speaks of access requests over ARAP only: submit one with this endpoint");
+        return core_no(c, "channel.callback", err, PHI_ECONFLICT, "a channel of kind callback speaks of access requests over ARAP and of nothing else");
     struct core_news n = { .channel = &ch, .what = PHI_LIT("test"), .loud = true };
     if (core_channel_has_people(ch.kind) && by->kind == PHI_ACTOR_PERSON) {
         n.person = core_root(c, a, by->id);
