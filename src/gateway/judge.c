@@ -193,12 +193,6 @@ static bool add_named(struct gather *g, const struct gw_sql_stmt *st, struct gw_
     return true;
 }
 
-static bool pinned_name(struct phi_view name)
-{
-    return phi_view_is(name, "standard_conforming_strings") ||
-           phi_view_is(name, "client_encoding") || phi_view_is(name, "search_path");
-}
-
 #define NAMES (GW_SQL_PREPARE | GW_SQL_DEALLOCATE | GW_SQL_DECLARE | GW_SQL_CLOSE | GW_SQL_SETS)
 
 static void note_named(struct gather *g, const struct gw_sql_stmt *st, struct gw_stmt *text,
@@ -217,11 +211,6 @@ static bool add_stmt(struct gather *g, const struct gw_sql_stmt *st)
     const uint32_t begins = GW_SQL_HARMLESS | GW_SQL_TXN_BEGIN | GW_SQL_TXN_SET;
     if (st->refuse.n > 0) {
         gw_refuse_with(g->s, "42501", "phi: " PHI_FMT, PHI_ARG(st->refuse));
-        return false;
-    }
-    if ((st->flags & GW_SQL_SETS) && pinned_name(st->name) && st->n > 0) {
-        gw_refuse_with(g->s, "42501", "phi: " PHI_FMT " is pinned by the gateway",
-                       PHI_ARG(st->name));
         return false;
     }
     bool named = st->flags & (GW_SQL_EXECUTE | GW_SQL_FETCH);

@@ -104,10 +104,10 @@ static const char *const plain[] = {
 static const struct {
     const char *name, *only, *refusal;
 } pinned[] = {
-    { "standard_conforming_strings", "on", "phi keeps standard_conforming_strings on, so that it reads texts as the server does" },
-    { "client_encoding", "utf8", "phi keeps client_encoding at UTF8, so that it reads texts as the server does" },
-    { "search_path", NULL, "phi pins search_path, so that a name means what was approved; write schema.table instead" },
-    { "backslash_quote", NULL, "phi keeps backslash_quote as it is, so that it reads texts as the server does" },
+    { "standard_conforming_strings", "on", "standard_conforming_strings stays on, so that phi reads texts as the server does" },
+    { "client_encoding", "utf8", "client_encoding stays UTF8, so that phi reads texts as the server does" },
+    { "search_path", NULL, "search_path is pinned, so that a name means what was approved; write schema.table instead" },
+    { "backslash_quote", NULL, "backslash_quote stays as it is, so that phi reads texts as the server does" },
 };
 
 static int by_name(const void *key, const void *entry)
