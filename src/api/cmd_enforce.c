@@ -4,6 +4,7 @@
 #include "api/ticket.h"
 #include "base/limits.h"
 #include "core/ahead.h"
+#include "core/await.h"
 
 static struct phi_view member(struct api_call *c, const char *key)
 {
@@ -101,12 +102,9 @@ enum phi_rc api_gw_leave(struct api_call *c, struct phi_err *err)
     return PHI_OK;
 }
 
-enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
+static enum phi_rc claim_read(struct api_call *c, struct phi_claim_ask *ask, struct phi_err *err)
 {
-    struct phi_claim claim;
-    bool waits;
-    struct phi_claim_ask ask = {
-        .grant = c->params[0],
+    *ask = (struct phi_claim_ask){
         .key = member(c, "key"),
         .principal = principal_id(c),
         .credential = member(c, "credential"),
@@ -116,10 +114,42 @@ enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
         .act = member(c, "act"),
         .statements = phi_json_num(c->body, "statements", 0),
     };
-    PHI_TRY(phi_pairs_read(&c->arena, phi_json_get(c->body, "actions"), &ask.actions,
-                           &ask.n_actions, err));
-    PHI_TRY(api_body_text(c, "entities", &ask.entities, err));
-    PHI_TRY(api_body_text(c, "context", &ask.context, err));
+    PHI_TRY(phi_pairs_read(&c->arena, phi_json_get(c->body, "actions"), &ask->actions,
+                           &ask->n_actions, err));
+    PHI_TRY(api_body_text(c, "entities", &ask->entities, err));
+    return api_body_text(c, "context", &ask->context, err);
+}
+
+/* Beforehand: made with the grant, where it comes in time (core/await.h). */
+enum phi_rc api_gw_await(struct api_call *c, struct phi_err *err)
+{
+    struct phi_claim_ask ask;
+    bool kept;
+    PHI_TRY(claim_read(c, &ask, err));
+    PHI_TRY(phi_claim_await(c->core, &c->actor, c->params[0], &ask, &kept, err));
+    struct phi_jw *w = api_answer(c, 202);
+    phi_jw_key(w, "kept");
+    phi_jw_bool(w, kept);
+    if (kept)
+        phi_jw_ki(w, "for_ms", PHI_AWAIT_MS);
+    phi_jw_end(w);
+    return PHI_OK;
+}
+
+enum phi_rc api_gw_withdraw(struct api_call *c, struct phi_err *err)
+{
+    PHI_TRY(phi_claim_withdraw(c->core, &c->actor, c->params[0], c->params[1], err));
+    c->status = 204;
+    return PHI_OK;
+}
+
+enum phi_rc api_gw_claim(struct api_call *c, struct phi_err *err)
+{
+    struct phi_claim claim;
+    struct phi_claim_ask ask;
+    bool waits;
+    PHI_TRY(claim_read(c, &ask, err));
+    ask.grant = c->params[0];
     PHI_TRY(api_ticket_again(c, ask.grant, API_TICKET_CLAIM_MS, &waits, err));
     if (waits)
         return PHI_OK;

@@ -125,9 +125,13 @@ static void hear_over(struct api_engine *e)
 static void fan_out(void *self, const struct phi_event *events, size_t n)
 {
     struct api_engine *e = self;
-    for (size_t i = 0; i < n; i++)
-        if (events[i].kind == PHI_EVENT_GRANT)
-            e->claim_until = phi_view_is(events[i].status, "ready") ? phi_now_boot_ms() + CLAIM_SOON_MS : 0;
+    bool made = false; /* with it, it may have been claimed: the gateway comes for the answer, and nothing is to be written then */
+    for (size_t i = 0; i < n; i++) {
+        if (events[i].kind != PHI_EVENT_GRANT)
+            continue;
+        made |= phi_view_is(events[i].status, "ready");
+        e->claim_until = made ? phi_now_boot_ms() + CLAIM_SOON_MS : 0;
+    }
     if (e->o.notifier)
         e->o.notifier->fan_out(e->o.notifier->self, events, n);
 }
@@ -164,13 +168,14 @@ static bool tidy_due(const struct api_engine *e)
 static size_t batch_fill(struct api_engine *e, bool tick, bool put)
 {
     size_t n = 0;
+    bool claims = phi_now_boot_ms() < e->claim_until;
     if (tick)
         e->jobs[n++] = &e->tick;
     while (n < BATCH_MAX && e->follow.n)
         e->jobs[n++] = engine_list_take(&e->follow);
     while (n < BATCH_MAX && e->queue.n)
         e->jobs[n++] = engine_list_take(&e->queue);
-    for (size_t i = 0; i < n && e->sign.put_at; i++)
+    for (size_t i = 0; i < n && e->sign.put_at && !claims; i++)
         put |= e->jobs[i]->changes;
     if (put && n < BATCH_MAX) {
         e->sign.put_at = 0;

@@ -21,7 +21,7 @@
                             X(log_proof) X(log_entries) X(log_tile) X(log_bundle) X(log_receipt) X(events_person) X(events_gateway)         \
                                 X(gw_enroll) X(gw_certificate) X(gateway_remove) X(gw_snapshot) X(gw_lease) X(gw_request) X(gw_leave)  \
                                 X(gw_request_get)                                                  \
-                                    X(gw_claim) X(gw_outcome) X(gw_records) X(gw_ack) X(gw_report) X(doctor)              \
+                                    X(gw_claim) X(gw_await) X(gw_withdraw) X(gw_outcome) X(gw_records) X(gw_ack) X(gw_report) X(doctor)              \
                                         X(authzen_evaluate)                                                            \
     X(channel_list) X(channel_put) X(channel_del) X(channel_switch) X(channel_test) X(contact_list) X(contact_put) X(contact_del)   \
     X(notification_dead) X(notification_waiting) X(notification_resend) X(chat_slack) X(authzen_evaluations) X(authzen_subjects) X(authzen_resources) X(authzen_actions) \

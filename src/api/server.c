@@ -296,6 +296,11 @@ static void local_run(struct api_exchange *x)
     call_done(j);
 }
 
+static bool changes(const struct api_route *r) /* the store */
+{
+    return strcmp(r->method, "GET") != 0 && !api_fast_route(r) && r->handler != api_gw_await;
+}
+
 static void core_run(struct api_exchange *x)
 {
     bool stream = x->call.route->flags & API_STREAM;
@@ -304,7 +309,7 @@ static void core_run(struct api_exchange *x)
                               .committed = stream ? call_committed : NULL,
                               .done = call_done,
                               .arg = x,
-                              .changes = strcmp(x->call.route->method, "GET") != 0 && !api_fast_route(x->call.route)};
+                              .changes = changes(x->call.route)};
     if (api_engine_submit(x->server->o.engine, &x->job)) {
         net_http_defer(x->req, call_gone, x);
         return;

@@ -4,9 +4,10 @@
 
 /* What gateways and phid speak to each other (docs/api.md, Gateways). It rises with each change that the other side must
  * know of; each program speaks this one and those from the oldest on, so that either may be brought up to date first. */
-#define PHI_PROTOCOL        2
+#define PHI_PROTOCOL        3
 #define PHI_PROTOCOL_OLDEST 1
 #define PHI_PROTOCOL_CERTIFICATES 2 /* from here on a gateway's certificate can be renewed, and its report says when it began */
+#define PHI_PROTOCOL_AHEAD 3        /* from here on a claim can be filed before the approval */
 #define PHI_PROTOCOL_HEADER "Phi-Protocol"
 #define PHI_TEXT(n)  PHI_TEXT_(n)
 #define PHI_TEXT_(n) #n
@@ -69,6 +70,13 @@
 #define PHI_MAX_LOG_ENTRY 65535            /* what an entry bundle of C2SP tlog-tiles can say */
 #define PHI_MAX_PG_MESSAGE (64 * 1024 * 1024)
 #define PHI_MAX_HELD_BATCH (4 * 1024 * 1024)
+#define PHI_MAX_AWAIT 4096                 /* claims filed beforehand, in all … */
+#define PHI_MAX_AWAIT_OF_GATEWAY 1024      /* … and of one gateway */
+#define PHI_MAX_AWAIT_BODY (256 * 1024)    /* of one */
+#define PHI_MAX_AWAIT_BYTES (64 * 1024 * 1024)
+#define PHI_MAX_AWAIT_TRIES 32             /* that one grant is offered to */
+#define PHI_AWAIT_MS (3LL * 60 * 1000)     /* then one lapses, unless it is filed anew … */
+#define PHI_AWAIT_RENEW_MS (60LL * 1000)   /* … which gateways do, each time the target answered */
 #define PHI_LEASE_MS 60000                 /* a snapshot older than this decides nothing */
 #define PHI_RECORD_MAX_AGE_MS 5000         /* oldest plain allow not yet acknowledged */
 #define PHI_RECORD_MAX_COUNT 65536

@@ -379,6 +379,7 @@ void client_link_close(struct client_link *l)
     net_http_stream_close(l->stream);
     link_nodes_close(l);
     link_asks_close(l);
+    link_aheads_close(l);
     link_queue_close(l);
     link_records_close(l);
     link_log_close(l);

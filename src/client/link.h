@@ -99,6 +99,17 @@ typedef void (*client_claim_fn)(const struct client_claim *c, void *ctx);
 /* Claims one use. Lost answers are asked again under the same key until `deadline_ms` (0: 5 s). */
 struct client_ask *client_link_claim(struct client_link *l, struct phi_view grant, const struct client_act *act,
                                      int64_t deadline_ms, client_claim_fn done, void *ctx, struct phi_err *err);
+
+/* A claim that is filed while its request waits: phid makes it in the transaction in which the grant comes to be, and the gateway's
+ * own claim then finds it made. Only for speed. NULL: an older phid, or no memory. What is not used must be dropped: it is withdrawn,
+ * and given back where it was made. A session's requests and claims wait (for a while) until what it dropped is withdrawn. */
+struct client_ahead;
+struct client_ahead *client_link_ahead(struct client_link *l, struct phi_view request, const struct client_act *act);
+void client_ahead_again(struct client_ahead *w); /* each PHI_AWAIT_RENEW_MS, or it lapses */
+void client_ahead_drop(struct client_ahead *w);  /* NULL is fine */
+/* As client_link_claim. `ahead` (may be NULL) is the link's when it answers a handle. */
+struct client_ask *client_link_claim_ahead(struct client_link *l, struct phi_view grant, const struct client_act *act, int64_t deadline_ms,
+                                           struct client_ahead *ahead, client_claim_fn done, void *ctx, struct phi_err *err);
 /* The caller lost interest; `done` is not called. A claim that succeeds later is given back ("unsent"). */
 void client_ask_cancel(struct client_ask *a);
 

@@ -12,7 +12,7 @@
 /* A request is asked again for a moment while phid does not answer: it may be starting anew. A claim is asked again under its key until it is answered: when the caller's time is over
  * before, the link goes on alone, and gives back ("unsent") a use that was spent for nobody. */
 
-enum { CLAIM_MS = 5000, ONE_TRY_MS = 2000, ORPHAN_MS = 10 * 60 * 1000, REQUEST_MS = 30000, AGAIN_MS = 2000, BUSY_MS = 20 };
+enum { CLAIM_MS = 5000, ONE_TRY_MS = 2000, ORPHAN_MS = 10 * 60 * 1000, REQUEST_MS = 30000, AGAIN_MS = 2000, BUSY_MS = 20, SETTLE_MS = 3 };
 
 struct client_ask {
     struct client_link *link;
@@ -26,6 +26,9 @@ struct client_ask {
     struct phi_buf path, body; /* claims: to ask again */
     struct net_timer *timer;   /* claims: the next try */
     struct net_timer *limit;   /* claims: the caller's time */
+    struct client_ahead *ahead; /* claims: filed before, under this key; NULL: not */
+    char session[64];
+    int64_t settle_ms; /* it waits until then for what its session gives back */
     int64_t give_up_ms;
     unsigned attempts;
 };
@@ -105,13 +108,15 @@ void link_pending_ask(struct client_link *l)
 
 /* ---- An ask ---- */
 
-static struct client_ask *ask_new(struct client_link *l, void *ctx)
+static struct client_ask *ask_new(struct client_link *l, struct phi_view session, void *ctx)
 {
     struct client_ask *a = calloc(1, sizeof *a);
     if (!a)
         return NULL;
     a->link = l;
     a->ctx = ctx;
+    a->settle_ms = phi_now_boot_ms() + AGAIN_MS;
+    snprintf(a->session, sizeof a->session, PHI_FMT, PHI_ARG(phi_view_upto(session, sizeof a->session - 1)));
     phi_buf_init(&a->path, 1024);
     phi_buf_init(&a->body, PHI_MAX_HTTP_BODY);
     a->next = l->asks;
@@ -131,15 +136,30 @@ static void ask_free(struct client_ask *a)
     net_timer_close(a->limit);
     phi_buf_done(&a->path);
     phi_buf_done(&a->body);
+    client_ahead_drop(a->ahead);
     free(a);
+}
+
+/* What this session gives back is given back first: asking before would find its own use taken. */
+static bool settles(struct client_ask *a)
+{
+    bool waits = link_ahead_settling(a->link, a->session);
+    for (const struct client_ask *o = a->link->asks; o; o = o->next)
+        waits = waits || (o != a && o->claim && !o->claimed && strcmp(o->session, a->session) == 0);
+    waits = waits && phi_now_boot_ms() < a->settle_ms;
+    if (waits)
+        net_timer_set(a->timer, SETTLE_MS, 0);
+    return waits;
 }
 
 void link_asks_close(struct client_link *l)
 {
     void *at = NULL, *value;
     struct phi_view id;
-    while (l->asks)
+    while (l->asks) {
+        l->asks->ahead = NULL; /* link_aheads_close frees it */
         ask_free(l->asks);
+    }
     while (l->pending && phi_map_next(l->pending, &at, &id, &value))
         free(value);
     phi_map_close(l->pending);
@@ -241,6 +261,8 @@ static void write_request(struct phi_buf *b, const struct client_act *act)
 static void try_request(void *ctx)
 {
     struct client_ask *a = ctx;
+    if (settles(a))
+        return;
     a->call = client_send(a->link->api, "POST", "/v1/gateway/requests", phi_buf_view(&a->body), link_patience(a->link, REQUEST_MS),
                           on_answer, a, NULL);
     if (!a->call)
@@ -254,7 +276,7 @@ struct client_ask *client_link_request(struct client_link *l, const struct clien
         phi_fail(err, PHI_ECORRUPT, "phid's log is not what it was: nothing is asked of it");
         return NULL;
     }
-    struct client_ask *a = ask_new(l, ctx);
+    struct client_ask *a = ask_new(l, act->session, ctx);
     if (!a) {
         phi_fail(err, PHI_ELIMIT, "out of memory");
         return NULL;
@@ -329,6 +351,9 @@ static void on_claim(const struct client_reply *r, void *ctx)
         tell_claim(a, &c, true);
         return;
     }
+    if (a->ahead)
+        link_ahead_done(a->ahead);
+    a->ahead = NULL;
     bool late = c.ends_boot_ms - phi_now_boot_ms() <= 0;
     if (!a->claimed || late) {
         client_link_outcome(l, c.id, "unsent", (struct phi_view){ 0 }, -1, 0);
@@ -355,28 +380,27 @@ static void on_limit(void *ctx)
 static void try_claim(void *ctx)
 {
     struct client_ask *a = ctx;
-    if (a->call)
+    if (a->call || settles(a))
         return;
     a->call = client_send(a->link->api, "POST", phi_buf_str(&a->path), phi_buf_view(&a->body), ONE_TRY_MS, on_claim, a, NULL);
     if (!a->call)
         net_timer_set(a->timer, link_backoff(&a->attempts), 0);
 }
 
-static struct phi_id new_key(void)
+struct phi_id link_new_key(void)
 {
     uint8_t r[10];
     phi_random(r, sizeof r);
     return phi_id_make((uint64_t)phi_now_wall_ms(), r);
 }
 
-static void write_claim(struct phi_buf *b, const struct client_act *act)
+void link_claim_write(struct phi_buf *b, const struct client_act *act, const char *key)
 {
     struct phi_jw w;
-    struct phi_id key = new_key();
     char hex[PHI_HEX_LEN + 1];
     phi_jw_init(&w, b);
     phi_jw_obj(&w);
-    phi_jw_kc(&w, "key", key.s);
+    phi_jw_kc(&w, "key", key);
     put_who(&w, act);
     if (act->digest) {
         phi_digest_hex(act->digest, hex);
@@ -394,11 +418,18 @@ static void write_claim(struct phi_buf *b, const struct client_act *act)
 struct client_ask *client_link_claim(struct client_link *l, struct phi_view grant, const struct client_act *act,
                                      int64_t deadline_ms, client_claim_fn done, void *ctx, struct phi_err *err)
 {
+    return client_link_claim_ahead(l, grant, act, deadline_ms, NULL, done, ctx, err);
+}
+
+struct client_ask *client_link_claim_ahead(struct client_link *l, struct phi_view grant, const struct client_act *act, int64_t deadline_ms,
+                                           struct client_ahead *ahead, client_claim_fn done, void *ctx, struct phi_err *err)
+{
+    struct phi_id key = link_new_key();
     if (!client_link_fresh(l)) {
         phi_fail(err, PHI_EEXPIRED, "phid cannot be reached: nothing can be claimed");
         return NULL;
     }
-    struct client_ask *a = ask_new(l, ctx);
+    struct client_ask *a = ask_new(l, act->session, ctx);
     if (!a) {
         phi_fail(err, PHI_ELIMIT, "out of memory");
         return NULL;
@@ -409,7 +440,7 @@ struct client_ask *client_link_claim(struct client_link *l, struct phi_view gran
     client_path_add(&a->path, grant);
     phi_buf_adds(&a->path, "/claims");
     phi_buf_str(&a->path);
-    write_claim(&a->body, act);
+    link_claim_write(&a->body, act, ahead ? link_ahead_key(ahead) : key.s);
     a->timer = net_timer_open(l->loop, try_claim, a);
     a->limit = net_timer_open(l->loop, on_limit, a);
     if (!phi_buf_ok(&a->path) || !phi_buf_ok(&a->body) || !a->timer || !a->limit) {
@@ -417,6 +448,7 @@ struct client_ask *client_link_claim(struct client_link *l, struct phi_view gran
         phi_fail(err, PHI_ELIMIT, "this is too large to be claimed");
         return NULL;
     }
+    a->ahead = ahead;
     a->give_up_ms = phi_now_boot_ms() + ORPHAN_MS;
     net_timer_set(a->limit, deadline_ms > 0 ? deadline_ms : CLAIM_MS, 0);
     try_claim(a);

@@ -3,6 +3,7 @@
 #ifndef CLIENT_LINK_IN_H
 #define CLIENT_LINK_IN_H
 
+#include "base/id.h"
 #include "base/map.h"
 #include "client/api.h"
 #include "client/enroll.h"
@@ -79,6 +80,7 @@ struct client_link {
     unsigned snapshot_attempts, stream_attempts;
 
     struct client_ask *asks;
+    struct client_ahead *aheads;
     struct phi_map *pending; /* ids of requests that wait; value: struct link_pending */
     struct link_queue queue;
     struct link_records records;
@@ -108,7 +110,15 @@ bool link_unreachable(struct client_link *l, const struct client_reply *r);
 void link_move(struct client_link *l); /* the same for a broken stream; nothing with one phid */
 int64_t link_patience(const struct client_link *l, int64_t ms); /* how long to wait for one of them */
 
+/* link_ahead.c */
+void link_ahead_done(struct client_ahead *w); /* it was claimed, or given back as a claim: nothing to withdraw */
+const char *link_ahead_key(const struct client_ahead *w);
+bool link_ahead_settling(const struct client_link *l, const char *session); /* something is being withdrawn; NULL: of any session */
+void link_aheads_close(struct client_link *l);
+
 /* link_ask.c */
+struct phi_id link_new_key(void);
+void link_claim_write(struct phi_buf *b, const struct client_act *act, const char *key);
 void link_pending_drop(struct client_link *l); /* questions under way about requests that wait */
 void link_asks_close(struct client_link *l);
 void link_pending_ask(struct client_link *l); /* after a gap of events: asks what became of those that wait */

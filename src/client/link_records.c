@@ -287,5 +287,5 @@ bool client_link_may_record(const struct client_link *l)
 
 bool client_link_idle(const struct client_link *l)
 {
-    return !l->records.first && !l->queue.first && !l->asks;
+    return !l->records.first && !l->queue.first && !l->asks && !link_ahead_settling(l, NULL);
 }

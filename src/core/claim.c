@@ -161,28 +161,6 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
     return PHI_OK;
 }
 
-/* The same key: the same answer, as long as it is still true. */
-static enum phi_rc again(struct phi_core *c, struct phi_arena *a, struct claiming *k, const struct core_claim_row *row,
-                         struct phi_claim *ret, struct phi_err *err)
-{
-    if (!phi_view_eq(row->gateway, k->by->id) || !phi_view_eq(row->session, k->ask->session))
-        return mismatch(c, err, "this claim is another session's");
-    if (row->outcome != 0)
-        return core_no(c, "grant.used", err, PHI_ECONFLICT, "this claim has its outcome already");
-    if (!k->grant.live || core_left(c, &k->grant.due) <= 0)
-        return core_no(c, "grant.ended", err, PHI_EEXPIRED, "this grant has ended");
-    PHI_TRY(leased(c, k, err));
-    enum phi_rc rc = core_grant_serves(c, a, &k->grant, 0, &k->serving, err);
-    if (rc != PHI_OK && rc != PHI_ECONFLICT) /* the use that runs is this one */
-        return rc;
-    *ret = (struct phi_claim){ .id = row->id,
-                               .remaining_ms = k->serving.left_ms,
-                               .rows_left = k->serving.rows_left,
-                               .bytes_left = k->serving.bytes_left,
-                               .again = true };
-    return PHI_OK;
-}
-
 static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
 {
     struct core_try *tries;
@@ -198,26 +176,61 @@ static enum phi_rc claim_fill(struct phi_core *c, struct phi_arena *a, struct cl
     return core_grant_case(c, a, &k->request, &k->of, err);
 }
 
+/* That this grant is for this, and the live policy lets it be. */
+static enum phi_rc right_now(struct phi_core *c, struct phi_arena *a, struct claiming *k, struct phi_err *err)
+{
+    PHI_TRY(claim_fill(c, a, k, err));
+    PHI_TRY(k->grant.act.n ? exactly(c, a, k, err) : within(c, a, k, err));
+    PHI_TRY(decided_again(c, a, k, err));
+    return leased(c, k, err);
+}
+
+/* The same key: the same answer, as long as it is still true. No byte was forwarded yet, or nobody would ask: a claim that was made
+ * when its grant came to be (await.c) may be minutes old. */
+static enum phi_rc again(struct phi_core *c, struct phi_arena *a, struct claiming *k, const struct core_claim_row *row,
+                         struct phi_claim *ret, struct phi_err *err)
+{
+    if (!phi_view_eq(row->gateway, k->by->id) || !phi_view_eq(row->session, k->ask->session) || row->statements != k->statements)
+        return mismatch(c, err, "this claim is another session's, or of other statements");
+    if (row->outcome != 0)
+        return core_no(c, "grant.used", err, PHI_ECONFLICT, "this claim has its outcome already");
+    if (!k->grant.live || core_left(c, &k->grant.due) <= 0)
+        return core_no(c, "grant.ended", err, PHI_EEXPIRED, "this grant has ended");
+    PHI_TRY(right_now(c, a, k, err));
+    enum phi_rc rc = core_grant_serves(c, a, &k->grant, 0, &k->serving, err);
+    if (rc != PHI_OK && rc != PHI_ECONFLICT) /* the use that runs is this one */
+        return rc;
+    *ret = (struct phi_claim){ .id = row->id,
+                               .remaining_ms = k->serving.left_ms,
+                               .rows_left = k->serving.rows_left,
+                               .bytes_left = k->serving.bytes_left,
+                               .again = true };
+    return PHI_OK;
+}
+
+enum phi_rc core_claim_shape(struct phi_core *c, const struct phi_actor *gateway, const struct phi_claim_ask *ask, struct phi_err *err)
+{
+    if (gateway->kind != PHI_ACTOR_GATEWAY)
+        return core_no(c, "right.missing", err, PHI_EDENIED, "only gateways claim");
+    if (ask->key.n == 0 || ask->key.n > 64 || ask->n_actions == 0 || ask->n_actions > PHI_MAX_ACTIONS)
+        return phi_fail(err, PHI_EINPUT, "a claim has a key of 1 to 64 bytes and 1 to %d actions", PHI_MAX_ACTIONS);
+    return PHI_OK;
+}
+
 enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struct phi_actor *gateway,
                             const struct phi_claim_ask *ask, struct phi_claim *ret, struct phi_err *err)
 {
     struct claiming k = { .by = gateway, .ask = ask, .statements = ask->statements > 0 ? ask->statements : 1 };
     struct core_claim_row before, key = { .grant = ask->grant, .ckey = ask->key };
     PHI_TRY(core_batched(c, err));
-    if (gateway->kind != PHI_ACTOR_GATEWAY)
-        return core_no(c, "right.missing", err, PHI_EDENIED, "only gateways claim");
-    if (ask->key.n == 0 || ask->key.n > 64 || ask->n_actions == 0 || ask->n_actions > PHI_MAX_ACTIONS)
-        return phi_fail(err, PHI_EINPUT, "a claim has a key of 1 to 64 bytes and 1 to %d actions", PHI_MAX_ACTIONS);
+    PHI_TRY(core_claim_shape(c, gateway, ask, err));
     PHI_TRY(core_grant_load(c, a, ask->grant, &k.grant, err));
     PHI_TRY(for_this(c, &k, err));
     if (core_get(c, CORE_CLAIM, CORE_CLAIM_BY_CKEY, &key, a, &before, NULL) == PHI_OK)
         return again(c, a, &k, &before, ret, err);
     PHI_TRY(still_good(c, &k.grant, err));
     PHI_TRY(core_grant_serves(c, a, &k.grant, k.statements, &k.serving, err));
-    PHI_TRY(claim_fill(c, a, &k, err));
-    PHI_TRY(k.grant.act.n ? exactly(c, a, &k, err) : within(c, a, &k, err));
-    PHI_TRY(decided_again(c, a, &k, err));
-    PHI_TRY(leased(c, &k, err));
+    PHI_TRY(right_now(c, a, &k, err));
     PHI_TRY(learned(c, a, &k, err));
     return spend(c, a, &k, ret, err);
 }

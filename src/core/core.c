@@ -144,7 +144,7 @@ static void mark_restore(struct phi_core *c, const struct mark *m)
     c->n_said = m->said;
 }
 
-static enum phi_rc run_one(struct phi_core *c, struct phi_core_cmd *cmd, struct phi_err *err)
+enum phi_rc core_run_one(struct phi_core *c, struct phi_core_cmd *cmd, struct phi_err *err)
 {
     const struct phi_store_ops *s = c->store->ops;
     struct mark m;
@@ -166,7 +166,8 @@ static enum phi_rc run_all(struct phi_core *c, struct phi_core_cmd *cmds, size_t
 {
     PHI_TRY(core_on_call_expire(c, err));
     for (size_t i = 0; i < n; i++)
-        PHI_TRY(run_one(c, &cmds[i], err));
+        PHI_TRY(core_run_one(c, &cmds[i], err));
+    PHI_TRY(core_await_run(c, err));
     PHI_TRY(head_write(c, err));
     if (!phi_arena_ok(&c->said_arena))
         return phi_fail(err, PHI_ELIMIT, "too much happened at once; ask again");
@@ -296,6 +297,7 @@ void phi_core_close(struct phi_core *c)
 {
     if (!c)
         return;
+    core_await_close(c);
     core_ready_drop(c);
     phi_scratch_close(c->scratch);
     phi_entities_close(c->world);

@@ -15,6 +15,8 @@
 #define CORE_TICK_MS 10000   /* the anchor is committed at least this often */
 
 struct phi_person;
+struct await; /* await.c */
+struct phi_claim_ask;
 
 /* A boot before this one whose rights go on: what stood at t on its steady clock stands at t + shift on today's. */
 struct core_boot {
@@ -70,6 +72,10 @@ struct phi_core {
     bool outbox_begun; /* messages were taken by this phid */
 
     struct phi_arena said_arena; /* events of this batch */
+    struct { /* await.c */
+        struct await *first, **last;
+        size_t n, bytes;
+    } awaits;
     struct phi_judge *judge; /* of the state it says; NULL: none was asked for */
     struct phi_event *said;
     size_t n_said;
@@ -78,6 +84,13 @@ struct phi_core {
 /* ---- errors and checks */
 #define core_no(c, code, err, rc, ...) ((c)->why = (code), phi_fail(err, rc, __VA_ARGS__))
 enum phi_rc core_batched(struct phi_core *c, struct phi_err *err); /* a verb outside a batch: PHI_EIO */
+/* core.c: one command, in a savepoint of its own; what it answers is in it. An error is the store's. */
+enum phi_rc core_run_one(struct phi_core *c, struct phi_core_cmd *cmd, struct phi_err *err);
+/* await.c: after the commands of a batch: the grants that came to be are claimed by those who wait for them. */
+enum phi_rc core_await_run(struct phi_core *c, struct phi_err *err);
+void core_await_close(struct phi_core *c);
+/* claim.c: by a gateway, with a key and actions of the right size. */
+enum phi_rc core_claim_shape(struct phi_core *c, const struct phi_actor *gateway, const struct phi_claim_ask *ask, struct phi_err *err);
 /* rights.c: the live bundle's word on phi's own rights; PHI_EDENIED right.missing or right.needs-approval */
 enum phi_rc core_need(struct phi_core *c, const struct phi_actor *by, enum phi_right r, struct phi_err *err);
 enum phi_rc core_need_on(struct phi_core *c, const struct phi_actor *by, enum phi_right r, struct phi_view resource,

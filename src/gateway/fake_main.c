@@ -239,13 +239,13 @@ static struct client_ask *fake_request(void *ctx, const struct client_act *act,
 }
 
 static struct client_ask *fake_claim(void *ctx, struct phi_view grant, const struct client_act *act,
-                                     int64_t deadline_ms, client_claim_fn done, void *done_ctx,
+                                     struct client_ahead *ahead, client_claim_fn done, void *done_ctx,
                                      struct phi_err *err)
 {
     struct client_ask *a = ask(ctx, act, done_ctx);
     (void)err;
     snprintf(a->grant, sizeof a->grant, PHI_FMT, PHI_ARG(grant));
-    (void)deadline_ms;
+    (void)ahead;
     a->is_claim = true;
     a->claim = done;
     SAY("statements %lld\n", (long long)act->statements);

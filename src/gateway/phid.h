@@ -61,9 +61,14 @@ struct gw_phid {
                           struct phi_view bytes, struct phi_view reason);
     struct client_ask *(*request)(void *ctx, const struct client_act *act, client_answer_fn done,
                                   void *done_ctx, struct phi_err *err);
+    /* `ahead` (may be NULL) is the port's when it answers a handle. */
     struct client_ask *(*claim)(void *ctx, struct phi_view grant, const struct client_act *act,
-                                int64_t deadline_ms, client_claim_fn done, void *done_ctx,
+                                struct client_ahead *ahead, client_claim_fn done, void *done_ctx,
                                 struct phi_err *err);
+    /* Of a request that waits; see client/link.h. `ahead` may be NULL, then the others are not called. */
+    struct client_ahead *(*ahead)(void *ctx, struct phi_view request, const struct client_act *act);
+    void (*ahead_again)(void *ctx, struct client_ahead *w);
+    void (*ahead_drop)(void *ctx, struct client_ahead *w);
     void (*cancel)(void *ctx, struct client_ask *ask);
     void (*leave)(void *ctx, struct phi_view request, struct phi_view waiter);
     bool (*outcome)(void *ctx, const char *claim, const char *outcome, struct phi_view tag,

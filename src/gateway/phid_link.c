@@ -194,11 +194,29 @@ static struct client_ask *do_request(void *ctx, const struct client_act *act, cl
 }
 
 static struct client_ask *do_claim(void *ctx, struct phi_view grant, const struct client_act *act,
-                                   int64_t deadline_ms, client_claim_fn done, void *done_ctx,
+                                   struct client_ahead *ahead, client_claim_fn done, void *done_ctx,
                                    struct phi_err *err)
 {
-    return client_link_claim(((struct gw_link *)ctx)->link, grant, act, deadline_ms, done, done_ctx,
-                             err);
+    return client_link_claim_ahead(((struct gw_link *)ctx)->link, grant, act, 0, ahead, done,
+                                   done_ctx, err);
+}
+
+static struct client_ahead *do_ahead(void *ctx, struct phi_view request,
+                                     const struct client_act *act)
+{
+    return client_link_ahead(((struct gw_link *)ctx)->link, request, act);
+}
+
+static void do_ahead_again(void *ctx, struct client_ahead *w)
+{
+    (void)ctx;
+    client_ahead_again(w);
+}
+
+static void do_ahead_drop(void *ctx, struct client_ahead *w)
+{
+    (void)ctx;
+    client_ahead_drop(w);
 }
 
 static void do_cancel(void *ctx, struct client_ask *ask)
@@ -242,6 +260,9 @@ struct gw_phid gw_link_port(struct gw_link *l)
                             .record_denied = do_record_denied,
                             .request = do_request,
                             .claim = do_claim,
+                            .ahead = do_ahead,
+                            .ahead_again = do_ahead_again,
+                            .ahead_drop = do_ahead_drop,
                             .cancel = do_cancel,
                             .leave = do_leave,
                             .outcome = do_outcome,

@@ -97,6 +97,19 @@ void gw_probe(struct gw_session *s)
     gw_to_server(s, phi_buf_view(&b));
 }
 
+/* Nothing of the client's is under way while it is held, so the answer can be told apart, whatever is sent behind it. */
+bool gw_ahead_probe(struct gw_session *s)
+{
+    PHI_BUF(b, 16);
+    if (s->front != NULL || s->open)
+        return false;
+    if (s->ahead_probe)
+        return true;
+    pg_add_empty(&b, 'S');
+    s->ahead_probe = gw_to_server(s, phi_buf_view(&b));
+    return true;
+}
+
 /* --- refusing --- */
 static void report_refusal(struct gw_session *s, struct phi_buf *b)
 {
@@ -269,6 +282,11 @@ static bool on_ready(struct gw_session *s, struct phi_view body)
     enum gw_own own = s->own;
     if (body.n != 1 || (body.p[0] != 'I' && body.p[0] != 'T' && body.p[0] != 'E')) {
         gw_kill(s, "08P01", "phi: the target broke the protocol");
+        return false;
+    }
+    if (s->ahead_probe) {
+        s->ahead_probe = false;
+        gw_ahead_alive(s);
         return false;
     }
     s->own = GW_OWN_NONE;

@@ -101,6 +101,8 @@ struct gw_refusal {
 
 struct gw_wait { /* what is asked of phid, and held */
     struct client_ask *ask;
+    struct client_ahead *ahead; /* the claim of what is held, filed before the approval; NULL: none */
+    int64_t next_ahead_ms;      /* when the target is asked again, and it is filed anew */
     bool held_once, claim_again;
     const char *too_late; /* what happened since the claim was asked for; NULL: nothing */
     char request[64], code[16], grant[64];
@@ -171,6 +173,7 @@ struct gw_session {
     bool copy_extended; /* COPY by Execute: the Sync that came with it was eaten by the target */
     bool copy_ended;    /* the client sent CopyDone or CopyFail */
     size_t copy_pass;   /* bytes of a long CopyData still to be passed on */
+    bool ahead_probe; /* a Sync of ours is under way while people decide: the next ReadyForQuery is its */
     enum gw_own own;
     bool own_ok, own_again;
     uint64_t own_no; /* questions of our own about names */
@@ -298,7 +301,10 @@ void gw_wait_request(struct gw_session *s, const struct phi_json *ev);
 void gw_wait_votes(struct gw_session *s, const struct phi_json *ev);
 void gw_wait_back(struct gw_session *s); /* phid is there again */
 
+void gw_ahead_alive(struct gw_session *s); /* the target answered while people decide */
+
 /* relay.c */
+bool gw_ahead_probe(struct gw_session *s); /* false: there is nothing to ask */
 void gw_forward(struct gw_session *s);
 void gw_refuse(struct gw_session *s);
 void gw_probe(struct gw_session *s);

@@ -154,6 +154,8 @@ static void arm(struct gw_session *s)
         next = w->next_beat_ms;
     if (w->next_notice_ms < next)
         next = w->next_notice_ms;
+    if (w->next_ahead_ms < next)
+        next = w->next_ahead_ms;
     int64_t in = next - phi_now_boot_ms();
     net_timer_set(w->timer, in > 1 ? in : 1, 0);
 }
@@ -165,6 +167,41 @@ static void refuse_waiting(struct gw_session *s, const char *why)
                    phi_buf_str(&w->shown), why);
     phi_buf_printf(&s->refusal.hint, "%s · once it is approved, send the same again",
                    phi_buf_str(&w->url));
+}
+
+/* --- the claim, before the approval: only for a target that answers --- */
+static void ahead_drop(struct gw_session *s)
+{
+    const struct gw_phid *p = &s->gw->phid;
+    if (s->wait.ahead != NULL)
+        p->ahead_drop(p->ctx, s->wait.ahead);
+    s->wait.ahead = NULL;
+}
+
+void gw_ahead_alive(struct gw_session *s)
+{
+    const struct gw_phid *p = &s->gw->phid;
+    struct gw_wait *w = &s->wait;
+    struct act_texts t;
+    struct client_act act;
+    if (s->state != GW_HELD || p->ahead == NULL || w->request[0] == '\0')
+        return;
+    if (w->ahead != NULL) {
+        p->ahead_again(p->ctx, w->ahead);
+        return;
+    }
+    if (act_fill(s, &t, &act))
+        w->ahead = p->ahead(p->ctx, phi_view_of(w->request), &act);
+    act_done(&t);
+}
+
+static void ahead_look(struct gw_session *s, int64_t now)
+{
+    s->wait.next_ahead_ms = now + PHI_AWAIT_RENEW_MS;
+    if (s->ahead_probe) /* it has not answered since the last time */
+        ahead_drop(s);
+    else if (!gw_ahead_probe(s))
+        gw_ahead_alive(s);
 }
 
 static void on_timer(void *ctx)
@@ -188,6 +225,8 @@ static void on_timer(void *ctx)
         short_notice(s);
         w->next_notice_ms = now + REMINDER_MS;
     }
+    if (now >= w->next_ahead_ms)
+        ahead_look(s, now);
     arm(s);
 }
 
@@ -285,6 +324,7 @@ void gw_ask(struct gw_session *s)
     struct client_answer no = {.kind = CLIENT_DENY, .unreachable = true};
     bool fits = act_fill(s, &t, &act);
     act.hold_ms = may_hold(s) ? s->hold_ms : 0;
+    ahead_drop(s); /* where it was made meanwhile, its use is there again when phid looks for a grant */
     if (fits)
         s->wait.ask = p->request(p->ctx, &act, on_answer, s, &no.err);
     act_done(&t);
@@ -300,6 +340,7 @@ void gw_ask(struct gw_session *s)
 
 void gw_hold(struct gw_session *s)
 {
+    ahead_look(s, phi_now_boot_ms());
     arm(s);
 }
 
@@ -381,10 +422,12 @@ void gw_claim(struct gw_session *s)
     }
     s->wait.too_late = NULL;
     if (act_fill(s, &t, &act))
-        s->wait.ask = p->claim(p->ctx, phi_view_of(s->wait.grant), &act, 0, on_claim, s, &no.err);
+        s->wait.ask = p->claim(p->ctx, phi_view_of(s->wait.grant), &act, s->wait.ahead, on_claim, s, &no.err);
     act_done(&t);
     if (s->wait.ask == NULL)
         claim_failed(s, &no);
+    else
+        s->wait.ahead = NULL;
 }
 
 /* --- ends of waiting --- */
@@ -395,6 +438,7 @@ void gw_wait_clear(struct gw_session *s)
     if (w->ask != NULL)
         p->cancel(p->ctx, w->ask);
     w->ask = NULL;
+    ahead_drop(s);
     w->held_once = w->claim_again = false;
     w->request[0] = w->code[0] = w->grant[0] = '\0';
     if (w->timer != NULL)

@@ -256,6 +256,9 @@ class Team:
         claim = s.do(gw, "POST /v1/grants/{id}/claims", {**a.what("", "s1"), "key": str(uuid.uuid4()), "act": r["act"]}, values={"id": g["id"]}).json["claim"]
         s.do(gw, "POST /v1/claims/{id}/outcome", {"outcome": "done", "tag": "DELETE 1", "rows": 1}, values={"id": claim})
         r = gw.post("/v1/gateway/requests", self.held("DELETE FROM orders WHERE id = 8")).json["request"]
+        ahead = {**a.what("", "s1"), "key": str(uuid.uuid4()), "act": r["act"]}
+        s.do(gw, "POST /v1/gateway/requests/{id}/claims", ahead, values={"id": r["id"]}, fresh=("id", "key", "act"))
+        s.do(gw, "DELETE /v1/gateway/requests/{id}/claims/{key}", values={"id": r["id"], "key": ahead["key"]}, fresh=("id", "key"))
         s.do(gw, "POST /v1/gateway/requests/{id}/leave", {"waiter": "s1"}, values={"id": r["id"]}, fresh=("id",))
         record = {"count": 3, "first_ms_ago": 7, "last_ms_ago": 5, "principal": {"id": self.alice_id}, "target": "shop", "session": "s1", "bytes_hash": "0" * 64,
                   "bundle": "0" * 64, "actions": [{"action": "pg:select", "resource": uid("Table", "shop", "public", "orders")}]}

@@ -4,6 +4,7 @@
 #ifndef TEST_SIM_KIT_H
 #define TEST_SIM_KIT_H
 
+#include "core/await.h"
 #include "core/core.h"
 #include "core/decide.h"
 #include "core/delegation.h"
@@ -40,6 +41,7 @@ struct kit {
     int64_t rows; /* that the next outcomes report */
     char told[32]; /* what the last told event was about, "" none yet */
     const char *context; /* JSON that gateways see with attempts and claims; NULL: nothing */
+    const char *session; /* that the next claims are for; NULL: s1 */
     const struct phi_network *networks; /* for the next opening */
     size_t n_networks;
     struct phi_arena keep;
@@ -98,6 +100,12 @@ enum phi_rc kit_cancel(struct kit *k, enum kit_who who, struct phi_view id);
 enum phi_rc kit_leave(struct kit *k, int gw, struct phi_view id, const char *session);
 enum phi_rc kit_claim(struct kit *k, int gw, enum kit_who who, struct phi_view grant, struct phi_view act,
                       const char *action, const char *key, struct phi_claim *ret);
+/* Filed beforehand; and withdrawn. */
+enum phi_rc kit_await(struct kit *k, int gw, enum kit_who who, struct phi_view request, struct phi_view act, const char *action,
+                      const char *key, bool *ret_kept);
+enum phi_rc kit_withdraw(struct kit *k, int gw, struct phi_view request, const char *key);
+/* Whether a claim under this key, of a grant of this request, has no outcome yet. */
+enum phi_rc kit_claim_open(struct kit *k, struct phi_view request, const char *key, bool *ret);
 enum phi_rc kit_outcome(struct kit *k, int gw, struct phi_view claim, enum phi_outcome outcome);
 enum phi_rc kit_grant(struct kit *k, struct phi_view which, struct phi_grant_view *ret);
 enum phi_rc kit_revoke(struct kit *k, enum kit_who who, struct phi_view which, struct phi_revoked *ret);

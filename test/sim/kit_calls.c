@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "core/forget.h"
+#include "core/inner.h"
 
 struct call {
     struct kit *k;
@@ -62,6 +63,8 @@ RUN(list, phi_request_list(c, A, &q->by, (enum phi_box)q->box, true, &(struct ph
 RUN(cancel, phi_request_cancel(c, A, &q->by, q->id, q->ret, err))
 RUN(leave, phi_request_leave(c, &q->by, q->id, q->text, err))
 RUN(claim, phi_grant_claim(c, A, &q->by, q->claim, q->ret, err))
+RUN(await, phi_claim_await(c, &q->by, q->id, q->claim, q->ret, err))
+RUN(withdraw, phi_claim_withdraw(c, &q->by, q->id, q->text, err))
 RUN(outcome, phi_claim_outcome(c, &q->by, q->id, (enum phi_outcome)q->num, PHI_LIT("DELETE"), q->k->rows, 0, err))
 RUN(grant, phi_grant_get(c, A, &q->by, q->id, q->ret, err))
 RUN(revoke, phi_grant_revoke(c, A, &q->by, q->id, PHI_LIT("over"), q->ret, err))
@@ -252,22 +255,64 @@ enum phi_rc kit_leave(struct kit *k, int gw, struct phi_view id, const char *ses
     return go(k, run_leave, &q);
 }
 
+static struct phi_claim_ask claim_ask(const struct kit *k, enum kit_who who, struct phi_view act, const struct phi_pair *pair, const char *key)
+{
+    return (struct phi_claim_ask){ .key = phi_view_of(key),
+                                   .principal = k->person[who],
+                                   .credential = k->credential[who],
+                                   .session = phi_view_of(k->session ? k->session : "s1"),
+                                   .target = PHI_LIT("shop"),
+                                   .act = act,
+                                   .actions = pair,
+                                   .n_actions = 1,
+                                   .context = phi_view_of(k->context) };
+}
+
 enum phi_rc kit_claim(struct kit *k, int gw, enum kit_who who, struct phi_view grant, struct phi_view act,
                       const char *action, const char *key, struct phi_claim *ret)
 {
     struct phi_pair pair = pair_of(k, action);
-    struct phi_claim_ask ask = { .grant = grant,
-                                 .key = phi_view_of(key),
-                                 .principal = k->person[who],
-                                 .credential = k->credential[who],
-                                 .session = PHI_LIT("s1"),
-                                 .target = PHI_LIT("shop"),
-                                 .act = act,
-                                 .actions = &pair,
-                                 .n_actions = 1,
-                                 .context = phi_view_of(k->context) };
+    struct phi_claim_ask ask = claim_ask(k, who, act, &pair, key);
     struct call q = { .by = kit_gateway(gw), .claim = &ask, .ret = ret };
+    ask.grant = grant;
     return go(k, run_claim, &q);
+}
+
+enum phi_rc kit_await(struct kit *k, int gw, enum kit_who who, struct phi_view request, struct phi_view act, const char *action,
+                      const char *key, bool *ret_kept)
+{
+    struct phi_pair pair = pair_of(k, action);
+    struct phi_claim_ask ask = claim_ask(k, who, act, &pair, key);
+    struct call q = { .by = kit_gateway(gw), .id = request, .claim = &ask, .ret = ret_kept };
+    return go(k, run_await, &q);
+}
+
+enum phi_rc kit_withdraw(struct kit *k, int gw, struct phi_view request, const char *key)
+{
+    struct call q = { .by = kit_gateway(gw), .id = request, .text = phi_view_of(key) };
+    return go(k, run_withdraw, &q);
+}
+
+static enum phi_rc run_claim_open(struct phi_core *c, void *arg, struct phi_err *err)
+{
+    struct call *q = arg;
+    struct core_grant_row *g, of = { .request = q->id };
+    struct core_claim_row claim;
+    size_t n;
+    PHI_TRY(core_list(c, CORE_GRANT, CORE_GRANT_BY_REQUEST, &of, (struct core_span){ .prefix = 1 }, A, &g, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        struct core_claim_row key = { .grant = g[i].id, .ckey = q->text };
+        if (core_get(c, CORE_CLAIM, CORE_CLAIM_BY_CKEY, &key, A, &claim, NULL) == PHI_OK)
+            *(bool *)q->ret |= claim.outcome == 0;
+    }
+    return PHI_OK;
+}
+
+enum phi_rc kit_claim_open(struct kit *k, struct phi_view request, const char *key, bool *ret)
+{
+    struct call q = { .id = request, .text = phi_view_of(key), .ret = ret };
+    *ret = false;
+    return go(k, run_claim_open, &q);
 }
 
 enum phi_rc kit_outcome(struct kit *k, int gw, struct phi_view claim, enum phi_outcome outcome)

@@ -20,7 +20,7 @@ struct seen_request { /* as some screen shows it; may be out of date */
     bool exact;
 };
 struct seen_grant {
-    char id[40], act[72];
+    char id[40], request[40], act[72];
     enum kit_who who, voter[SEEN_WHO], behalf[SEEN_WHO]; /* accounts */
     int key[SEEN_WHO]; /* which of sim.signed_by each vote is; -1: none */
     size_t n_voters, n_behalf;
@@ -41,9 +41,9 @@ struct seen_claim {
 
 /* ---- the network: sim_net.c */
 #define NET_MSGS 64
-#define NET_USES 32
+#define NET_USES 40
 #define NET_UNSEEN (-2)
-enum net_kind { NET_CLAIM, NET_OUTCOME, NET_ENDS, NET_ACK, NET_LEASE, NET_LEASED, NET_ENDED, NET_CLAIMED };
+enum net_kind { NET_CLAIM, NET_OUTCOME, NET_ENDS, NET_ACK, NET_LEASE, NET_LEASED, NET_ENDED, NET_CLAIMED, NET_AWAIT, NET_WITHDRAW };
 struct net_msg {
     enum net_kind kind;
     int gw, use, grant; /* of sim.net.u; of sim.g, or NET_UNSEEN */
@@ -53,7 +53,12 @@ struct net_msg {
 struct net_use { /* as its gateway has it; `claim` and `settled` are phid's */
     int gw, grant;
     enum kit_who who;
-    enum { USE_ASKED, USE_VOID, USE_RUNS, USE_OVER } state; /* VOID: asked for, and not to be used any more */
+    /* VOID: asked for, and not to be used any more; WAITS: filed before the approval; LEFT: withdrawn */
+    enum { USE_ASKED, USE_VOID, USE_RUNS, USE_OVER, USE_WAITS, USE_LEFT } state;
+    char request[40], act[72]; /* of one that was filed beforehand; "" for others */
+    const char *session, *action;
+    const struct phi_core *node; /* the phid that it is filed with */
+    bool counted; /* as an effect */
     enum phi_outcome said; /* 0: nothing yet */
     int64_t ends_tt;
     char claim[40];
@@ -62,6 +67,7 @@ struct net_use { /* as its gateway has it; `claim` and `settled` are phid's */
 struct sim_net {
     struct net_msg m[NET_MSGS]; /* on their way, in no order */
     struct net_use u[NET_USES];
+    size_t n_ahead, n_back; /* of n_ran: claims made with their grant; withdrawn when they were made already */
     size_t n, n_u, n_ran, n_late; /* late: claims that were answered, and given back */
     int64_t lease_tt[3]; /* by gateway: what it believes */
 };
@@ -110,6 +116,10 @@ void step_key(struct sim *s);
 /* ---- sim_net.c */
 void step_send(struct sim *s);
 void step_deliver(struct sim *s);
+/* A session of this gateway waits on the request, and files its claim. */
+void net_waits(struct sim *s, int gw, enum kit_who who, const char *session, const char *action, const struct phi_request *r);
+void net_restarted(struct sim *s); /* this phid's connections are gone, and what was on its way to be filed there */
+void net_check(struct sim *s);     /* what was withdrawn is not open */
 void net_time(struct sim *s); /* after any step: true time may have gone on */
 void net_deaf(struct sim *s, int gw); /* the gateway stops all that it does */
 void net_complete(struct sim *s, int grant); /* phid says that nobody works under it any more */

@@ -31,6 +31,15 @@ static void say_outcome(struct sim *s, int use, enum phi_outcome o)
     post(s, &m);
 }
 
+/* Nobody waits for it any more, or it was refused: said until phid has it. */
+static void leave(struct sim *s, int use)
+{
+    struct net_msg m = to_phid(s, NET_WITHDRAW, s->net.u[use].gw);
+    s->net.u[use].state = USE_LEFT;
+    m.use = use;
+    post(s, &m);
+}
+
 /* The gateway hears that this grant has ended (-1: it may act under none any more): what runs is cut, what was asked for comes too late. */
 static void stop_uses(struct sim *s, int gw, int grant)
 {
@@ -44,6 +53,8 @@ static void stop_uses(struct sim *s, int gw, int grant)
             say_outcome(s, (int)i, PHI_OUTCOME_FAILED);
     }
 }
+
+static void wait_on(struct sim *s, int use);
 
 void net_deaf(struct sim *s, int gw)
 {
@@ -59,6 +70,8 @@ void net_time(struct sim *s)
         struct net_use *u = &s->net.u[i];
         if (u->state == USE_RUNS && s->tt >= u->ends_tt)
             say_outcome(s, (int)i, PHI_OUTCOME_FAILED);
+        if (u->state == USE_WAITS && s->n_g && strcmp(s->g[s->n_g - 1].request, u->request) == 0 && sim_pick(s, 2))
+            wait_on(s, (int)i); /* the event comes soon, most often */
     }
 }
 
@@ -88,11 +101,58 @@ static void new_use(struct sim *s, int gw)
     ask_claim(s, use);
 }
 
+static void ask_await(struct sim *s, int use)
+{
+    struct net_msg m = to_phid(s, NET_AWAIT, s->net.u[use].gw);
+    m.use = use;
+    if (s->net.u[use].node == s->k.core) /* one is filed with one phid only */
+        post(s, &m);
+}
+
+static void at_await(struct sim *s, const struct net_msg *m);
+
+void net_waits(struct sim *s, int gw, enum kit_who who, const char *session, const char *action, const struct phi_request *r)
+{
+    if (s->net.n_u == NET_USES || !leased(s, gw) || sim_pick(s, 3) == 0)
+        return;
+    int use = (int)s->net.n_u++;
+    struct net_use *u = &s->net.u[use];
+    *u = (struct net_use){ .gw = gw, .grant = NET_UNSEEN, .who = who, .state = USE_WAITS, .session = session, .action = action, .node = s->k.core };
+    sim_text(u->request, sizeof u->request, r->id);
+    sim_text(u->act, sizeof u->act, r->act);
+    ask_await(s, use);
+    if (sim_pick(s, 2)) /* most often it is there long before anybody votes */
+        at_await(s, &(struct net_msg){ .use = use });
+}
+
+/* It hears of the approval and claims under the same key, goes on waiting, or the client leaves. */
+static void wait_on(struct sim *s, int use)
+{
+    struct net_use *u = &s->net.u[use];
+    for (size_t i = 0; i < s->n_g && u->grant == NET_UNSEEN; i++)
+        if (strcmp(s->g[i].request, u->request) == 0)
+            u->grant = (int)i;
+    if (sim_pick(s, 4) == 0) {
+        leave(s, use);
+    } else if (u->grant == NET_UNSEEN) {
+        ask_await(s, use);
+    } else {
+        u->state = USE_ASKED;
+        ask_claim(s, use);
+    }
+}
+
 static void go_on(struct sim *s, int use)
 {
     struct net_use *u = &s->net.u[use];
     struct net_msg m;
     switch (u->state) {
+    case USE_WAITS:
+        wait_on(s, use);
+        break;
+    case USE_LEFT:
+        leave(s, use);
+        break;
     case USE_ASKED:
     case USE_VOID: /* until the key is answered, to give back what it may have taken */
         ask_claim(s, use);
@@ -123,15 +183,84 @@ void step_send(struct sim *s)
 
 /* ---- at phid */
 
+static const char *key_of(int use, char to[16])
+{
+    snprintf(to, 16, "net%d", use);
+    return to;
+}
+
+/* What is filed with one phid is withdrawn there; one that was started anew has forgotten it. */
+static bool go_there(struct sim *s, int use)
+{
+    bool other = s->k.other && s->net.u[use].node == s->k.other;
+    if (other)
+        kit_turn(&s->k);
+    return other;
+}
+
+static void at_await(struct sim *s, const struct net_msg *m)
+{
+    struct net_use *u = &s->net.u[m->use];
+    char key[16];
+    bool kept, turned = go_there(s, m->use);
+    s->k.session = u->session;
+    kit_await(&s->k, u->gw, u->who, phi_view_of(u->request), phi_view_of(u->act), u->action, key_of(m->use, key), &kept);
+    s->k.session = NULL;
+    if (turned)
+        kit_turn(&s->k);
+}
+
+static void at_withdraw(struct sim *s, const struct net_msg *m)
+{
+    struct net_use *u = &s->net.u[m->use];
+    char key[16];
+    bool open = false, turned = go_there(s, m->use);
+    kit_claim_open(&s->k, phi_view_of(u->request), key_of(m->use, key), &open);
+    enum phi_rc rc = kit_withdraw(&s->k, u->gw, phi_view_of(u->request), key);
+    if (turned)
+        kit_turn(&s->k);
+    if (rc != PHI_OK)
+        return;
+    u->settled = true;
+    s->net.n_back += open;
+    if (u->counted)
+        s->g[u->grant].effects--; /* it was answered, and no byte was sent */
+    u->counted = false;
+}
+
+void net_check(struct sim *s)
+{
+    char key[16];
+    bool open;
+    for (size_t i = 0; i < s->net.n_u; i++)
+        if (s->net.u[i].state == USE_LEFT && s->net.u[i].settled &&
+            kit_claim_open(&s->k, phi_view_of(s->net.u[i].request), key_of((int)i, key), &open) == PHI_OK && open)
+            wrong(s, "a claim that was withdrawn is open");
+}
+
+void net_restarted(struct sim *s)
+{
+    for (size_t i = 0; i < s->net.n;)
+        if (s->net.m[i].kind == NET_AWAIT && s->net.u[s->net.m[i].use].node == s->k.core)
+            s->net.m[i] = s->net.m[--s->net.n];
+        else
+            i++;
+    for (size_t i = 0; i < s->net.n_u; i++)
+        if (s->net.u[i].node == s->k.core)
+            s->net.u[i].node = NULL;
+}
+
 static void at_claim(struct sim *s, struct net_msg *m)
 {
     struct net_use *u = &s->net.u[m->use];
     struct seen_grant *g = &s->g[u->grant];
     struct phi_claim claim;
     char key[16];
-    snprintf(key, sizeof key, "net%d", m->use);
-    enum phi_rc rc = kit_claim(&s->k, u->gw, u->who, phi_view_of(g->id), phi_view_of(g->exact ? g->act : ""),
-                               memcmp(g->act, "", 1) == 0 || u->grant % 4 ? "pg:delete" : "pg:update", key, &claim);
+    const char *action = memcmp(g->act, "", 1) == 0 || u->grant % 4 ? "pg:delete" : "pg:update";
+    s->k.session = u->session;
+    enum phi_rc rc = kit_claim(&s->k, u->gw, u->who, phi_view_of(g->id), phi_view_of(g->exact ? g->act : ""), u->request[0] ? u->action : action,
+                               key_of(m->use, key), &claim);
+    s->k.session = NULL;
     if (rc != PHI_OK && s->crashing)
         return; /* no answer */
     m->kind = NET_CLAIMED;
@@ -140,10 +269,12 @@ static void at_claim(struct sim *s, struct net_msg *m)
     post(s, m);
     if (rc != PHI_OK)
         return;
-    if (u->claim[0] ? !claim.again || !phi_view_is(claim.id, u->claim) : claim.again)
+    if (u->claim[0] ? !claim.again || !phi_view_is(claim.id, u->claim) : claim.again && !u->request[0])
         wrong(s, "one key claimed twice");
-    if (!claim.again)
+    s->net.n_ahead += claim.again && !u->claim[0];
+    if (!u->counted)
         sim_effect(s, g, u->who);
+    u->counted = true;
     sim_text(u->claim, sizeof u->claim, claim.id);
 }
 
@@ -192,6 +323,8 @@ static void at_claimed(struct sim *s, const struct net_msg *m)
         u->state = USE_OVER;
         if (m->ok)
             say_outcome(s, m->use, PHI_OUTCOME_UNSENT);
+        else if (u->request[0])
+            leave(s, m->use);
         s->net.n_late += m->ok;
         return;
     }
@@ -210,6 +343,10 @@ static void arrive(struct sim *s, struct net_msg *m)
     switch (m->kind) {
     case NET_CLAIM:
         return at_claim(s, m);
+    case NET_AWAIT:
+        return at_await(s, m);
+    case NET_WITHDRAW:
+        return at_withdraw(s, m);
     case NET_OUTCOME:
         return at_outcome(s, m);
     case NET_ENDS:

@@ -31,10 +31,13 @@ static void step_ask(struct sim *s)
     uint64_t i = sim_pick(s, 3);
     enum kit_who who = sim_pick(s, 4) ? KIT_ALICE : (enum kit_who)(KIT_ALICE + sim_pick(s, KIT_PEOPLE - 1));
     struct phi_request_answer ans;
-    if (kit_ask(&s->k, 1 + (int)sim_pick(s, 2), who, sql[i], i == 2 ? "pg:ddl" : "pg:delete", sessions[sim_pick(s, 3)], &ans) !=
-        PHI_OK)
+    int gw = 1 + (int)sim_pick(s, 2);
+    const char *action = i == 2 ? "pg:ddl" : "pg:delete", *session = sessions[sim_pick(s, 3)];
+    if (kit_ask(&s->k, gw, who, sql[i], action, session, &ans) != PHI_OK)
         return;
     sim_answered(s, &ans);
+    if (ans.kind == PHI_ANSWER_PENDING)
+        net_waits(s, gw, who, session, action, &ans.request);
 }
 
 static void step_scope(struct sim *s)
@@ -403,6 +406,7 @@ static void restart(struct sim *s)
 {
     phi_store_mem_fail(s->k.store, 0);
     s->crashing = false;
+    net_restarted(s);
     if (kit_reopen(&s->k) != PHI_OK)
         wrong(s, "core does not open again: %s", s->k.err.msg);
 }
@@ -480,6 +484,7 @@ static bool one_step(struct sim *s, int n)
 /* What happened at all: a simulation in which nothing happens shows nothing. */
 struct tally {
     size_t grants, effects;
+    size_t ahead, back; /* of those: claimed with the grant; withdrawn after that, and given back */
     size_t ran, late; /* over the network: forwarded; answered too late, and given back */
     size_t service, by_key, own_key; /* effects: of the service; under policies that want signed votes, or one's own passkey */
 };
@@ -491,6 +496,8 @@ static void tally_up(struct tally *t, const struct sim *s)
     t->own_key += s->n_own_key;
     t->ran += s->net.n_ran;
     t->late += s->net.n_late;
+    t->ahead += s->net.n_ahead;
+    t->back += s->net.n_back;
     for (size_t i = 0; i < s->n_g; i++) {
         t->effects += (size_t)s->g[i].effects;
         t->service += s->g[i].who == KIT_CI ? (size_t)s->g[i].effects : 0;
@@ -518,6 +525,11 @@ static bool one_seed(const struct kit *from, uint64_t seed, bool tell, struct ta
     for (int n = 0; n < STEPS && ok; n++)
         ok = one_step(s, n);
     phi_store_mem_fail(store, 0);
+    if (ok)
+        net_check(s);
+    ok = ok && s->wrong[0] == 0;
+    if (s->wrong[0])
+        print_error("%s\n", s->wrong);
     if (ok && kit_invariants(&s->k, NULL) != PHI_OK) {
         print_error("at the end: %s\n", s->k.err.msg);
         ok = false;
@@ -549,10 +561,10 @@ static void every_seed_keeps_the_invariants(void **state)
             fail();
         }
     print_message("%llu seeds of %d steps: %zu grants, %zu effects (%zu of the service, %zu by signed votes, %zu by one's own passkey), "
-                  "%zu forwarded over the network, %zu too late, %lld s\n",
-                  (unsigned long long)n, STEPS, t.grants, t.effects, t.service, t.by_key, t.own_key, t.ran, t.late, (long long)((phi_now_boot_ms() - began) / 1000));
+                  "%zu forwarded over the network (%zu claimed with their grant), %zu too late, %zu withdrawn after their claim, %lld s\n",
+                  (unsigned long long)n, STEPS, t.grants, t.effects, t.service, t.by_key, t.own_key, t.ran, t.ahead, t.late, t.back, (long long)((phi_now_boot_ms() - began) / 1000));
     assert_true(one || (t.grants > n / 10 && t.effects > n / 20));
-    assert_true(n < 4000 || (t.service && t.by_key && t.own_key && t.ran && t.late));
+    assert_true(n < 4000 || (t.service && t.by_key && t.own_key && t.ran && t.late && t.ahead && t.back));
     kit_close(&from);
     phi_store_close(store);
 }

@@ -3,9 +3,14 @@
  *
  * Ghosts (tt, trueEnd, told) know the truth and only stand in assertions. Each -DBUG_… seeds one fault of the
  * kind that DESIGN's invariants forbid; test/spin/run.sh shows that the model is clean and that every fault
- * is caught. The transactions of core are the atomic blocks: that they are atomic is what the store promises. */
+ * is caught. -DPART_AWAIT: one waiter files its claim before the approval, so that it is made with the grant; it may leave at
+ * any time, and what it says to phid may come late, twice or never. The transactions of core are the atomic blocks: that they are atomic is what the store promises. */
 #define NEED 2      /* persons */
+#ifdef PART_AWAIT
+#define USES 1
+#else
 #define USES 2
+#endif
 #define TTL  2
 #define LEASE0 3    /* longer than the right; the other one shorter */
 #define LEASE1 1
@@ -34,7 +39,11 @@ byte hw = 3;
 #else
 #define SAW skip
 #endif
+#ifdef PART_AWAIT
+bool stepped = true, rebooted = true; /* the other part looks at clocks */
+#else
 bool stepped = false, rebooted = false;
+#endif
 
 /* ---- gateways */
 bool told[2];               /* heard of the end */
@@ -77,6 +86,48 @@ inline count(n) {
   if :: COUNTS(2) -> n++ :: else fi
 }
 
+/* ---- a claim that is filed beforehand: key 0 */
+#ifdef PART_AWAIT
+bool sent, kept, tomb, over, gone, back; /* over: it has its outcome; back: a withdrawal was acknowledged */
+#ifdef BUG_AWAIT_LATE
+#define KEEPS true
+#else
+#define KEEPS (!tomb)
+#endif
+#ifdef BUG_AWAIT_TWICE
+#define GIVES keyDone[0]
+#else
+#define GIVES (keyDone[0] && !over)
+#endif
+#define OVER(key) (key == 0 && over)
+#define TRIES(g) (2 - g)
+/* In the transaction in which the grant comes to be. */
+#define CLAIM_WITH_GRANT \
+  if \
+  :: kept -> assert(!back); kept = false; used++; leaves++; keysUsed++; keyDone[0] = true \
+  :: else \
+  fi
+
+proctype Filing() {         /* on its way since the waiter sent it */
+  atomic { (sent && st == PENDING) -> if :: KEEPS -> kept = true :: else fi }
+}
+
+proctype Withdrawal() {     /* said again until phid has it: two of them */
+  (gone);
+  atomic {
+    kept = false; tomb = true;
+    if
+    :: GIVES && st == LIVE -> used--; assert(used <= USES); over = true
+    :: else -> if :: keyDone[0] -> over = true :: else fi
+    fi;
+    back = true }
+}
+#else
+#define OVER(key) false
+#define TRIES(g) (2 - g)
+#define CLAIM_WITH_GRANT skip
+#endif
+
 /* A process that never takes its step stands for one who does nothing: runs end anywhere (pan -E). */
 proctype Requester() {      /* may edit once while it is pending: votes are void then */
   atomic { (st == PENDING) ->
@@ -113,7 +164,8 @@ proctype Approver(byte who) {   /* 0 is the requester's other account */
     :: n >= NEED ->
        st = LIVE; gWall = wall + TTL; gBoot = boot + TTL; trueEnd = tt + TTL;
        assert(appr[1] && appr[2] && !appr[0]);
-       assert(apprDigest[1] == digest && apprDigest[2] == digest)
+       assert(apprDigest[1] == digest && apprDigest[2] == digest);
+       CLAIM_WITH_GRANT
     :: else
     fi }
 }
@@ -145,7 +197,7 @@ inline claim(key) {
   atomic {
     fresh = false;
     if
-    :: KNOWN(key) -> ok = (LIVE_ST && !ENDED)      /* the same answer, as long as it is true */
+    :: KNOWN(key) -> ok = (LIVE_ST && !ENDED && !OVER(key)) /* the same answer, as long as it is true */
     :: else -> ok = (LIVE_ST && !ENDED && used < USES); fresh = ok
     fi;
 #ifdef BUG_RACE
@@ -187,7 +239,7 @@ proctype Gateway(byte g) {
   bool ok = false, fresh = false; byte rem = 0, by = 0; byte c = 0;
   (st != PENDING);              /* a claim before is refused and changes nothing */
   do
-  :: c < 2 - g ->               /* the first gateway tries twice, the second once */
+  :: c < TRIES(g) ->            /* the first gateway tries twice, the second once */
      by = tt;                   /* time left counts from when the question was sent */
      claim(2 * g + c);
      if
@@ -202,6 +254,7 @@ proctype Gateway(byte g) {
              assert(effects <= USES && used <= USES);
              assert(leaves >= effects);           /* the leaf is durable first */
              assert(used <= keysUsed);            /* one key spends one use */
+             assert(effects <= used);             /* and what was forwarded stays spent */
              assert(tt < trueEnd);                /* by true time */
              assert(!REVOKE_DONE);                /* none after a confirmed revocation */
              assert(apprDigest[1] == digest && apprDigest[2] == digest)
@@ -214,6 +267,37 @@ proctype Gateway(byte g) {
   :: else -> break
   od
 }
+
+#ifdef PART_AWAIT
+#ifdef BUG_AWAIT_SENT
+#define STAYED true
+#else
+#define STAYED (!gone)
+#endif
+/* The session, which leaves when it likes; the event and its gateway's ordinary claim. */
+proctype Leaver() {
+  gone = true
+}
+
+proctype Waiter() {
+  bool ok = false, fresh = false; byte rem = 0, by = 0;
+  sent = true;
+  (st == LIVE && !gone);
+  by = tt;
+  claim(0);
+  atomic {
+    if
+    :: (ok && STAYED && tt - by < rem && LEASED(0) && HEEDS(0)) ->
+       effects++;
+       assert(!over && keyDone[0]);
+       assert(effects <= used && used <= USES && leaves >= effects);
+       assert(tt < trueEnd);
+       assert(!REVOKE_DONE);
+       over = true           /* done: a withdrawal changes nothing any more */
+    :: else -> gone = true
+    fi }
+}
+#endif
 
 proctype Listener(byte g) {     /* hears of the end, cuts, confirms; or its link is down */
   atomic { (st == REVOKED) -> told[g] = true; acked[g] = true }
@@ -267,6 +351,10 @@ init {
   atomic {
     leaseAt[0] = LEASE0; leaseEnd[0] = LEASE0;
     leaseAt[1] = LEASE1; leaseEnd[1] = LEASE1;
+#ifdef PART_AWAIT
+    run Waiter(); run Leaver(); run Withdrawal(); run Withdrawal(); run Filing();
+    run Gateway(1); run Listener(0); run Admin(); run Clock(); run Approver(1); run Approver(2)
+#else
     /* spin looks first at those that are named last: the votes, so that most faults are found soon */
     run Gateway(0); run Gateway(1); run Listener(0); run Admin(); run Clock();
     run Approver(1); run Approver(2);
@@ -274,5 +362,6 @@ init {
     run Approver(0);
 #endif
     run Requester()
+#endif
   }
 }

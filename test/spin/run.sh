@@ -1,5 +1,6 @@
 #!/bin/bash
-# Checks the models with spin: grant.pml (a grant's life), rights.pml (whom it rests on and when it serves; break-glass
+# Checks the models with spin: grant.pml (a grant's life; a claim that is made with it,
+# -DPART_AWAIT), rights.pml (whom it rests on and when it serves; break-glass
 # by itself, -DPART_GLASS; reboots, -DPART_BOOT) and standing.pml (for whom it stands and who signs; changes of phi, -DPART_CHANGE; quiet hours,
 # -DPART_QUIET): clean as they are, and each seeded fault caught. Two checks run at a time.
 set -euo pipefail
@@ -44,6 +45,7 @@ list() {
         echo "$model clean"
         for bug in $(grep -o 'BUG_[A-Z_]*' "$model" | sort -u | grep -v '^BUG_$'); do
             case $bug in
+            BUG_AWAIT*) part=" -DPART_AWAIT" ;;
             BUG_GLASS*) part=" -DPART_GLASS" ;;
             BUG_BOOT*) part=" -DPART_BOOT" ;;
             BUG_CHANGE*) part=" -DPART_CHANGE" ;;
@@ -53,6 +55,7 @@ list() {
             echo "$model $bug$part" # (xargs -L joins a line that ends in a blank with the next)
         done
     done
+    echo "grant.pml clean -DPART_AWAIT"
     echo "rights.pml clean -DPART_GLASS"
     echo "rights.pml clean -DPART_BOOT"
     echo "standing.pml clean -DPART_CHANGE"
