@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "base/logline.h"
 #include "base/os.h"
+#include "core/await.h"
 
 #define SUBS_OF_ONE_MAX 16 /* browser tabs of a person, connections of a gateway */
 #define BACKLOG_MAX     (512u * 1024)
@@ -25,15 +26,22 @@ static void sub_gone(struct api_job *j)
         api_sub_free(s);
 }
 
+/* A gateway whose last stream ended may be gone: what it filed for when a request is approved is forgotten with it. */
 static enum phi_rc sub_leave(struct phi_core *c, void *arg, struct phi_err *err)
 {
-    (void)c, (void)err;
+    (void)err;
     struct api_sub *s = arg;
-    for (struct api_sub **p = &s->hub->subs; *p; p = &(*p)->next)
+    bool others = s->actor.kind != PHI_ACTOR_GATEWAY;
+    for (struct api_sub **p = &s->hub->subs; *p;) {
         if (*p == s) {
             *p = s->next;
-            break;
+            continue;
         }
+        others = others || ((*p)->actor.kind == PHI_ACTOR_GATEWAY && phi_view_eq((*p)->actor.id, s->actor.id));
+        p = &(*p)->next;
+    }
+    if (!others)
+        phi_claims_forget(c, &s->actor);
     return PHI_OK;
 }
 
@@ -376,5 +384,6 @@ enum phi_rc api_events_person(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_events_gateway(struct api_call *c, struct phi_err *err)
 {
+    phi_claims_forget(c->core, &c->actor);
     return stream_make(c, err);
 }

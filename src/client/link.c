@@ -286,6 +286,7 @@ static void on_stream_open(void *ctx)
     struct client_link *l = ctx;
     fetch_snapshot(l);
     link_pending_ask(l);
+    link_aheads_again(l);
 }
 
 static void on_stream_closed(int status, const struct phi_err *why, void *ctx)

@@ -148,6 +148,12 @@ struct client_ahead *client_link_ahead(struct client_link *l, struct phi_view re
     return w;
 }
 
+void link_aheads_again(struct client_link *l)
+{
+    for (struct client_ahead *w = l->aheads; w; w = w->next)
+        client_ahead_again(w);
+}
+
 void link_aheads_close(struct client_link *l)
 {
     while (l->aheads)

@@ -114,6 +114,7 @@ int64_t link_patience(const struct client_link *l, int64_t ms); /* how long to w
 void link_ahead_done(struct client_ahead *w); /* it was claimed, or given back as a claim: nothing to withdraw */
 const char *link_ahead_key(const struct client_ahead *w);
 bool link_ahead_settling(const struct client_link *l, const char *session); /* something is being withdrawn; NULL: of any session */
+void link_aheads_again(struct client_link *l); /* phid drops them when a stream begins: it may be for another process */
 void link_aheads_close(struct client_link *l);
 
 /* link_ask.c */

@@ -189,6 +189,15 @@ enum phi_rc phi_claim_withdraw(struct phi_core *c, const struct phi_actor *gatew
     return PHI_OK;
 }
 
+void phi_claims_forget(struct phi_core *c, const struct phi_actor *gateway)
+{
+    for (struct await **at = &c->awaits.first; *at;)
+        if (!(*at)->withdrawn && phi_view_eq((*at)->gateway, gateway->id))
+            unlink_at(c, at);
+        else
+            at = &(*at)->next;
+}
+
 /* ---- when a grant comes to be */
 
 struct making {

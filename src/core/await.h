@@ -15,5 +15,8 @@ enum phi_rc phi_claim_await(struct phi_core *c, const struct phi_actor *gateway,
  * is given back (unsent). The same again changes nothing; nor does a filing that was under way and comes after it. */
 enum phi_rc phi_claim_withdraw(struct phi_core *c, const struct phi_actor *gateway, struct phi_view request, struct phi_view key,
                                struct phi_err *err);
+/* The gateway's stream of events begins or ends: it may be another process by now, so what it had filed is dropped. What still waits is
+ * filed anew when the stream begins. */
+void phi_claims_forget(struct phi_core *c, const struct phi_actor *gateway);
 
 #endif

@@ -178,6 +178,21 @@ static void a_gateway_without_a_lease_gets_nothing(void **state)
     assert_int_equal(g.used, 0);
 }
 
+static void a_gateway_that_begins_anew_has_filed_nothing(void **state)
+{
+    struct kit *k = *state;
+    struct phi_request r = stage_ask(k, SQL, "s1"), other = stage_ask(k, "DELETE FROM orders WHERE id = 8", "s1");
+    filed(k, &r, "s1", "k1");
+    assert_ok(k, kit_withdraw(k, 1, other.id, "k2"));
+    assert_ok(k, kit_stream(k, 2));
+    assert_ok(k, kit_stream(k, 1));
+    not_filed(k, 1, &other, "s1", "k2"); /* what was withdrawn stays so */
+    filed(k, &other, "s1", "k3");
+    struct phi_grant_view g = approved(k, &r), h = approved(k, &other);
+    assert_int_equal(g.used, 0);
+    assert_int_equal(h.used, 1);
+}
+
 /* The gateway was out of reach; by the time it asks, the policy is another. */
 static void it_is_decided_again_when_the_gateway_asks(void **state)
 {
@@ -266,6 +281,7 @@ int main(void)
         T(who_left_is_not_claimed_for),
         T(one_lapses_unless_it_is_filed_anew),
         T(a_gateway_without_a_lease_gets_nothing),
+        T(a_gateway_that_begins_anew_has_filed_nothing),
         T(it_is_decided_again_when_the_gateway_asks),
         T(a_restart_forgets_it_and_costs_nothing_else),
         OVER(over_mem, more_than_the_bound_are_not_kept),

@@ -103,6 +103,7 @@ enum phi_rc kit_claim(struct kit *k, int gw, enum kit_who who, struct phi_view g
 /* Filed beforehand; and withdrawn. */
 enum phi_rc kit_await(struct kit *k, int gw, enum kit_who who, struct phi_view request, struct phi_view act, const char *action,
                       const char *key, bool *ret_kept);
+enum phi_rc kit_stream(struct kit *k, int gw); /* its stream of events begins anew */
 enum phi_rc kit_withdraw(struct kit *k, int gw, struct phi_view request, const char *key);
 /* Whether a claim under this key, of a grant of this request, has no outcome yet. */
 enum phi_rc kit_claim_open(struct kit *k, struct phi_view request, const char *key, bool *ret);

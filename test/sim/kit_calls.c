@@ -64,6 +64,7 @@ RUN(cancel, phi_request_cancel(c, A, &q->by, q->id, q->ret, err))
 RUN(leave, phi_request_leave(c, &q->by, q->id, q->text, err))
 RUN(claim, phi_grant_claim(c, A, &q->by, q->claim, q->ret, err))
 RUN(await, phi_claim_await(c, &q->by, q->id, q->claim, q->ret, err))
+RUN(forget_claims, (phi_claims_forget(c, &q->by), *(err ? err : &q->k->err) = (struct phi_err){ 0 }, PHI_OK))
 RUN(withdraw, phi_claim_withdraw(c, &q->by, q->id, q->text, err))
 RUN(outcome, phi_claim_outcome(c, &q->by, q->id, (enum phi_outcome)q->num, PHI_LIT("DELETE"), q->k->rows, 0, err))
 RUN(grant, phi_grant_get(c, A, &q->by, q->id, q->ret, err))
@@ -285,6 +286,12 @@ enum phi_rc kit_await(struct kit *k, int gw, enum kit_who who, struct phi_view r
     struct phi_claim_ask ask = claim_ask(k, who, act, &pair, key);
     struct call q = { .by = kit_gateway(gw), .id = request, .claim = &ask, .ret = ret_kept };
     return go(k, run_await, &q);
+}
+
+enum phi_rc kit_stream(struct kit *k, int gw)
+{
+    struct call q = { .by = kit_gateway(gw) };
+    return go(k, run_forget_claims, &q);
 }
 
 enum phi_rc kit_withdraw(struct kit *k, int gw, struct phi_view request, const char *key)
