@@ -180,8 +180,8 @@ def throughput(peers, opts):
                 print(f"{mode:10}{name:10}{clients:>8}{m['tps']:>10.0f}{m['tps'] / base:>7.2f}{m['mean']:>9.0f}{m['p99']:>9.0f}{m['cpu']:>11.1f}", flush=True)
 
 
-STAGES = ("vote sent to its leaf: phid reads, waits for a commit that runs", "its leaf to the claim's: commit, event, target asked, claim sent",
-          "claim's leaf to the statement: commit, answer, bytes passed on")
+STAGES = ("vote sent to its leaf: phid reads, waits for a commit that runs", "its leaf to the claim's: one transaction, where it was filed before",
+          "claim's leaf to the statement: commit, event, both asked, passed on")
 
 
 def leaves(flow, since):
@@ -244,7 +244,7 @@ def approve_to_forward(flow, count):
             http.close()
     finally:
         psql.close()
-    print(f"\napprove to forward, {count} times (vote, commit, event, claim, commit); aim: p99 under 5 ms")
+    print(f"\napprove to forward, {count} times (vote with claim, commit, event, claim known); aim: p99 under 5 ms")
     for what, times in (("until the target runs the statement", ran), ("until the row is on the client's terminal", seen)):
         times.sort()
         print(f"  {what:42} median {statistics.median(times):.1f} ms, p99 {times[int(count * 0.99)]:.1f} ms")
