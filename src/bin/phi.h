@@ -148,12 +148,13 @@ struct cli_table {
     struct cli *c;
     const char *const *heads;
     size_t cols, n;
+    unsigned prose; /* bit k: column k may be cut where the terminal is narrow */
     struct phi_view cell[8 * 512];
 };
 void cli_table_open(struct cli_table *t, struct cli *c, const char *const *heads, size_t cols);
 void cli_cell(struct cli_table *t, struct phi_view text); /* escaped here */
 void cli_cell_ms(struct cli_table *t, int64_t ms);
-void cli_table_close(struct cli_table *t, const char *none); /* prints; `none` when it has no rows */
+void cli_table_close(struct cli_table *t, const char *none); /* prints the columns that have a text; `none` when it has no rows */
 /* Reads `path` and prints the rows of its member `list`: the member keys[i] of each in column i, times left in words; or as JSON
  * where that is asked for. Answers an exit code. */
 /* GET of every page: *ret is an object whose member `list` has the rows of all. */

@@ -6,6 +6,7 @@
 Standard library only. The digests and the log come from test/golden/check.py, which shares no code with phi.
 """
 import base64
+import fcntl
 import http.server
 import json
 import os
@@ -14,9 +15,11 @@ import re
 import select
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -180,10 +183,11 @@ class Cli(unittest.TestCase):
         self.assertNotIn("\u202e", out + err)
         return out + err
 
-    def on_terminal(self, args, say):
+    def on_terminal(self, args, say, columns=80):
         """Runs phi on a pty, answers its question, returns (exit code, what the terminal saw)."""
         pid, fd = pty.fork()
         if pid == 0:
+            fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.execve(PHI, [PHI, *args], self.env)
         seen, said, end = b"", False, time.monotonic() + 30
         while time.monotonic() < end and select.select([fd], [], [], 30)[0]:
@@ -231,6 +235,21 @@ class Cli(unittest.TestCase):
         self.assertIn("\\x1b]0;owned", self.phi("show", "K7Q-4MX"))
         shown = json.loads(self.phi("show", "K7Q-4MX", "--json"))
         self.assertEqual(shown, json.loads(json.dumps(self.phid.request)))
+
+    def test_a_list_fits_its_terminal(self):
+        self.phid.request["why"] = "né a reason that nobody reads to its end " * 4
+        whole = self.phi("inbox")
+        self.assertIn(self.phid.request["why"].strip(), whole)  # a pipe gets all of it
+        self.assertNotIn("STATUS", whole)  # what waits for a vote is pending
+        self.assertIn("STATUS", self.phi("inbox", "--all"))
+        for columns in (80, 60):
+            rc, seen = self.on_terminal(["inbox"], "", columns)
+            self.assertEqual(rc, 0)
+            self.assertEqual(max(len(line.rstrip("\r")) for line in seen.split("\n")), columns, seen)
+            for part in ("K7Q-4MX", "…", "1 min"):
+                self.assertIn(part, seen)
+        self.phid.request["why"] = ""
+        self.assertNotIn("WHY", self.phi("inbox"))  # nobody gave one
 
     def test_approving_needs_the_digest_without_a_terminal(self):
         digest = self.phid.request["digest"]

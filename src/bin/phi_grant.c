@@ -20,6 +20,7 @@ int cli_do_grants(struct cli *c)
     }
     const struct phi_json *list = phi_json_get(r.json, "grants");
     cli_table_open(&t, c, heads, 7);
+    t.prose = 1u << 3;
     for (size_t i = 0; list && i < list->n; i++) {
         const struct phi_json *g = &list->items[i];
         int64_t uses = phi_json_num(g, "uses", 0);

@@ -1,10 +1,13 @@
 /* Output. Nothing from outside reaches the terminal raw. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "bin/phi.h"
+
+#define LEAST_PROSE 8
 
 void cli_put(struct cli *c, const char *text)
 {
@@ -113,14 +116,60 @@ static size_t width(struct phi_view v) /* code points */
     return n;
 }
 
+static struct phi_view cut(struct cli_table *t, struct phi_view v, size_t most)
+{
+    size_t n = 0, points = 0;
+    if (width(v) <= most)
+        return v;
+    while (n < v.n && (points < most - 1 || (v.p[n] & 0xc0) == 0x80))
+        points += (v.p[n++] & 0xc0) != 0x80;
+    return phi_arena_printf(&t->c->arena, PHI_FMT "…", PHI_ARG(phi_view_upto(v, n)));
+}
+
 static void row(struct cli_table *t, const struct phi_view *cells, const size_t *wide)
 {
+    size_t gap = 0;
     for (size_t k = 0; k < t->cols; k++) {
-        phi_buf_add(&t->c->out, cells[k]);
-        for (size_t pad = width(cells[k]); k + 1 < t->cols && pad < wide[k] + 2; pad++)
+        struct phi_view text = wide[k] ? cut(t, cells[k], wide[k]) : (struct phi_view){ 0 };
+        if (!wide[k])
+            continue;
+        for (; gap > 0; gap--)
             phi_buf_addc(&t->c->out, ' ');
+        phi_buf_add(&t->c->out, text);
+        gap = wide[k] + 2 - width(text);
     }
     cli_put(t->c, "\n");
+}
+
+/* A column without a text in any row has the width 0 and is not shown. */
+static void measure(const struct cli_table *t, size_t *wide)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (width(t->cell[i]) > wide[i % t->cols])
+            wide[i % t->cols] = width(t->cell[i]);
+    for (size_t k = 0; k < t->cols; k++)
+        if (wide[k] && width(phi_view_of(t->heads[k])) > wide[k])
+            wide[k] = width(phi_view_of(t->heads[k]));
+}
+
+/* On a terminal that is too narrow prose is cut, the widest first; `phi show` has all of it. */
+static void narrow(const struct cli_table *t, size_t *wide)
+{
+    struct winsize w = { 0 };
+    size_t all = 0;
+    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) != 0 || w.ws_col == 0)
+        return;
+    for (size_t k = 0; k < t->cols; k++)
+        all += wide[k] ? wide[k] + (all ? 2 : 0) : 0;
+    for (; all > w.ws_col; all--) {
+        size_t widest = t->cols;
+        for (size_t k = 0; k < t->cols; k++)
+            if ((t->prose >> k & 1) && wide[k] > LEAST_PROSE && (widest == t->cols || wide[k] > wide[widest]))
+                widest = k;
+        if (widest == t->cols)
+            return;
+        wide[widest]--;
+    }
 }
 
 void cli_table_close(struct cli_table *t, const char *none)
@@ -132,10 +181,9 @@ void cli_table_close(struct cli_table *t, const char *none)
         return;
     }
     for (size_t k = 0; k < t->cols; k++)
-        wide[k] = width(heads[k] = phi_view_of(t->heads[k]));
-    for (size_t i = 0; i < t->n; i++)
-        if (width(t->cell[i]) > wide[i % t->cols])
-            wide[i % t->cols] = width(t->cell[i]);
+        heads[k] = phi_view_of(t->heads[k]);
+    measure(t, wide);
+    narrow(t, wide);
     row(t, heads, wide);
     for (size_t i = 0; i + t->cols <= t->n; i += t->cols)
         row(t, t->cell + i, wide);

@@ -238,15 +238,16 @@ int cli_do_request(struct cli *c)
 
 /* ---- inbox, show, cancel ---- */
 
-static void rows(struct cli *c, const struct phi_json *list, const char *none)
+static void rows(struct cli *c, const struct phi_json *list, bool ended_too, const char *none)
 {
     static const char *const heads[] = { "CODE", "STATUS", "WHO", "WHAT", "WHY", "EXPIRES IN" };
     static struct cli_table t;
     cli_table_open(&t, c, heads, 6);
+    t.prose = 1u << 3 | 1u << 4;
     for (size_t i = 0; list && i < list->n; i++) {
         const struct phi_json *r = &list->items[i];
         cli_cell(&t, phi_json_text(r, "code"));
-        cli_cell(&t, phi_json_text(r, "status"));
+        cli_cell(&t, ended_too ? phi_json_text(r, "status") : (struct phi_view){ 0 }); /* else all are pending */
         cli_cell(&t, phi_json_text(phi_json_get(r, "requester"), "name"));
         cli_cell(&t, phi_json_text(r, "summary"));
         cli_cell(&t, phi_json_text(r, "why"));
@@ -271,7 +272,7 @@ int cli_do_inbox(struct cli *c)
     if (cli_has(c, OPT_JSON))
         cli_json(c, r.json);
     else
-        rows(c, phi_json_get(r.json, "requests"), mine ? "None of yours.\n" : all ? "None.\n" : "Nothing waits for your vote.\n");
+        rows(c, phi_json_get(r.json, "requests"), all, mine ? "None of yours.\n" : all ? "None.\n" : "Nothing waits for your vote.\n");
     return CLI_DONE;
 }
 
