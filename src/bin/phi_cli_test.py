@@ -218,6 +218,11 @@ class Cli(unittest.TestCase):
         self.phi("logout")
         self.assertFalse(os.path.exists(path))
 
+    def test_a_link_is_not_used_up_where_no_session_can_be_kept(self):
+        n = len(self.phid.asked)
+        self.assertIn("/proc/phi", self.phi("login", self.url + "/login/secret", rc=1, env=dict(self.env, PHI_CONFIG_DIR="/proc/phi")))
+        self.assertEqual(len(self.phid.asked), n)
+
     def test_exit_codes(self):
         self.assertNotIn("did you mean", self.phi("nonsense", rc=2))
         for typed, meant in (("requst", "request"), ("loign", "login"), ("shows", "show"), ("inbix", "inbox")):

@@ -29,6 +29,15 @@ enum phi_rc cli_session_keep(struct cli *c, struct phi_view token, struct phi_er
     return rc;
 }
 
+/* Before anything is used up: a link works once, and a session that cannot be kept is lost. */
+static enum phi_rc place_ready(const struct cli *c, struct phi_err *err)
+{
+    PHI_TRY(phi_dir_make(c->dir, 0700, err));
+    if (access(c->dir, W_OK | X_OK) != 0)
+        return phi_fail(err, PHI_EIO, "%s cannot be written, so no session could be kept; set PHI_CONFIG_DIR to a folder of yours", c->dir);
+    return PHI_OK;
+}
+
 int cli_do_login(struct cli *c)
 {
     struct phi_err err = { 0 };
@@ -41,6 +50,8 @@ int cli_do_login(struct cli *c)
     int rc = cli_url(c, &err);
     if (rc)
         return rc;
+    if (place_ready(c, &err) != PHI_OK)
+        return cli_err(&err);
     if (c->n_args == 0 || !strstr(c->arg[0], "/login/"))
         return cli_login_browser(c);
     if (!split_link(c->arg[0], origin, sizeof origin, &secret))
