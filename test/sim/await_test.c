@@ -269,6 +269,20 @@ static void vote_and_claim_are_one_transaction(void **state)
     assert_used(k, after.grant, 1);
 }
 
+/* So that from the last vote to the bytes there is one commit: where nothing is written none is durable. */
+static void the_gateways_own_claim_writes_nothing_then(void **state)
+{
+    struct kit *k = *state;
+    struct phi_claim c;
+    struct phi_request r = stage_ask(k, SQL, "s1");
+    filed(k, &r, "s1", "k1");
+    struct phi_grant_view g = approved(k, &r);
+    int64_t before = phi_store_mem_calls(k->store);
+    assert_ok(k, claim(k, &g, "s1", "k1", &c));
+    assert_true(c.again);
+    assert_int_equal(phi_store_mem_calls(k->store) - before, 1); /* the end of its batch */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +300,7 @@ int main(void)
         T(a_restart_forgets_it_and_costs_nothing_else),
         OVER(over_mem, more_than_the_bound_are_not_kept),
         OVER(over_mem, vote_and_claim_are_one_transaction),
+        OVER(over_mem, the_gateways_own_claim_writes_nothing_then),
     };
     return cmocka_run_group_tests(tests, NULL, stage_end);
 }
