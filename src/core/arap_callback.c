@@ -90,7 +90,7 @@ static enum phi_rc wish_put(struct phi_core *c, struct phi_arena *a, const struc
 enum phi_rc phi_arap_callback_ask(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, const struct phi_arap_task *t,
                                   struct phi_view endpoint, struct phi_view wish, struct phi_err *err)
 {
-    struct phi_view requests[ITEMS_MAX], channel;
+    struct phi_view requests[ITEMS_MAX], channel = { 0 };
     bool waits = false;
     size_t n;
     PHI_TRY(core_batched(c, err));

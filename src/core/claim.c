@@ -10,6 +10,7 @@ struct claiming {
     const struct phi_actor *by;
     const struct phi_claim_ask *ask;
     struct core_grant_row grant;
+    struct phi_grant terms; /* its */
     struct core_request_row request;
     struct core_draft d; /* what was approved */
     struct core_case of; /* what is about to run */
@@ -67,7 +68,7 @@ static enum phi_rc exactly(struct phi_core *c, struct phi_arena *a, struct claim
 static enum phi_rc within(struct phi_core *c, struct phi_arena *a, const struct claiming *k, struct phi_err *err)
 {
     bool covered = false;
-    PHI_TRY(core_grant_covers(c, a, &k->grant, &k->of, &covered, err));
+    PHI_TRY(core_grant_covers(c, a, &k->terms, &k->of, &covered, err));
     return covered ? PHI_OK : mismatch(c, err, "this is outside the approved scope");
 }
 
@@ -120,9 +121,7 @@ static enum phi_rc spend(struct phi_core *c, struct phi_arena *a, struct claimin
     struct core_grant_row *g = &k->grant;
     struct phi_digest bundle = core_unhex(c->bundle_hash);
     struct phi_entry e;
-    struct phi_grant terms;
-    PHI_TRY(core_grant_terms(a, g, &terms, err));
-    core_grant_first_use(c, g, &terms);
+    core_grant_first_use(c, g, &k->terms);
     int64_t left = core_left(c, &g->due) < k->serving.left_ms ? core_left(c, &g->due) : k->serving.left_ms;
     struct core_claim_row row = { .id = core_new_id(c, a),
                                   .grant = g->id,
@@ -197,7 +196,7 @@ static enum phi_rc again(struct phi_core *c, struct phi_arena *a, struct claimin
     if (!k->grant.live || core_left(c, &k->grant.due) <= 0)
         return core_no(c, "grant.ended", err, PHI_EEXPIRED, "this grant has ended");
     PHI_TRY(right_now(c, a, k, err));
-    enum phi_rc rc = core_grant_serves(c, a, &k->grant, 0, &k->serving, err);
+    enum phi_rc rc = core_grant_serves(c, a, &k->grant, &k->terms, 0, &k->serving, err);
     if (rc != PHI_OK && rc != PHI_ECONFLICT) /* the use that runs is this one */
         return rc;
     *ret = (struct phi_claim){ .id = row->id,
@@ -226,10 +225,11 @@ enum phi_rc phi_grant_claim(struct phi_core *c, struct phi_arena *a, const struc
     PHI_TRY(core_claim_shape(c, gateway, ask, err));
     PHI_TRY(core_grant_load(c, a, ask->grant, &k.grant, err));
     PHI_TRY(for_this(c, &k, err));
+    PHI_TRY(core_grant_terms(a, &k.grant, &k.terms, err));
     if (core_get(c, CORE_CLAIM, CORE_CLAIM_BY_CKEY, &key, a, &before, NULL) == PHI_OK)
         return again(c, a, &k, &before, ret, err);
     PHI_TRY(still_good(c, &k.grant, err));
-    PHI_TRY(core_grant_serves(c, a, &k.grant, k.statements, &k.serving, err));
+    PHI_TRY(core_grant_serves(c, a, &k.grant, &k.terms, k.statements, &k.serving, err));
     PHI_TRY(right_now(c, a, &k, err));
     PHI_TRY(learned(c, a, &k, err));
     return spend(c, a, &k, ret, err);
@@ -405,6 +405,7 @@ enum phi_rc core_claim_change(struct phi_core *c, struct phi_arena *a, struct co
     struct core_claim_row row, key = { 0 };
     struct phi_claim made;
     bool open;
+    PHI_TRY(core_grant_terms(a, g, &k.terms, err));
     PHI_TRY(spend(c, a, &k, &made, err));
     key.id = made.id;
     PHI_TRY(core_get(c, CORE_CLAIM, CORE_BY_KEY, &key, a, &row, err));

@@ -105,8 +105,8 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
     PHI_TRY(core_grant_case(c, a, &request, &with, err));
     if (core_ticket_fresh(c, &with, request.glass, NULL) != PHI_OK)
         return c->why = "", PHI_OK;
-    PHI_TRY(core_grant_covers(c, a, g, &with, &covered, err));
-    if (!covered || core_grant_serves(c, a, g, 1, &serving, NULL) != PHI_OK)
+    PHI_TRY(core_grant_covers(c, a, &t, &with, &covered, err));
+    if (!covered || core_grant_serves(c, a, g, &t, 1, &serving, NULL) != PHI_OK)
         return PHI_OK;
     PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
     PHI_TRY(core_grant_met(c, a, g, &met, err));

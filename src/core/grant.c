@@ -307,21 +307,19 @@ enum phi_rc core_grant_case(struct phi_core *c, struct phi_arena *a, const struc
     return PHI_OK;
 }
 
-enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
-                              const struct core_case *of, bool *ret, struct phi_err *err)
+enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct phi_grant *t, const struct core_case *of,
+                              bool *ret, struct phi_err *err)
 {
-    struct phi_grant grant;
     struct core_ruling r;
     struct phi_action_rules rules = core_action_rules(c);
     struct core_case rest = *of;
     struct core_try *others = phi_arena_array(a, of->n_tries + 1, sizeof *others);
     *ret = false;
-    PHI_TRY(core_grant_terms(a, g, &grant, err));
-    if (!others || !grant.has_scope)
+    if (!others || !t->has_scope)
         return others ? PHI_OK : phi_fail(err, PHI_ELIMIT, "out of memory");
     rest.n_tries = rest.n_met = 0;
     for (size_t i = 0; i < of->n_tries; i++)
-        if (!phi_scope_covers(&rules, &grant.scope, of->tries[i].pair.action, of->tries[i].pair.resource))
+        if (!phi_scope_covers(&rules, &t->scope, of->tries[i].pair.action, of->tries[i].pair.resource))
             others[rest.n_tries++] = of->tries[i];
     if (rest.n_tries == of->n_tries)
         return PHI_OK;
@@ -342,21 +340,23 @@ static enum phi_rc fits(struct phi_core *c, struct phi_arena *a, const struct co
     struct core_case of = d->of;
     struct core_request_row request;
     struct core_serving serving;
+    struct phi_grant t;
     bool right = phi_view_eq(g->target, d->target) && core_left(c, &g->due) > 0 &&
                  (g->uses == 0 || g->used < g->uses) && (g->session.n == 0 || phi_view_eq(g->session, d->session));
     *ret = false;
     if (!right || (g->act.n && !phi_view_eq(g->act, core_hex(a, &d->act))))
         return PHI_OK;
+    PHI_TRY(core_grant_terms(a, g, &t, err));
     PHI_TRY(core_request_load(c, a, g->request, &request, err));
     PHI_TRY(core_grant_case(c, a, &request, &of, err));
     if (g->act.n == 0) {
         bool covered;
-        PHI_TRY(core_grant_covers(c, a, g, &of, &covered, err));
+        PHI_TRY(core_grant_covers(c, a, &t, &of, &covered, err));
         if (!covered)
             return PHI_OK;
     }
     PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
-    enum phi_rc rc = core_grant_serves(c, a, g, 1, &serving, NULL);
+    enum phi_rc rc = core_grant_serves(c, a, g, &t, 1, &serving, NULL);
     if (rc == PHI_EDENIED)
         return PHI_OK;
     if (rc != PHI_ECONFLICT) /* the use before is not yet told over: the claim waits for that */

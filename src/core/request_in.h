@@ -100,9 +100,9 @@ struct core_serving {
 };
 enum phi_rc core_grant_terms(struct phi_arena *a, const struct core_grant_row *g, struct phi_grant *ret,
                              struct phi_err *err);
-/* Begun, inside its windows, and its budget has room: else PHI_EDENIED (grant.early, .window, .budget) or
+/* `t` are its terms. Begun, inside its windows, and its budget has room: else PHI_EDENIED (grant.early, .window, .budget) or
  * PHI_ECONFLICT (grant.busy). Does not look at uses or the end. */
-enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, const struct phi_grant *t,
                               int64_t statements, struct core_serving *ret, struct phi_err *err);
 /* A use of it, besides this claim ("": none), was claimed and has no outcome yet. */
 enum phi_rc core_grant_runs(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, struct phi_view besides, bool *ret,
@@ -195,9 +195,8 @@ enum phi_rc core_grant_fitting(struct phi_core *c, struct phi_arena *a, const st
  * and ticket. */
 enum phi_rc core_grant_case(struct phi_core *c, struct phi_arena *a, const struct core_request_row *request, struct core_case *of,
                             struct phi_err *err);
-/* Whether the scope covers the tries: at least one, and what it does not cover needs no grant, since the policy allows
+/* Whether the scope of a grant with these terms covers the tries: at least one, and what it does not cover needs no grant, since the policy allows
  * it plainly (UPDATE … RETURNING under a scope of pg:write, where reading is free). */
-enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
-                              const struct core_case *of, bool *ret, struct phi_err *err);
+enum phi_rc core_grant_covers(struct phi_core *c, struct phi_arena *a, const struct phi_grant *t, const struct core_case *of, bool *ret, struct phi_err *err);
 
 #endif

@@ -35,25 +35,23 @@ enum phi_rc core_grant_runs(struct phi_core *c, struct phi_arena *a, const struc
     return PHI_OK;
 }
 
-enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g,
+enum phi_rc core_grant_serves(struct phi_core *c, struct phi_arena *a, const struct core_grant_row *g, const struct phi_grant *t,
                               int64_t statements, struct core_serving *ret, struct phi_err *err)
 {
-    struct phi_grant t;
     bool busy = false;
-    PHI_TRY(core_grant_terms(a, g, &t, err));
     *ret = (struct core_serving){ .left_ms = core_left(c, &g->due),
-                                  .rows_left = over(t.budget.rows, g->spent_rows),
-                                  .bytes_left = over(t.budget.bytes, g->spent_bytes) };
-    int64_t open = phi_windows_left(t.windows, t.n_windows, core_wall(c));
-    if (t.n_windows && open < ret->left_ms)
+                                  .rows_left = over(t->budget.rows, g->spent_rows),
+                                  .bytes_left = over(t->budget.bytes, g->spent_bytes) };
+    int64_t open = phi_windows_left(t->windows, t->n_windows, core_wall(c));
+    if (t->n_windows && open < ret->left_ms)
         ret->left_ms = open;
     if (ret->rows_left >= 0 || ret->bytes_left >= 0) /* one use runs after the other: what the running one will take is not known */
         PHI_TRY(core_grant_runs(c, a, g, (struct phi_view){ 0 }, &busy, err));
     if (!begun(c, g))
         return core_no(c, "grant.early", err, PHI_EDENIED, "this grant begins later");
-    if (t.n_windows && open == 0)
+    if (t->n_windows && open == 0)
         return core_no(c, "grant.window", err, PHI_EDENIED, "this grant serves at other hours only");
-    if (t.budget.statements && statements > t.budget.statements - g->spent_statements)
+    if (t->budget.statements && statements > t->budget.statements - g->spent_statements)
         return core_no(c, "grant.budget", err, PHI_EDENIED, "this is more statements than the grant's budget has left");
     if (ret->rows_left == 0 || ret->bytes_left == 0)
         return core_no(c, "grant.budget", err, PHI_EDENIED, "the grant's budget of %s is spent",
