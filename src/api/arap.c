@@ -100,18 +100,6 @@ void arap_context_write(struct api_call *c, struct phi_jw *w, const struct authz
 
 /* ---- tasks */
 
-const char *arap_status_of(enum phi_request_status s)
-{
-    switch (s) {
-    case PHI_REQUEST_PENDING: return "pending";
-    case PHI_REQUEST_APPROVED: return "approved";
-    case PHI_REQUEST_DENIED: return "denied";
-    case PHI_REQUEST_EXPIRED: return "expired";
-    case PHI_REQUEST_CANCELLED: return "cancelled";
-    }
-    return "failed";
-}
-
 struct phi_view arap_url_of(struct api_call *c, const struct phi_arap_task *t, const char *more)
 {
     return phi_arena_printf(&c->arena, "%s/access/v1/requests/" PHI_FMT "%s", c->env->origin, PHI_ARG(t->task), more);
@@ -132,7 +120,7 @@ static void task_write(struct api_call *c, struct phi_jw *w, const struct phi_ar
     phi_jw_key(w, "task");
     phi_jw_obj(w);
     phi_jw_kv(w, "id", t->task);
-    phi_jw_kc(w, "status", arap_status_of(r->status));
+    phi_jw_kc(w, "status", phi_request_status_name(r->status));
     phi_jw_kv(w, "status_endpoint", arap_url_of(c, t, ""));
     if (r->status == PHI_REQUEST_PENDING)
         time_write(w, "expires_at", phi_now_wall_ms() + r->expires_in_ms);

@@ -13,7 +13,6 @@ struct arap_submission { /* one resource and action of it */
 /* Checks and files it; the same denial again is the same task. `asked`: hash of the whole submission. */
 enum phi_rc arap_submit_one(struct api_call *c, const struct arap_submission *s, struct phi_view asked, struct phi_arap_task *ret,
                             struct phi_err *err);
-const char *arap_status_of(enum phi_request_status s);
 /* The member "result" where the request is approved, else nothing. */
 enum phi_rc arap_result_write(struct api_call *c, struct phi_jw *w, const struct phi_arap_task *t, const struct phi_request *r,
                               struct phi_err *err);

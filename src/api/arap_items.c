@@ -116,7 +116,7 @@ static enum phi_rc item_write(struct api_call *c, struct phi_jw *w, const struct
     value_write(c, w, phi_json_get(s->said[i], "resource"));
     phi_jw_key(w, "action");
     value_write(c, w, phi_json_get(s->said[i], "action"));
-    phi_jw_kc(w, "status", arap_status_of(s->request[i].status));
+    phi_jw_kc(w, "status", phi_request_status_name(s->request[i].status));
     phi_jw_key(w, "links");
     phi_jw_obj(w);
     phi_jw_kv(w, "ticket", phi_arena_printf(&c->arena, "%s/r/" PHI_FMT, c->env->origin, PHI_ARG(s->request[i].code)));
@@ -134,7 +134,7 @@ enum phi_rc arap_items_answer(struct api_call *c, int status, const struct phi_a
     phi_jw_key(w, "task");
     phi_jw_obj(w);
     phi_jw_kv(w, "id", t->task);
-    phi_jw_kc(w, "status", s.pending ? "pending" : s.mixed ? "partial" : arap_status_of(s.request[0].status));
+    phi_jw_kc(w, "status", s.pending ? "pending" : s.mixed ? "partial" : phi_request_status_name(s.request[0].status));
     phi_jw_kv(w, "status_endpoint", arap_url_of(c, t, ""));
     if (s.pending) {
         phi_jw_key(w, "links");

@@ -131,18 +131,6 @@ struct phi_view core_callback_state_of(struct phi_core *c, struct phi_arena *a, 
     return task_row(c, a, task, &t) ? phi_json_text(wish_of(c, a, &t), "state") : (struct phi_view){ 0 };
 }
 
-static const char *word(int64_t status)
-{
-    switch ((enum phi_request_status)status) {
-    case PHI_REQUEST_PENDING: return "pending";
-    case PHI_REQUEST_APPROVED: return "approved";
-    case PHI_REQUEST_DENIED: return "denied";
-    case PHI_REQUEST_EXPIRED: return "expired";
-    case PHI_REQUEST_CANCELLED: return "cancelled";
-    }
-    return "failed";
-}
-
 /* "" while one of them is pending. */
 static enum phi_rc status_of(struct phi_core *c, struct phi_arena *a, const struct phi_view *requests, size_t n, const char **ret,
                              struct phi_err *err)
@@ -155,7 +143,8 @@ static enum phi_rc status_of(struct phi_core *c, struct phi_arena *a, const stru
             *ret = "";
             return PHI_OK;
         }
-        *ret = i == 0 || strcmp(*ret, word(row.status)) == 0 ? word(row.status) : "partial";
+        const char *status = phi_request_status_name((enum phi_request_status)row.status);
+        *ret = i == 0 || strcmp(*ret, status) == 0 ? status : "partial";
     }
     return PHI_OK;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # timeout: 240
 """A claim that is filed while alice waits: it is made with the grant, in one transaction, and given back where she is gone."""
+import contextlib
 import json
 import os
 import random
@@ -46,20 +47,26 @@ def main(f):
     def there(id):
         return f.direct(f"SELECT count(*) FROM orders WHERE id = {id}") == "1"
 
+    @contextlib.contextmanager
+    def standstill(i):
+        """Of the gateway, after its filing: a message of its own that nothing shows, so each time it has more time for it."""
+        time.sleep(0.2 * 2 ** i)
+        os.kill(f.house.gateway.pid(), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(f.house.gateway.pid(), signal.SIGCONT)
+
     @f.test("the claim is in the log with its grant, though the gateway is at a standstill, and serves it when it goes on")
     def _():
-        for i in range(6):  # its filing is a message of its own that nothing shows: more time each time
+        for i in range(6):
             p = Psql(f.house, "alice")
             code = wait(p, f"DELETE FROM orders WHERE id = {21 + i};")
             request = shown(code)["id"]
-            time.sleep(0.2 * 2 ** i)
-            os.kill(f.house.gateway.pid(), signal.SIGSTOP)
-            try:
+            with standstill(i):
                 approve(code)
                 log = entries(f)
                 assert there(21 + i), "the gateway stands still"
-            finally:
-                os.kill(f.house.gateway.pid(), signal.SIGCONT)
             p.expect("^DELETE 1$", 30)
             p.close()
             f.until(lambda: of_request(f, request)[-2:] == ["done", "grant.used"], 20, "its outcome is not told")
@@ -76,13 +83,9 @@ def main(f):
             p = Psql(f.house, "alice")
             code = wait(p, f"DELETE FROM orders WHERE id = {31 + i};")
             request = shown(code)["id"]
-            time.sleep(0.2 * 2 ** i)
-            os.kill(f.house.gateway.pid(), signal.SIGSTOP)
-            try:
+            with standstill(i):
                 approve(code)
                 p.hang_up()
-            finally:
-                os.kill(f.house.gateway.pid(), signal.SIGCONT)
             # Whichever it reads first, the approval or that she is gone: it ran, or it is given back.
             f.until(lambda: {"done", "unsent", "failed", "unknown"} & set(of_request(f, request)) or "grant.claimed" not in of_request(f, request), 30,
                     "a claim is open")
