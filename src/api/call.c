@@ -133,7 +133,7 @@ static enum phi_rc admit_token(struct api_call *c, struct phi_err *err)
         return api_refuse(c, err, API_TOKEN_BY_TOKEN, "a token may not do this; it is for people in their own session");
     PHI_TRY(phi_person_get(c->core, &c->arena, t.who, &c->person, err));
     c->session = (struct phi_session){.id = t.id, .person = t.who, .expires_in_ms = t.expires_in_ms};
-    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device, .withheld = ~t.rights};
+    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device, .session = t.id, .withheld = ~t.rights};
     return may(c, err);
 }
 
@@ -152,7 +152,7 @@ static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
         return api_refuse(c, err, API_BAD_CSRF,
                           "the X-Phi-CSRF header is missing or is another session's");
     PHI_TRY(phi_person_get(c->core, &c->arena, c->session.person, &c->person, err));
-    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device};
+    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device, .session = c->session.id};
     return may(c, err);
 }
 

@@ -38,7 +38,7 @@ const struct api_route api_routes[] = {
     { "POST", "/v1/tokens", SELF, P, api_token_make, "Makes a token for a program: for oneself or a service account", "name:str! rights:strs! for_ms:int! service:str", NULL, 0 },
     { "GET", "/v1/tokens", SELF, P, api_token_list, "Lists one's tokens, or all", NULL, "all limit cursor", 0 },
     { "DELETE", "/v1/tokens/{id}", SELF, P, api_token_revoke, "Ends a token", NULL, NULL, 0 },
-    { "DELETE", "/v1/sessions/current", SELF, P, api_session_end, "Signs out", NULL, NULL, 0 },
+    { "DELETE", "/v1/sessions/current", SELF, P, api_session_end, "Signs out; credentials that were issued to the session end with it", NULL, NULL, 0 },
     { "DELETE", "/v1/sessions/{id}", SELF, P, api_session_end_one, "Ends one of them; what still runs by it is cut", NULL, "person", 0 },
     { "GET", "/v1/whoami", SELF, P, api_whoami, "Who is signed in, and with which rights", NULL, NULL, 0 },
 

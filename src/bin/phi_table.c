@@ -63,7 +63,7 @@ const struct cli_opt_row cli_opts[OPT_N] = {
 
 const struct cli_cmd cli_cmds[] = {
     { "login", NULL, "[URL | LINK]", 0, 1, OB(DEVICE), "Sign in through the browser, or with a one-time link", cli_do_login, false },
-    { "logout", NULL, "", 0, 0, 0, "Sign out and forget the session", cli_do_logout, false },
+    { "logout", NULL, "", 0, 0, 0, "Sign out: the session ends, and what `phi connect` got by it; what still runs there is cut", cli_do_logout, false },
     { "whoami", NULL, "", 0, 0, 0, "Say who is signed in, and with which groups", cli_do_whoami, false },
     { "status", NULL, "", 0, 0, 0, "What waits for you, and which rights you hold", cli_do_status, false },
     { "doctor", NULL, "", 0, 0, 0, "Look for what is wrong, and say how to mend it: clocks, certificates, leases, ways round phi", cli_do_doctor, false },

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/id.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/os.h"
@@ -36,6 +37,8 @@ struct phid {
     uint64_t size;
     /* what was asked */
     int n_snapshot, n_lease, n_claim, n_request, n_outcome, n_leave, n_ack, n_records, n_streams, n_status, n_head;
+    int n_ahead, n_withdrawn; /* claims that were filed before the approval; withdrawals of them */
+    char ahead_key[64], withdrawn_key[64];
     char claim_key[8][64], outcomes[1024], last_body[4096], peer[129];
     int64_t batches[64];
     int records_seen, record_groups, denials_seen; /* statements; records; denied statements */
@@ -43,7 +46,10 @@ struct phid {
     /* faults */
     int drop_claims;         /* so many claims are done, and their answers lost */
     int fail_outcomes;       /* so many outcomes are answered with 503 */
+    int fail_withdrawals;    /* the same */
+    bool hold_filings;       /* their answers wait for phid_answer_held */
     bool drop_records, mute, refuse_claims, wrong_ca, too_old, wrong_bundle, lie_consistency;
+    int protocol; /* 0: the oldest */
     int64_t lease_ms, seq, remaining_ms, last_batch;
     const char *answer, *status;
     struct net_http_req *held[16];
@@ -125,6 +131,8 @@ static inline void phid_snapshot(struct phid *p, struct phi_buf *b)
     phi_jw_ki(&w, "lease_ms", p->lease_ms);
     if (p->too_old)
         phi_jw_ki(&w, "protocol", PHI_PROTOCOL_OLDEST - 1);
+    else if (p->protocol)
+        phi_jw_ki(&w, "protocol", p->protocol);
     phid_bundle(p, &w);
     phi_jw_key(&w, "targets");
     phi_jw_raw(&w, PHI_LIT("[\"shop\"]"));
@@ -244,6 +252,34 @@ static inline void phid_claim(struct phid *p, struct net_http_req *r)
     }
 }
 
+/* Before its approval; the path of a withdrawal ends with its key. */
+static inline void phid_ahead(struct phid *p, struct net_http_req *r, struct phi_view path)
+{
+    const struct phi_json *v;
+    if (phi_view_is(net_http_method(r), "DELETE")) {
+        snprintf(p->withdrawn_key, sizeof p->withdrawn_key, PHI_FMT, PHI_ARG(phi_view_from(path, path.n - PHI_ID_LEN)));
+        p->n_withdrawn++;
+        net_http_reply(r, p->fail_withdrawals-- > 0 ? 503 : 204, NULL, (struct phi_view){ 0 });
+        return;
+    }
+    if (phi_json_read(net_http_arena(r), net_http_body(r), 0, "body", &v, NULL) != PHI_OK)
+        abort();
+    snprintf(p->ahead_key, sizeof p->ahead_key, PHI_FMT, PHI_ARG(phi_json_text(v, "key")));
+    p->n_ahead++;
+    if (p->hold_filings)
+        phid_lose(p, r);
+    else
+        phid_json(r, 202, "{\"kept\":true,\"for_ms\":180000}");
+}
+
+static inline void phid_answer_held(struct phid *p)
+{
+    for (int i = 0; i < p->n_held; i++)
+        if (p->held[i])
+            phid_json(p->held[i], 202, "{\"kept\":true,\"for_ms\":180000}");
+    p->n_held = 0;
+}
+
 static inline void phid_records(struct phid *p, struct net_http_req *r)
 {
     const struct phi_json *v;
@@ -356,6 +392,8 @@ static inline void phid_request(struct net_http_req *r, void *ctx)
         net_http_reply(r, 401, "application/problem+json", PHI_LIT("{\"detail\":\"no certificate\"}"));
     else if (phi_view_is(net_http_method(r), "GET"))
         phid_get(p, r, path);
+    else if (phi_view_starts(path, PHI_LIT("/v1/gateway/requests/")) && !ends_with(path, "/leave"))
+        phid_ahead(p, r, path);
     else if (ends_with(path, "/claims"))
         phid_claim(p, r);
     else if (ends_with(path, "/outcome"))

@@ -59,9 +59,9 @@ static const struct core_column gateway_target_cols[] = { T(gateway), T(target) 
 static const struct core_index gateway_target_index[] = { { true, 2, { 0, 1 } }, { false, 2, { 1, 0 } } };
 
 #define R struct core_credential_row
-static const struct core_column credential_cols[] = { T(id), T(person), T(target), T(verifier), T(device), DUE(, due) };
+static const struct core_column credential_cols[] = { T(id), T(person), T(target), T(verifier), T(device), T(session), DUE(, due) };
 #undef R
-static const struct core_index credential_index[] = { { true, 1, { 0 } }, { false, 2, { 2, 0 } }, { false, 2, { 1, 0 } }, { false, 1, { 5 } } };
+static const struct core_index credential_index[] = { { true, 1, { 0 } }, { false, 2, { 2, 0 } }, { false, 2, { 1, 0 } }, { false, 1, { 6 } } };
 
 #define R struct core_bundle_row
 static const struct core_column bundle_cols[] = { I(version), T(hash), T(schema), T(policies), T(requirements), I(at_ms) };

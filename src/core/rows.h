@@ -114,6 +114,7 @@ struct core_gateway_target_row {
 };
 struct core_credential_row {
     struct phi_view id, person, target, verifier, device; /* device: of whom it was issued to; "": not known */
+    struct phi_view session;                              /* or token that it was issued to, and ends with */
     struct core_due due;
 };
 struct core_bundle_row {

@@ -173,9 +173,12 @@ enum phi_rc phi_session_close(struct phi_core *c, struct phi_view token, struct 
 {
     PHI_ARENA(a, 1 << 16);
     struct core_session_row row;
+    int64_t n = 0;
     PHI_TRY(core_batched(c, err));
     PHI_TRY(session_row(c, &a, token, &row, err));
-    return core_session_over(c, &(struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = row.person }, &row, NULL, err);
+    struct phi_actor self = { .kind = PHI_ACTOR_PERSON, .id = row.person };
+    PHI_TRY(core_session_over(c, &self, &row, NULL, err));
+    return core_credentials_over(c, &self, row.person, row.id, "signed-out", &n, err);
 }
 
 static enum phi_rc rows_of(struct phi_core *c, struct phi_arena *a, struct phi_view person, struct core_session_row **ret,

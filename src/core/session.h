@@ -62,6 +62,7 @@ enum phi_rc phi_ways_in_end(struct phi_core *c, const struct phi_actor *by, stru
 /* PHI_EAUTH when the token is no live session's. */
 enum phi_rc phi_session_find(struct phi_core *c, struct phi_arena *a, struct phi_view token, struct phi_session *ret,
                              struct phi_err *err);
+/* Signing out: what was issued to the session ends with it. */
 enum phi_rc phi_session_close(struct phi_core *c, struct phi_view token, struct phi_err *err);
 
 #endif

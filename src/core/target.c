@@ -166,7 +166,7 @@ enum phi_rc phi_credential_make(struct phi_core *c, struct phi_arena *a, const s
     if (!phi_arena_ok(a))
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     struct core_credential_row row = { ret->id, who.id, ret->target.name,
-                                       verifier_of(a, phi_view_of(ret->password), salt), by->device,
+                                       verifier_of(a, phi_view_of(ret->password), salt), by->device, by->session,
                                        core_due_in(c, PHI_CREDENTIAL_MS) };
     PHI_TRY(core_add(c, CORE_CREDENTIAL, &row, err));
     core_snapshot_changed(c, row.target);
@@ -179,6 +179,21 @@ enum phi_rc core_credential_end(struct phi_core *c, const struct phi_actor *by, 
     PHI_TRY(core_del(c, CORE_CREDENTIAL, row, err));
     core_snapshot_changed(c, row->target);
     return credential_leaf(c, PHI_EV_CREDENTIAL_ENDED, by, row, cause, err);
+}
+
+enum phi_rc core_credentials_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view session,
+                                  const char *cause, int64_t *n, struct phi_err *err)
+{
+    PHI_ARENA(a, (size_t)16 << 20);
+    struct core_credential_row *rows, key = { .person = person };
+    size_t all;
+    PHI_TRY(core_list(c, CORE_CREDENTIAL, CORE_CREDENTIAL_BY_PERSON, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &all, err));
+    for (size_t i = 0; i < all; i++)
+        if (session.n && phi_view_eq(rows[i].session, session)) {
+            PHI_TRY(core_credential_end(c, by, &rows[i], cause, err));
+            ++*n;
+        }
+    return PHI_OK;
 }
 
 enum phi_rc phi_credential_revoke(struct phi_core *c, const struct phi_actor *by, struct phi_view id,

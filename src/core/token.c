@@ -303,6 +303,7 @@ enum phi_rc phi_token_revoke(struct phi_core *c, const struct phi_actor *by, str
 {
     PHI_ARENA(a, 1 << 16);
     struct core_token_row row, key = { .id = id };
+    int64_t n = 0;
     PHI_TRY(core_batched(c, err));
     bool there = core_get(c, CORE_TOKEN, CORE_TOKEN_BY_ID, &key, &a, &row, NULL) == PHI_OK;
     bool mine = there && (phi_view_eq(row.who, by->id) || phi_view_eq(row.maker, by->id));
@@ -311,5 +312,6 @@ enum phi_rc phi_token_revoke(struct phi_core *c, const struct phi_actor *by, str
     if (!there)
         return core_no(c, "token.unknown", err, PHI_ENOTFOUND, "there is no such token of yours");
     c->why = "";
-    return core_token_end(c, by, &row, "revoked", err);
+    PHI_TRY(core_token_end(c, by, &row, "revoked", err));
+    return core_credentials_over(c, by, row.who, row.id, "revoked", &n, err);
 }

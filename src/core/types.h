@@ -25,6 +25,7 @@ struct phi_actor {
     struct phi_view id;
     uint32_t withheld; /* rights (bits of enum phi_right) that the token it came with does not carry */
     struct phi_view device; /* whose certificate the connection showed; "": none */
+    struct phi_view session; /* id of the session or token that they came with; "": none */
 };
 
 /* The stable error code ("request.changed", "grant.used", …) of the last verb that failed in this

@@ -74,7 +74,7 @@ enum phi_rc core_ways_in_over(struct phi_core *c, const struct phi_actor *by, st
         return rc;
     PHI_TRY(credentials_of(c, &a, person, &rows, &n, err));
     for (size_t i = 0; i < n; i++)
-        if (!id.n || phi_view_eq(rows[i].id, id)) {
+        if (!id.n || phi_view_eq(rows[i].id, id) || phi_view_eq(rows[i].session, id)) {
             PHI_TRY(core_credential_end(c, by, &rows[i], "revoked", err));
             ++*ret_n;
         }

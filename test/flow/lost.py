@@ -90,6 +90,33 @@ with phiflow.Flow() as f:
         log = f.phi("admin", "log", "--json", "--limit", "200")
         f.true("credential.ended" in log and "session.closed" in log and "revoked" in log, log[-2000:])
 
+    @f.test("signing out ends what phi connect got by that session; what another session got goes on")
+    def _():
+        first = kit.new_person(f, "nina", "dev")
+        kept = f.url("nina")
+        f.house.sign_in("nina", admin.post("/v1/links", {"person": "nina"}).json["link"])
+        client = Client(f, "nina", SLOW)
+        cut(client, lambda: f.contains(f.phi("nina", "logout"), "Signed out"))
+        left = first.get("/v1/sessions").json["sessions"]
+        f.equal(sorted((s["kind"], s["current"]) for s in left), [("cli", True), ("credential", False)])
+        again = subprocess.run(["psql", "-X", "-A", "-t", "-c", "SELECT 1", kept], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        f.equal(again.stdout.strip(), "1")
+
+    @f.test("a token that is revoked, and a session ended by its id, take what was issued to them along")
+    def _():
+        made = alice.post("/v1/tokens", {"name": "nightly", "rights": ["see", "ask"], "for_ms": 3600000}).json
+        by = [kit.by_token(f, made["token"]).post("/v1/credentials", {"target": "shop"}).json["id"], alice.post("/v1/credentials", {"target": "shop"}).json["id"]]
+        def live():
+            return [i for i in by if i in [s["id"] for s in alice.get("/v1/sessions").json["sessions"]]]
+        f.equal(live(), by)
+        f.equal(alice.call("DELETE", f"/v1/tokens/{made['id']}").status, 204)
+        f.equal(live(), by[1:])
+        mine = next(s["id"] for s in alice.get("/v1/sessions").json["sessions"] if s["current"])
+        f.house.sign_in("alice", admin.post("/v1/links", {"person": "alice"}).json["link"])
+        other = kit.person(f, "alice")
+        f.equal(other.call("DELETE", f"/v1/sessions/{mine}").status, 200)
+        f.equal([s["id"] for s in other.get("/v1/sessions").json["sessions"] if s["id"] in by], [])
+
     @f.test("all but this one: the session that asks goes on")
     def _():
         client = Client(f, "bob", SLOW)

@@ -105,6 +105,7 @@ CREATE TABLE credential (
     target TEXT NOT NULL,
     verifier TEXT NOT NULL,
     device TEXT NOT NULL DEFAULT '',
+    session TEXT NOT NULL DEFAULT '',
     wall INTEGER NOT NULL,
     boot_ms INTEGER NOT NULL,
     boot INTEGER NOT NULL,
