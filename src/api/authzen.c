@@ -2,6 +2,7 @@
 
 #include "api/handlers.h"
 #include "api/json_out.h"
+#include "api/ticket.h"
 #include "base/limits.h"
 
 #define CLEAN_MAX (1024u * 1024)
@@ -240,7 +241,7 @@ static void context_write(struct api_call *c, struct phi_jw *w, const struct aut
     if (e->verdict != PHI_ALLOW) {
         phi_jw_key(w, "reason_user");
         phi_jw_obj(w);
-        phi_jw_kv(w, "en", e->verdict == PHI_NEEDS ? needs_text(c, e) : e->reason);
+        phi_jw_kv(w, "en", e->verdict == PHI_NEEDS && !e->tickets.stale ? needs_text(c, e) : e->reason);
         phi_jw_end(w);
     }
     arap_context_write(c, w, p, q, e, r);
@@ -263,7 +264,9 @@ static enum phi_rc answer_one(struct api_call *c, struct phi_jw *w, const struct
     struct arap_reference r;
     PHI_TRY(authzen_read(c, p, AUTHZEN_ALL, &q, err));
     PHI_TRY(arap_approval_read(c, p, &q, &r, err));
+    q.renew_ms = api_ticket_renew_ms(c->env);
     PHI_TRY(phi_evaluate(c->core, &c->arena, &c->actor, &q, &e, err));
+    api_ticket_renew(c, &e.tickets);
     struct api_judged *j = phi_arena_new(&c->arena, struct api_judged);
     if (!j)
         return phi_fail(err, PHI_ELIMIT, "out of memory");

@@ -1,10 +1,24 @@
 #include "api/call.h"
 
+#include <stdio.h>
+
 #include "api/change.h"
 #include "base/limits.h"
 #include "core/gateway.h"
 #include "core/token.h"
 #include "net/http.h"
+
+void api_call_got(struct api_call *c, const struct net_fetch_answer *a, const struct phi_err *err)
+{
+    c->ask = NULL;
+    c->got = (struct api_got){.rc = a ? PHI_OK : err->rc};
+    if (a) {
+        c->got.status = a->status;
+        c->got.body = phi_arena_copy(&c->arena, a->body);
+    } else {
+        snprintf(c->got.why, sizeof(c->got.why), "%s", err->msg);
+    }
+}
 
 struct phi_view api_query(struct api_call *c, const char *name)
 {

@@ -15,8 +15,10 @@
 #define API_ANSWER_MAX  (24u * 1024 * 1024)
 
 #define API_REQUEST_ID_MAX 128
+#define API_RENEW_MAX      8 /* of one call; the next one has the others asked */
 
 struct api_compare;
+struct api_renew;
 struct api_sub;
 struct api_issuers;
 struct api_reports;
@@ -42,6 +44,7 @@ struct api_env {
     const char *secrets;     /* folder of secret files, "" none */
     const char *tickets_url, *tickets_secret; /* of the tracker that is asked about tickets; "" none */
     int64_t tickets_again_ms; /* how old an answer may be before a vote or claim asks again; -1: always */
+    struct api_renew *renew; /* renew.h: asks again behind an evaluation; NULL: nobody does */
     struct api_reports *reports; /* of gateways, for `phi doctor` (doctor.h); core thread only */
 };
 
@@ -115,6 +118,8 @@ struct api_call {
     char cookie[256]; /* Set-Cookie, "" none */
     const char *location;
     struct api_judged *judged; /* what evaluations decided, for the log */
+    struct phi_view renew[API_RENEW_MAX]; /* requests whose tickets are to be asked about again, after the answer */
+    size_t n_renew;
     struct api_fresh *fresh;   /* fast.c: learned on the core thread */
     bool see_all;              /* fast.c: may ask about others */
     const char *held;    /* Phi-Held: the page that waits for an approval */
@@ -126,6 +131,8 @@ struct api_call {
     struct api_sub *sub; /* API_STREAM: what the stream gets */
 };
 
+/* What came of `ask`: for the handler's next run. */
+void api_call_got(struct api_call *c, const struct net_fetch_answer *a, const struct phi_err *err);
 /* The named parameter of the query, "" when absent. */
 struct phi_view api_query(struct api_call *c, const char *name);
 /* A whole number of the query in [min, max]; `otherwise` when absent. */

@@ -139,6 +139,7 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
 static void tick_over(struct api_engine *e)
 {
     int64_t next = e->tick.rc == PHI_OK ? e->tick_next : TICK_RETRY_MS;
+    atomic_store(&e->stuck, e->tick.rc != PHI_OK);
     if (e->tick.rc != PHI_OK)
         PHI_LOG(ERROR, "tick failed", "why", "%s", e->tick.err.msg);
     e->tick_at = phi_now_boot_ms() + (next < 1 ? 1 : next > 10000 ? 10000 : next);
@@ -245,6 +246,11 @@ static void batch_settle(struct api_engine *e, size_t n, enum phi_rc rc, const s
 uint64_t api_engine_epoch(const struct api_engine *e)
 {
     return atomic_load(&e->epoch);
+}
+
+bool api_engine_writes(const struct api_engine *e)
+{
+    return !atomic_load(&e->stuck);
 }
 
 static void batch_run(struct api_engine *e, size_t n)

@@ -101,5 +101,7 @@ struct api_engine_counts {
 /* Rises with every batch in which something may have changed, before the answers of that batch leave. */
 uint64_t api_engine_epoch(const struct api_engine *e);
 struct api_engine_counts api_engine_counts(struct api_engine *e);
+/* The store took what core last had to write by itself, which is at least every ten seconds. */
+bool api_engine_writes(const struct api_engine *e);
 
 #endif

@@ -51,6 +51,7 @@ struct api_engine {
     bool flushing; /* heads are signed at once: somebody waits for the last */
     struct api_engine_counts counts;
     _Atomic uint64_t epoch; /* see api_engine_epoch */
+    _Atomic bool stuck;     /* see api_engine_writes */
     pthread_t thread, sign_thread;
 
     /* core thread only */

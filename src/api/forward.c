@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "api/json_out.h"
 #include "api/page.h"
+#include "api/ticket.h"
 #include "base/limits.h"
 #include "core/decide.h"
 #include "core/request.h"
@@ -52,8 +53,11 @@ static enum phi_rc judge(struct api_call *c, const struct asked *q, struct phi_e
     struct phi_question of = { .subject = phi_ref_of("Person", c->person.id),
                                .resource = phi_ref_make_parts(&c->arena, "Target", &q->target, 1),
                                .action = q->action,
-                               .context = context_of(c) };
-    return phi_evaluate(c->core, &c->arena, &c->actor, &of, ret, err);
+                               .context = context_of(c),
+                               .renew_ms = api_ticket_renew_ms(c->env) };
+    PHI_TRY(phi_evaluate(c->core, &c->arena, &c->actor, &of, ret, err));
+    api_ticket_renew(c, &ret->tickets);
+    return PHI_OK;
 }
 
 /* ---- where a browser goes */
@@ -124,7 +128,7 @@ static void ask_write(struct api_call *c, const struct asked *q)
 
 static void no(struct api_call *c, struct asked *q, const struct phi_evaluation *e)
 {
-    bool held = e->verdict == PHI_NEEDS;
+    bool held = e->verdict == PHI_NEEDS || e->tickets.stale;
     q->to = back_to(c);
     struct phi_view url = held_url(c, q, (struct phi_view){ 0 }, true);
     c->held = phi_arena_str(&c->arena, url);
@@ -134,8 +138,9 @@ static void no(struct api_call *c, struct asked *q, const struct phi_evaluation 
     c->type = "application/problem+json";
     phi_jw_init(&c->w, &c->out);
     api_problem_begin(&c->w, c->env->origin, held ? API_FORWARD_HELD : API_POLICY_DENIED, e->reason, phi_view_of(c->request_id));
-    if (held) {
+    if (held)
         phi_jw_kv(&c->w, "page", url);
+    if (held && !e->tickets.stale) {
         phi_jw_key(&c->w, "needs");
         api_w_needs(&c->w, e->needs, e->n_needs);
         ask_write(c, q);
@@ -225,6 +230,18 @@ static enum phi_rc denied_page(struct api_call *c, const struct asked *q, const 
     return PHI_OK;
 }
 
+/* Its grant is there, and rests on a ticket: what the tracker says of it is there in a moment. */
+static enum phi_rc asking_page(struct api_call *c, const struct asked *q)
+{
+    api_page_begin(c, 200, "Asking about the ticket", (struct phi_view){ 0 });
+    what_write(c, q);
+    phi_buf_adds(&c->out, "<p role=\"status\">This was approved for a ticket, and the tracker is being asked whether that is still open. This page goes on by "
+                          "itself. Where it does not, the tracker cannot be asked.</p>");
+    api_page_end(c);
+    c->refresh_s = 2;
+    return PHI_OK;
+}
+
 static enum phi_rc go_on(struct api_call *c, const struct asked *q)
 {
     if (to_ok(c->env, q->to))
@@ -248,6 +265,8 @@ enum phi_rc api_held_page(struct api_call *c, struct phi_err *err)
     PHI_TRY(judge(c, &q, &e, err));
     if (e.verdict == PHI_ALLOW)
         return go_on(c, &q);
+    if (e.tickets.stale)
+        return asking_page(c, &q);
     if (e.verdict != PHI_NEEDS)
         return denied_page(c, &q, &e);
     if (!q.request.n || phi_request_get(c->core, &c->arena, &c->actor, q.request, &r, NULL) != PHI_OK)

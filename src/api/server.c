@@ -1,6 +1,5 @@
 #include "api/server_in.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +7,7 @@
 #include "api/fast.h"
 #include "api/handlers.h"
 #include "api/page.h"
+#include "api/renew.h"
 #include "base/limits.h"
 #include "base/logline.h"
 #include "base/os.h"
@@ -184,6 +184,8 @@ static void call_done(struct api_job *j)
         ahead_send(x);
         return;
     }
+    for (size_t i = 0; j->rc == PHI_OK && i < x->call.n_renew; i++)
+        api_renew_ask(x->call.env->renew, x->call.renew[i]);
     if (j->rc == PHI_OK && x->call.route->handler == api_session_end)
         api_hub_forget(x->call.hub, x->call.token); /* the server may be gone by now, where its last client left */
     if (j->rc == PHI_OK && (x->call.route->flags & API_STREAM)) {
@@ -262,16 +264,8 @@ static void ahead_fail(struct api_exchange *x, enum phi_rc rc, const char *why)
 static void ahead_got(const struct net_fetch_answer *a, const struct phi_err *err, bool maybe_done, void *ctx)
 {
     struct api_exchange *x = ctx;
-    struct api_got *g = &x->call.got;
     (void)maybe_done;
-    x->call.ask = NULL;
-    *g = (struct api_got){.rc = a ? PHI_OK : err->rc};
-    if (a) {
-        g->status = a->status;
-        g->body = phi_arena_copy(&x->call.arena, a->body);
-    } else {
-        snprintf(g->why, sizeof(g->why), "%s", err->msg);
-    }
+    api_call_got(&x->call, a, err);
     if (!x->req)
         api_exchange_free(x); /* nobody waits any more */
     else if (!api_engine_submit(x->server->o.engine, &x->job))
@@ -482,6 +476,11 @@ void api_server_close(struct api_server *s)
     api_fast_close(s->fast);
     api_exchange_spare_end(s);
     free(s);
+}
+
+bool api_server_writes(const struct api_server *s)
+{
+    return api_engine_writes(s->o.engine);
 }
 
 void api_server_metrics(struct api_server *s, struct phi_buf *out)

@@ -35,6 +35,7 @@ int api_server_gateways_port(const struct api_server *s);
 void api_server_drain(struct api_server *s, net_fn done, void *ctx);
 void api_server_close(struct api_server *s); /* after the engine; NULL is fine */
 
+bool api_server_writes(const struct api_server *s); /* api_engine_writes */
 /* Counters for /metrics. */
 void api_server_metrics(struct api_server *s, struct phi_buf *out);
 

@@ -127,9 +127,20 @@ static enum phi_rc unchecked(struct api_call *c, struct phi_err *err)
     return api_refuse(c, err, API_TICKET_UNCHECKED, why);
 }
 
-static bool has_tracker(const struct api_call *c)
+static bool has_tracker(const struct api_env *env)
 {
-    return c->env->tickets_url && c->env->tickets_url[0];
+    return env->tickets_url && env->tickets_url[0];
+}
+
+int64_t api_ticket_renew_ms(const struct api_env *env)
+{
+    return has_tracker(env) ? env->tickets_again_ms : 0;
+}
+
+void api_ticket_renew(struct api_call *c, const struct phi_renewals *of)
+{
+    for (size_t i = 0; i < of->n && c->n_renew < API_RENEW_MAX; i++)
+        c->renew[c->n_renew++] = of->request[i];
 }
 
 enum phi_rc api_ticket_of_ask(struct api_call *c, struct phi_request_ask *ask, bool *ret_waits, struct phi_err *err)
@@ -138,7 +149,7 @@ enum phi_rc api_ticket_of_ask(struct api_call *c, struct phi_request_ask *ask, b
     *ret_waits = false;
     if (!facts)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    if (!has_tracker(c) || ask->ticket.n == 0)
+    if (!has_tracker(c->env) || ask->ticket.n == 0)
         return PHI_OK;
     if (ask->ticket.n > PHI_MAX_NAME)
         return phi_fail(err, PHI_EINPUT, "a ticket has at most %d bytes", PHI_MAX_NAME);
@@ -168,7 +179,7 @@ enum phi_rc api_ticket_again(struct api_call *c, struct phi_view which, int64_t 
     struct phi_ticket_facts facts;
     bool asked = c->asked == WANT_TICKET;
     *ret_waits = false;
-    if (!has_tracker(c))
+    if (!has_tracker(c->env))
         return PHI_OK;
     PHI_TRY(phi_ticket_due(c->core, &c->arena, &c->actor, which, c->env->tickets_again_ms, &due, err));
     if (due.ticket.n == 0)

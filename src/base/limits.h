@@ -49,7 +49,8 @@
 #define PHI_PROMPTS_MS (10LL * 60 * 1000)  /* window in which prompts to one person are counted … */
 #define PHI_PROMPTS_MAX 5                  /* … and how many stand alone; the rest come as one digest */
 #define PHI_MAX_TICKET_TITLE 300
-#define PHI_TICKET_RENEW_MS (60LL * 1000)      /* before a vote or claim the tracker is asked again after that */
+#define PHI_TICKET_RENEW_MS (60LL * 1000)      /* before a vote or claim, and behind an evaluation, the tracker is asked again after that */
+#define PHI_MAX_RENEWALS 4                     /* old answers that one evaluation has asked again */
 #define PHI_TICKET_FRESH_MS (5LL * 60 * 1000)  /* no vote or claim rests on an answer that is older */
 #define PHI_CHAT_WINDOW_MS (5LL * 60 * 1000) /* how old a signed callback may be */
 #define PHI_MAX_GLASS_MS (4LL * 3600 * 1000)      /* life of a break-glass grant */

@@ -8,6 +8,7 @@
 #include "api/compare.h"
 #include "api/doctor.h"
 #include "api/issuer.h"
+#include "api/renew.h"
 #include "api/server.h"
 #include "api/witness.h"
 #include "base/logline.h"
@@ -63,6 +64,8 @@ static void outgoing_close(struct phid *p)
     api_witness_close(p->witness);
     api_compare_close(p->env.compare);
     p->env.compare = NULL;
+    api_renew_close(p->env.renew);
+    p->env.renew = NULL;
     p->witness = NULL;
     phid_outgoing_close(&p->out);
 }
@@ -77,6 +80,7 @@ static void close_all(void *ctx)
     phid_outgoing_stop(&p->out);
     api_witness_stop(p->witness);
     api_compare_stop(p->env.compare);
+    api_renew_stop(p->env.renew);
     api_engine_close(p->engine); /* answers nobody waits for any more; commits what was begun */
     outgoing_close(p);
     p->engine = NULL;
@@ -344,6 +348,7 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     PHI_TRY(phid_outgoing_start(&p->out, p->loop, p->engine, p->env.fetch, p->config->url, p->env.secrets, err));
     PHI_TRY(api_witness_open(p->loop, p->engine, p->env.fetch, &p->witness, err));
     PHI_TRY(api_compare_open(p->loop, p->engine, &p->env.compare, err));
+    PHI_TRY(api_renew_open(&p->env, p->engine, &p->env.renew, err));
     PHI_TRY(api_engine_start(p->engine, err));
     return p->data.shared ? phi_store_pgsql_listen(p->data.store, others_said, p->engine, err) : PHI_OK;
 }
@@ -402,6 +407,7 @@ static void stop(struct phid *p)
         phid_outgoing_stop(&p->out);
         api_witness_stop(p->witness);
         api_compare_stop(p->env.compare);
+        api_renew_stop(p->env.renew);
         api_engine_close(p->engine);
         outgoing_close(p);
         net_post(p->loop, all_over, p);

@@ -23,7 +23,7 @@ static void keep(struct phi_core *c, struct phi_bundle *b, const struct phi_bund
     int64_t version = (int64_t)text->version;
     c->says_risk = says(text->policies, "risk");
     c->says_ticket = says(text->policies, "ticket_facts") || phi_bundle_checks_tickets(b);
-    c->says_text = says(text->policies, "ticket") || says(text->policies, "justification");
+    c->says_text = says(text->policies, "ticket") || says(text->policies, "justification") || c->says_ticket;
     struct phi_digest hash = phi_bundle_hash(b);
     core_ready_drop(c);
     phi_bundle_close(c->bundle);

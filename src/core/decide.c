@@ -88,8 +88,28 @@ static bool may_serve(struct phi_core *c, const struct core_case *of, const stru
            (!only.n || phi_view_eq(only, g->id));
 }
 
+/* What is asked of the tracker about one question. */
+struct core_tickets {
+    int64_t renew_ms; /* of the question */
+    struct phi_renewals due;
+};
+
+/* False: on an answer that has ended. */
+static bool rests_on_fresh(struct phi_core *c, const struct core_case *of, const struct core_request_row *request, struct core_tickets *t)
+{
+    bool fresh = core_ticket_fresh(c, of, request->glass, NULL) == PHI_OK;
+    c->why = "";
+    if (!t->renew_ms || !core_ticket_ages(c, of, request->glass, t->renew_ms))
+        return fresh;
+    t->due.stale |= !fresh;
+    if (t->due.n < PHI_MAX_RENEWALS)
+        t->due.request[t->due.n++] = request->id;
+    return fresh;
+}
+
 static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const struct core_case *of,
-                             const struct core_grant_row *g, struct core_ruling *r, int64_t *ret_left, struct phi_err *err)
+                             const struct core_grant_row *g, struct core_tickets *tickets, struct core_ruling *r, int64_t *ret_left,
+                             struct phi_err *err)
 {
     struct core_case with = *of;
     struct core_names met;
@@ -103,10 +123,8 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
         return PHI_OK;
     PHI_TRY(core_request_load(c, a, g->request, &request, err));
     PHI_TRY(core_grant_case(c, a, &request, &with, err));
-    if (core_ticket_fresh(c, &with, request.glass, NULL) != PHI_OK)
-        return c->why = "", PHI_OK;
     PHI_TRY(core_grant_covers(c, a, &t, &with, &covered, err));
-    if (!covered || core_grant_serves(c, a, g, &t, 1, &serving, NULL) != PHI_OK)
+    if (!covered || core_grant_serves(c, a, g, &t, 1, &serving, NULL) != PHI_OK || !rests_on_fresh(c, &with, &request, tickets))
         return PHI_OK;
     PHI_TRY(core_row_check(c, CORE_GRANT, g, g->leaf, g->leaf_hash, err));
     PHI_TRY(core_grant_met(c, a, g, &met, err));
@@ -118,24 +136,29 @@ static enum phi_rc try_grant(struct phi_core *c, struct phi_arena *a, const stru
 }
 
 /* A scope whose uses are not counted makes the answer true; one with limited uses would have to be claimed. */
-static enum phi_rc by_scope(struct phi_core *c, struct phi_arena *a, const struct core_case *of, struct phi_view only,
+static enum phi_rc by_scope(struct phi_core *c, struct phi_arena *a, const struct core_case *of, const struct phi_question *q,
                             struct phi_evaluation *ret, struct phi_err *err)
 {
     struct core_grant_row *rows;
+    struct core_tickets tickets = { .renew_ms = q->renew_ms };
     size_t n;
     PHI_TRY(core_grants_of_act(c, a, of->principal.id, (struct phi_view){ 0 }, &rows, &n, err));
     for (size_t i = 0; i < n; i++) {
         struct core_ruling again;
         int64_t left = 0;
-        if (!may_serve(c, of, &rows[i], only))
+        if (!may_serve(c, of, &rows[i], q->grant))
             continue;
-        PHI_TRY(try_grant(c, a, of, &rows[i], &again, &left, err));
+        PHI_TRY(try_grant(c, a, of, &rows[i], &tickets, &again, &left, err));
         if (left > 0) {
             *ret = (struct phi_evaluation){ .verdict = PHI_ALLOW, .reason = again.reason, .policies = again.policies,
-                                            .n_policies = again.n_policies, .grant = rows[i].id, .grant_left_ms = left };
+                                            .n_policies = again.n_policies, .grant = rows[i].id, .grant_left_ms = left,
+                                            .tickets = tickets.due };
             return obligations_out(a, &again, ret, err);
         }
     }
+    ret->tickets = tickets.due;
+    if (ret->tickets.stale)
+        ret->reason = PHI_LIT("what the tracker said of the ticket is too old; it is being asked, so ask again in a moment");
     return PHI_OK;
 }
 
@@ -162,13 +185,15 @@ static enum phi_rc judge(struct phi_core *c, struct phi_arena *a, const struct p
     *ret = (struct phi_evaluation){
         .verdict = r.verdict, .reason = r.reason, .policies = r.policies, .n_policies = r.n_policies
     };
+    if (r.verdict == PHI_DENY && c->says_text && target.n) /* a grant brings its request's ticket and justification */
+        return by_scope(c, a, &of, q, ret, err);
     if (r.verdict != PHI_NEEDS)
         return obligations_out(a, &r, ret, err);
     ret->requestable = target.n && phi_view_eq(q->subject.type, phi_who_type(q->subject.id)) && is_requestable(&r);
     if (ret->requestable && q->n_can)
         PHI_TRY(is_askable(c, a, &of, &ret->requestable, err));
     PHI_TRY(needs_out(a, &r, ret, err));
-    return target.n ? by_scope(c, a, &of, q->grant, ret, err) : PHI_OK;
+    return target.n ? by_scope(c, a, &of, q, ret, err) : PHI_OK;
 }
 
 static struct phi_view target_of(struct phi_arena *a, struct phi_ref resource)
@@ -275,6 +300,7 @@ enum phi_rc phi_search(struct phi_core *c, struct phi_arena *a, const struct phi
     PHI_TRY(core_batched(c, err));
     s.of.subject = subject_of(c, a, s.of.subject);
     s.of.n_can = 0;
+    s.of.renew_ms = 0; /* of many at once nothing is asked again */
     PHI_TRY(may_ask(c, by, &s.of, (struct phi_view){ 0 }, err));
     PHI_TRY(candidates(c, a, &s, &all, &n, err));
     struct phi_ref *found = phi_arena_array(a, s.limit + 1, sizeof *found);

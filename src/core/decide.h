@@ -2,6 +2,7 @@
 #ifndef CORE_DECIDE_H
 #define CORE_DECIDE_H
 
+#include "base/limits.h"
 #include "core/types.h"
 
 struct phi_need {
@@ -20,6 +21,13 @@ struct phi_need_set { /* all of these needs together */
     size_t n;
 };
 
+/* Requests whose grants rest on what a tracker said of their ticket too long ago: it is to be asked again (core/ticket.h). */
+struct phi_renewals {
+    struct phi_view request[PHI_MAX_RENEWALS];
+    size_t n;
+    bool stale; /* this kept one of the grants from making the question true */
+};
+
 struct phi_evaluation {
     enum phi_verdict verdict;
     struct phi_view reason; /* deny: one sentence for people */
@@ -32,6 +40,7 @@ struct phi_evaluation {
     bool requestable;      /* PHI_NEEDS, and a request could be filed whose grant makes this question true */
     struct phi_view grant; /* PHI_ALLOW by this grant; "" by the policy alone */
     int64_t grant_left_ms;
+    struct phi_renewals tickets;
 };
 
 /* AuthZEN's question: never consumes, and a grant with limited uses does not make it true. Signed-in
@@ -45,6 +54,7 @@ struct phi_question {
     struct phi_view entities; /* Cedar entity JSON array, gateways only */
     const struct phi_view *can; /* kinds of obligations that the caller can meet */
     size_t n_can;
+    int64_t renew_ms; /* answers of a tracker older than this come back in `tickets`; -1: all, 0: none, as where there is no tracker */
 };
 enum phi_rc phi_evaluate(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by,
                          const struct phi_question *q, struct phi_evaluation *ret, struct phi_err *err);

@@ -67,7 +67,7 @@ struct phi_core {
     bool has_on_call;
     struct core_due on_call_next; /* the first end of those on call */
     bool says_ticket;          /* it, or a requirement, rests on what a tracker says */
-    bool says_risk, says_text; /* the live policy speaks of context.risk; of the ticket or the justification */
+    bool says_risk, says_text; /* the live policy speaks of context.risk; it, or a requirement, of the ticket or the justification */
 
     bool outbox_begun; /* messages were taken by this phid */
 

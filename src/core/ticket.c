@@ -76,10 +76,17 @@ enum phi_rc core_ticket_fresh(struct phi_core *c, const struct core_case *of, bo
     return core_no(c, "ticket.stale", err, PHI_ECONFLICT, "what the tracker said of this ticket is too old, and it must be asked again");
 }
 
+bool core_ticket_ages(struct phi_core *c, const struct core_case *of, bool glass, int64_t ms)
+{
+    return c->says_ticket && !glass && of->ticket.n && older(c, of->ticket_facts, ms);
+}
+
 static enum phi_rc request_of(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
                               struct core_request_row *ret, struct phi_err *err)
 {
     struct core_grant_row g;
+    if (by->kind == PHI_ACTOR_SYSTEM)
+        return core_request_load(c, a, which, ret, err);
     if (by->kind != PHI_ACTOR_GATEWAY)
         return core_request_seen(c, a, by, which, ret, err);
     PHI_TRY(core_grant_load(c, a, which, &g, err));

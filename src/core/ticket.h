@@ -17,8 +17,8 @@ struct phi_ticket_due {
     struct phi_view ticket;       /* "": nothing is to be asked */
     struct phi_view person, name; /* who asked for the request */
 };
-/* Whether the tracker is to be asked before `by`, a person, votes on this request, or, a gateway, claims this grant: where the
- * policy rests on the answer and the last one is older than `renew_ms` (-1: always). What `by` may not see is not due: the vote or
+/* Whether the tracker is to be asked before `by`, a person, votes on this request, or, a gateway, claims this grant, or because phid
+ * itself found this request in an evaluation's `tickets`: where the policy rests on the answer and the last one is older than `renew_ms` (-1: always). What `by` may not see is not due: the vote or
  * claim itself says so. Never for a broken glass, which must not wait for a tracker in an outage. */
 enum phi_rc phi_ticket_due(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
                            int64_t renew_ms, struct phi_ticket_due *ret, struct phi_err *err);
@@ -37,5 +37,7 @@ const struct phi_value *core_ticket_value(struct phi_arena *a, struct phi_view t
 bool core_ticket_meets(const struct phi_requirement *r, struct phi_view text); /* of kind ticket: its `checked` */
 /* PHI_ECONFLICT ticket.stale: the policy rests on an answer that is older than PHI_TICKET_FRESH_MS. */
 enum phi_rc core_ticket_fresh(struct phi_core *c, const struct core_case *of, bool glass, struct phi_err *err);
+/* The policy rests on an answer that is older than `ms`, or was never given. */
+bool core_ticket_ages(struct phi_core *c, const struct core_case *of, bool glass, int64_t ms);
 
 #endif

@@ -210,6 +210,29 @@ with phiflow.Flow() as f:
         f.psql("alice", "DELETE FROM orders WHERE id = 8")
         f.equal(f.direct("SELECT count(*) FROM orders WHERE id IN (7, 8)"), "0")
 
+    @f.test("an evaluation waits for no tracker, and has it asked behind the answer, so that the next one is right")
+    def _():
+        r = asked(scope={"actions": ["pg:write"], "resources": ["shop"]}).json
+        got = bob.post(f"/v1/requests/{r['id']}/votes", {"decision": "approve", "digest": r["digest"], "version": 1})
+        f.equal(got.json["status"], "approved")
+        n = len(tracker.asked)
+        question = {"subject": {"type": "Person", "id": "alice"}, "action": {"name": "pg:delete"},
+                    "resource": {"type": "Target", "id": json.dumps(["shop"])}}
+        told = lambda: alice.post("/access/v1/evaluation", question)  # noqa: E731
+        first = told().json
+        f.equal((first["decision"], first), (True, first))
+        f.until(lambda: len(tracker.asked) > n, 60)
+        tracker.tickets["OPS-7"]["open"] = False
+        f.until(lambda: told().json["decision"] is False, 60)
+        tracker.tickets["OPS-7"]["open"] = True
+        f.until(lambda: told().json["decision"] is True, 60)
+        tracker.hold, n = threading.Event(), len(tracker.asked)
+        f.until(lambda: told().json["decision"] is True and len(tracker.asked) > n, 60)
+        f.equal([told().json["decision"] for _ in range(20)], [True] * 20)
+        f.equal(len(tracker.asked), n + 1)  # one question however many evaluations
+        tracker.hold.set()
+        tracker.hold = None
+
     @f.test("a broken glass does not wait for a tracker that is down")
     def _():
         policies = live["policies"] + ('@id("outage") permit (principal in Group::"dev", action == Action::"pg:insert", resource in Target::"[\\"shop\\"]")\n'

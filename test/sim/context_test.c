@@ -224,6 +224,7 @@ static void a_requirement_may_want_the_tracker_to_know_the_ticket(void **state)
 
 struct evaluating {
     struct kit *k;
+    int64_t renew_ms;
     struct phi_evaluation e;
 };
 
@@ -231,7 +232,7 @@ static enum phi_rc run_evaluate(struct phi_core *c, void *arg, struct phi_err *e
 {
     struct evaluating *x = arg;
     struct phi_actor by = kit_actor(x->k, KIT_ALICE);
-    struct phi_question q = { .subject = phi_ref_of("Person", by.id), .action = PHI_LIT("pg:delete") };
+    struct phi_question q = { .subject = phi_ref_of("Person", by.id), .action = PHI_LIT("pg:delete"), .renew_ms = x->renew_ms };
     PHI_TRY(phi_ref_from_label(&x->k->a, PHI_LIT("shop/public.orders"), PHI_LIT("shop"), &q.resource, err));
     return phi_evaluate(c, &x->k->a, &by, &q, &x->e, err);
 }
@@ -254,6 +255,63 @@ static void an_evaluation_rests_on_no_old_answer(void **state)
     assert_ok(k, kit_ticket(k, r.id, &yes));
     assert_ok(k, phi_core_do(k->core, run_evaluate, &x, &k->err));
     assert_int_equal(x.e.verdict, PHI_ALLOW);
+}
+
+static struct phi_evaluation evaluated(struct kit *k, int64_t renew_ms)
+{
+    struct evaluating x = { .k = k, .renew_ms = renew_ms };
+    assert_ok(k, phi_core_do(k->core, run_evaluate, &x, &k->err));
+    return x.e;
+}
+
+static void an_evaluation_says_what_is_to_be_asked_again(void **state)
+{
+    struct kit *k = *state;
+    struct phi_ticket_facts yes = { true, true, PHI_LIT("") }, closed = { false, true, PHI_LIT("") };
+    struct phi_request after;
+    struct phi_evaluation e;
+    assert_ok(k, kit_bundle(k, ONLY_OPEN, DBA)); /* in a condition: the plain question, without a grant, is denied */
+    struct phi_request r = with_ticket(k, &yes).request;
+    assert_int_equal(evaluated(k, -1).tickets.n, 0); /* no grant yet */
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
+    e = evaluated(k, PHI_TICKET_RENEW_MS);
+    assert_int_equal(e.verdict, PHI_ALLOW);
+    assert_int_equal(e.tickets.n, 0);
+    assert_int_equal(evaluated(k, -1).tickets.n, 1); /* again: always */
+    kit_pass(k, PHI_TICKET_RENEW_MS + 1);
+    e = evaluated(k, PHI_TICKET_RENEW_MS);
+    assert_int_equal(e.verdict, PHI_ALLOW);
+    assert_true(e.tickets.n == 1 && phi_view_eq(e.tickets.request[0], r.id) && !e.tickets.stale);
+    kit_pass(k, PHI_TICKET_FRESH_MS);
+    assert_int_equal(evaluated(k, 0).tickets.n, 0); /* there is no tracker */
+    e = evaluated(k, PHI_TICKET_RENEW_MS);
+    assert_int_equal(e.verdict, PHI_DENY);
+    assert_true(e.tickets.n == 1 && e.tickets.stale);
+    assert_ok(k, kit_ticket(k, r.id, &closed));
+    e = evaluated(k, PHI_TICKET_RENEW_MS);
+    assert_true(e.verdict == PHI_DENY && e.tickets.n == 0);
+    assert_ok(k, kit_ticket(k, r.id, &yes));
+    assert_int_equal(evaluated(k, PHI_TICKET_RENEW_MS).verdict, PHI_ALLOW);
+}
+
+/* A requirement of any name may want the tracker's word. */
+static void an_old_answer_is_old_whatever_its_requirement_is_called(void **state)
+{
+    struct kit *k = *state;
+    struct phi_ticket_facts yes = { true, true, PHI_LIT("") };
+    struct phi_request after;
+    struct phi_claim claim;
+    assert_ok(k, kit_bundle(k, "@id(\"t\") forbid (principal, action in Action::\"pg:write\", resource) unless { context.met.contains(\"work\") };\n",
+                            "work: {kind: ticket, checked: open}\n" DBA));
+    struct phi_request r = with_ticket(k, &yes).request;
+    assert_ok(k, kit_vote(k, KIT_BOB, &r, true, 0, &after));
+    assert_int_equal(evaluated(k, 0).verdict, PHI_ALLOW);
+    kit_pass(k, PHI_TICKET_FRESH_MS + 1);
+    assert_int_equal(evaluated(k, 0).verdict, PHI_NEEDS);
+    assert_ok(k, kit_credentials(k));
+    assert_ok(k, kit_lease(k, 1));
+    assert_rc(k, kit_claim(k, 1, KIT_ALICE, after.grant->id, (struct phi_view){ 0 }, "pg:delete", "c1", &claim), PHI_ECONFLICT);
+    assert_string_equal(phi_core_why(k->core), "ticket.stale");
 }
 
 /* ---- on call */
@@ -591,7 +649,8 @@ int main(void)
         OVER(over_mem, local_time_is_the_persons_else_the_policys),
         T(ticket_and_justification_reach_the_policy_also_at_the_claim),
         OVER(over_mem, a_requirement_may_say_how_tickets_look),
-        OVER(over_mem, an_evaluation_rests_on_no_old_answer),
+        OVER(over_mem, an_evaluation_rests_on_no_old_answer), OVER(over_mem, an_evaluation_says_what_is_to_be_asked_again),
+        OVER(over_mem, an_old_answer_is_old_whatever_its_requirement_is_called),
         T(who_is_on_call_is_known_until_it_ends),
         T(on_call_is_set_by_those_who_may),
         OVER(over_mem, who_is_on_call_may_be_asked_for_votes_and_for_a_fallback),
