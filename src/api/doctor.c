@@ -5,6 +5,7 @@
 
 #include "api/handlers.h"
 #include "api/json_out.h"
+#include "api/server.h"
 #include "base/os.h"
 #include "core/channel.h"
 #include "core/gateway.h"
@@ -157,6 +158,7 @@ enum phi_rc api_doctor(struct api_call *c, struct phi_err *err)
     phi_jw_kv(w, "origin", head.origin);
     phi_jw_ki(w, "size", head.size);
     phi_jw_ki(w, "signed", head.checkpoint_size);
+    phi_jw_kb(w, "writable", api_server_writes(c->server));
     phi_jw_end(w);
     PHI_TRY(gateways_write(c, w, err));
     PHI_TRY(channels_write(c, w, err));

@@ -14,6 +14,7 @@ import pty
 import re
 import select
 import shutil
+import socket
 import stat
 import struct
 import subprocess
@@ -62,7 +63,7 @@ class Phid:
     def __init__(self):
         self.request, self.votes, self.asked, self.changed = request(), [], [], threading.Event()
         self.after = None  # the status that the request takes once somebody listens
-        self.problem = None
+        self.problem = self.doctor = None
         self.address = "localhost:6432"
         self.entries = [entry(n) for n in range(1203)]
         self.sign()
@@ -120,6 +121,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.end_headers()
         if path == "/v1/whoami":
             return self.answer(200, {"person": {"id": "b", "name": "bob", "groups": ["dba"]}, "rights": []})
+        if path == "/v1/doctor":
+            return self.answer(200, dict(phid.doctor, now_ms=int(time.time() * 1000) + phid.doctor["now_ms"]))
         if path == "/v1/events":
             return self.events(phid)
         if path.startswith("/v1/log/"):
@@ -401,6 +404,70 @@ class Cli(unittest.TestCase):
         self.assertEqual(len(said.splitlines()), 3)
         self.assertIn("grant.expired", said)
         self.assertEqual(len(self.phi("log", "--from", "0", "--limit", "5").splitlines()), 5)
+
+    def test_doctor_names_what_is_wrong_and_how_to_mend_it(self):
+        day, now = 86400000, int(time.time() * 1000)
+        behind = socket.create_server(("127.0.0.1", 0))  # a database that answers beside the gateway
+        closed = socket.create_server(("127.0.0.1", 0))
+        target = {"name": "shop", "host": "127.0.0.1", "port": closed.getsockname()[1], "server_version": "17.2", "parser": 17, "tls": True, "trouble": ""}
+        closed.close()
+
+        def answers():
+            while True:
+                try:
+                    one = behind.accept()[0]
+                except OSError:
+                    return
+                with one:
+                    one.recv(8)
+                    one.sendall(b"N")
+        threading.Thread(target=answers, daemon=True).start()
+        gateway = {"name": "prod", "serves": ["shop"], "enrolled": True, "lease_ms": 50000, "version": "1", "report_age_ms": 7,
+                   "certificate_begins_ms": now - 10 * day, "certificate_ends_ms": now + 20 * day, "targets": [target]}
+        channel = {"name": "chat", "live": True, "waiting": 0, "dead": 0, "dropped": 0, "last_error": ""}
+        fine = {"version": "1", "now_ms": 0, "https": True, "people_certificate_ends_ms": now + 60 * day, "gateways": [gateway], "channels": [channel],
+                "log": {"origin": "o", "size": 10, "signed": 9, "writable": True}, "alone": []}
+
+        def of(**over):
+            return dict(fine, **over)
+
+        def gw(**over):
+            return of(gateways=[dict(gateway, **over)])
+
+        def tg(**over):
+            return gw(targets=[dict(target, **over)])
+
+        def ch(**over):
+            return of(channels=[dict(channel, **over)])
+        self.phid.doctor = fine
+        said = self.phi("doctor")
+        self.assertIn("Nothing is wrong", said)
+        self.assertNotIn("mend:", said)
+        for bad, about, mend in (
+                (of(now_ms=5000), "clock", "NTP"),
+                (of(log=dict(fine["log"], size=2000)), "log", "signer"),
+                (of(log=dict(fine["log"], writable=False)), "log", "df"),
+                (of(people_certificate_ends_ms=now + 3 * day), "https", "systemctl reload phid"),
+                (of(gateways=[]), "gateways", "phi gateway add"),
+                (gw(enrolled=False), "gateway prod", "enroll CODE"),
+                (gw(lease_ms=0), "gateway prod", "systemctl status phi-gateway"),
+                (gw(certificate_ends_ms=now + day), "gateway prod", "journal"),
+                (gw(certificate_ends_ms=now - day), "gateway prod", "enroll CODE --again"),
+                (tg(server_version="18.1"), "target shop", "older PostgreSQL"),
+                (tg(trouble="cannot connect"), "target shop", "journal"),
+                (tg(port=behind.getsockname()[1]), "way round phi to shop", "pg_hba.conf"),
+                (ch(live=False), "channel chat", "phi channel on"),
+                (ch(dead=1, last_error="refused"), "channel chat", "phi notify resend"),
+                (ch(waiting=1000), "channel chat", "too slow")):
+            self.phid.doctor = bad
+            said = self.phi("doctor", rc=1)
+            self.assertRegex(said, "(?m)^BAD  %s: .*\\n     mend: .*%s" % (about, re.escape(mend)))
+            self.assertEqual(said.count("BAD"), 1, said)
+            found = [x for x in json.loads(self.phi("doctor", "--json", rc=1)) if not x["ok"]]
+            self.assertEqual([x["about"] for x in found], [about])
+        behind.close()
+        self.phid.doctor = of(alone=["people"])  # one may live with it
+        self.assertIn("warn second person", self.phi("doctor"))
 
     def test_a_starter_is_written_once(self):
         where = os.path.join(self.dir, "bundle")

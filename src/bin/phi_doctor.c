@@ -64,6 +64,11 @@ static void clock_look(struct doctor *d, const struct phi_json *v, int64_t sent_
 static void log_look(struct doctor *d, const struct phi_json *v)
 {
     const struct phi_json *log = phi_json_get(v, "log");
+    bool writable = true; /* an older server does not say */
+    phi_json_bool(phi_json_get(log, "writable"), &writable);
+    if (!writable)
+        say(d, "log", PHI_LIT("it cannot be written: nothing is approved, and no grant is used"),
+            "the server's journal says why (journalctl -u phid): a full disk, most often (df), or the folder's owner");
     long long size = phi_json_num(log, "size", 0), behind = size - phi_json_num(log, "signed", 0);
     say(d, "log", phi_arena_printf(&d->c->arena, "%lld entries, %lld of them not signed yet", size, behind),
         behind < UNSIGNED_MANY ? "" : "the signer does not sign: see the server's journal (journalctl -u phid -u phi-signer@*), the disk, its folder's owner");

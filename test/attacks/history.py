@@ -188,6 +188,7 @@ with phiflow.Flow() as f:
                     return True
                 return done.returncode != 0
             f.until(stopped, 20, "plain reads go on without a record")
+            f.until(lambda: "BAD  log: it cannot be written" in f.phi("alice", "doctor", check=False).stdout, 20, "phi doctor does not see it")
             os.unlink(os.path.join(data, "ballast"))
             f.house.phid.stop()
             f.true(start(), "phid does not start with room again")
