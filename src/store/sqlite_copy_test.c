@@ -212,6 +212,29 @@ static void copy_as_a_crash_leaves_it(void)
     }
 }
 
+/* Others wait all the time: it is done beside the commits, and the log is begun anew. */
+static void under_load_the_log_is_written_back_beside_the_commits(void **state)
+{
+    enum { COMMITS = 400, LONG = 100 }; /* 13,000 pages */
+    struct phi_store *s;
+    off_t most = (off_t)5000 * 4120, was;
+    int grew = 0;
+    (void)state;
+    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
+    for (int i = 0; i < COMMITS; i++) {
+        was = file_size();
+        put(s, i * LONG, LONG);
+        s->ops->tidy(s->self, true);
+        grew += file_size() != was;
+        assert_true(wal_size() < most);
+    }
+    assert_true(grew > 1);
+    copy_as_a_crash_leaves_it();
+    assert_int_equal(count(copy), COMMITS * LONG);
+    phi_store_close(s);
+    assert_int_equal(count(path), COMMITS * LONG);
+}
+
 static void the_log_has_its_blocks_before_a_commit_needs_them(void **state)
 {
     struct phi_store *s;
@@ -244,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_copy_is_found, clean, clean),
         cmocka_unit_test_setup_teardown(before_a_migration_the_old_file_is_kept, clean, clean),
         cmocka_unit_test_setup_teardown(the_log_is_not_written_back_by_commits_nor_while_others_wait, clean, clean),
+        cmocka_unit_test_setup_teardown(under_load_the_log_is_written_back_beside_the_commits, clean, clean),
         cmocka_unit_test_setup_teardown(the_log_has_its_blocks_before_a_commit_needs_them, clean, clean),
     };
     snprintf(path, sizeof path, "/tmp/phi-copy-test-%d.db", (int)getpid());

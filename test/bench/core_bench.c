@@ -3,6 +3,7 @@
  * held COUNT: instead, so many requests are made, ten a person, then all are approved: what memory
  * this process has beyond what it had, and what a claim costs meanwhile.
  * Everything goes through batches as phid's core thread makes them; a batch is done when it is durable. */
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ static double *took, *own; /* of each caller; of each batch, without its syncs *
 static size_t n_took, n_own, serial;
 static struct syncs syncs_began;
 static bool is_pgsql;
+static const char *place;
 static int64_t trips_began;
 static struct phi_view grant;
 
@@ -211,6 +213,34 @@ static void explain(void)
     fflush(stdout);
 }
 
+/* What the disk alone takes for as many bytes as a batch of those before, written as often, to a file that has its blocks. */
+static void bare(double seconds)
+{
+    static char bytes[1 << 20];
+    char path[4096];
+    size_t n = (size_t)((syncs_so_far().bytes - syncs_began.bytes) / (double)n_own), done = 0, most = sizeof bytes;
+    double pace = seconds / (double)n_own;
+    snprintf(path, sizeof path, "%s.bare", place);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    n = n > most ? most : n;
+    for (size_t i = 0; i < 8; i++)
+        must(pwrite(fd, bytes, most, (off_t)(i * most)) == (ssize_t)most ? PHI_OK : PHI_EIO, path);
+    fdatasync(fd);
+    n_took = 0;
+    for (double t0 = now_s(), t = t0; t - t0 < seconds; t = now_s(), done++) {
+        must(pwrite(fd, bytes, n, (off_t)(done * n % (7 * most))) == (ssize_t)n ? PHI_OK : PHI_EIO, path);
+        fdatasync(fd);
+        sample(now_s() - t);
+        double left = t0 + (double)(done + 1) * pace - now_s();
+        if (left > 0)
+            usleep((useconds_t)(left * 1e6));
+    }
+    printf("    the disk alone: %zu KB and fdatasync, as often:     p50 %7.2f ms   p99 %7.2f ms\n", n >> 10, percentile(0.5), percentile(0.99));
+    fflush(stdout);
+    close(fd);
+    unlink(path);
+}
+
 static void tidy(bool busy)
 {
     if (k.store->ops->tidy)
@@ -270,13 +300,15 @@ static void arriving(const char *what, command run, double rate, double seconds)
     }
     printf("  %-34s %4.0f a second  %9.0f/s   p50 %7.2f ms   p99 %7.2f ms\n", what, rate, (double)done / first, percentile(0.5), percentile(0.99));
     explain();
+    if (!is_pgsql)
+        bare(seconds);
 }
 
-static struct phi_store *store_open(bool pgsql, const char *place)
+static struct phi_store *store_open(bool pgsql, const char *at)
 {
     struct phi_store *s = NULL;
-    struct phi_store_pgsql_opts o = { place, "", "core-bench", &k.clock, false };
-    must(pgsql ? phi_store_pgsql_open(&o, &s, &k.err) : phi_store_sqlite_open(place, &s, &k.err), "open");
+    struct phi_store_pgsql_opts o = { at, "", "core-bench", &k.clock, false };
+    must(pgsql ? phi_store_pgsql_open(&o, &s, &k.err) : phi_store_sqlite_open(at, &s, &k.err), "open");
     return s;
 }
 
@@ -488,6 +520,7 @@ int main(int argc, char **argv)
         return fprintf(stderr, "core-bench sqlite FILE | pgsql CONNINFO  SECONDS [HISTORY | held COUNT]\n"), 2;
     double s = strtod(argv[3], NULL);
     is_pgsql = strcmp(argv[1], "pgsql") == 0;
+    place = argv[2];
     is_still = argc > 4;
     clock_began = now_s();
     took = calloc(SAMPLES, sizeof *took);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -117,8 +118,8 @@ static void work(uint64_t seed, uint64_t k, enum fault_how how)
         if (!one_round(&mine, seed, i)) {
             fprintf(stderr, "round %d: %s\n", i, mine.err.msg);
             _exit(1);
-        } else if (i == 0 && s->ops->tidy) {
-            s->ops->tidy(s->self, false); /* death may also come while the store is at work for itself */
+        } else if (s->ops->tidy) {
+            s->ops->tidy(s->self, i == 1); /* death may also come while the store is at work for itself */
         }
     acks->whole = true;
     acks->calls = faults_seen();
@@ -251,21 +252,25 @@ static void file_copy(const char *from, const char *to)
     close(out);
 }
 
-static void fresh_copy(void)
+/* `late`: with so long a log that a thread will write it back beside the changes. */
+static void fresh_copy(bool late)
 {
-    char side[4100];
+    char side[4100], from[4100];
     if (on_pgsql)
         return; /* goes on in the same database */
     snprintf(side, sizeof side, "%s-wal", copy);
+    snprintf(from, sizeof from, "%s-wal", place);
     unlink(side);
     file_copy(place, copy);
+    if (late)
+        file_copy(from, side);
 }
 
 /* One point. 0: it died there and all is well; 1: not well; 2: it lived to its end (k is past the last call). */
-static int point(uint64_t seed, uint64_t k, enum fault_how how)
+static int point(uint64_t seed, uint64_t k, enum fault_how how, bool late)
 {
     memset(acks, 0, sizeof *acks);
-    fresh_copy();
+    fresh_copy(late);
     int status = in_child(work, seed, k, how);
     bool died = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     if (!died && !acks->whole)
@@ -274,6 +279,26 @@ static int point(uint64_t seed, uint64_t k, enum fault_how how)
     if (status != 0)
         return 1;
     return died ? 0 : 2;
+}
+
+/* Leaves a log behind that is long enough for the thread. */
+#define LONG_LOG (2100 * 4120)
+
+static void log_grow(uint64_t seed, uint64_t k, enum fault_how how)
+{
+    static struct kit mine;
+    char side[4100];
+    struct stat st = { 0 };
+    (void)k, (void)how;
+    snprintf(side, sizeof side, "%s-wal", place);
+    struct phi_store *s = store_open(place);
+    if (!s)
+        _exit(1);
+    kit_copy(&mine, &base, s, seed);
+    for (int i = 0; stat(side, &st) == 0 && st.st_size < LONG_LOG; i++, acks->n = 0)
+        if (!one_round(&mine, seed, i))
+            _exit(1);
+    _exit(st.st_size < LONG_LOG);
 }
 
 static bool set_up(void)
@@ -292,7 +317,7 @@ static bool set_up(void)
     base.core = NULL;
     kit_forget(&base);
     phi_store_close(s);
-    return true;
+    return on_pgsql || in_child(log_grow, 1000000, 0, FAULT_KILL) == 0;
 }
 
 static double now_s(void)
@@ -316,6 +341,7 @@ static uint64_t stride_of(uint64_t calls)
     return s;
 }
 
+#define LATE  4 /* of so many one begins with a long log */
 #define LEAST 3 /* points, however slow the machine is: fewer show nothing */
 
 int main(int argc, char **argv)
@@ -331,21 +357,25 @@ int main(int argc, char **argv)
     if (acks == MAP_FAILED || !set_up())
         return 1;
     double t0 = now_s();
-    if (point(from + 900000, 0, FAULT_KILL) != 2)
-        return fprintf(stderr, "the run without a crash fails\n"), 1;
-    uint64_t calls = acks->calls, hows = on_pgsql ? 2 : FAULT_HOWS, stride = stride_of(calls), i = from;
+    uint64_t calls[2], hows = on_pgsql ? 2 : FAULT_HOWS, i = from;
+    for (size_t late = 0; late < 2; late++) {
+        if (point(from + 900000 + late, 0, FAULT_KILL, late) != 2)
+            return fprintf(stderr, "the run without a crash fails\n"), 1;
+        calls[late] = acks->calls;
+    }
     for (; i < from + points && (!seconds || i < from + LEAST || now_s() - t0 < (double)seconds); i++) {
-        uint64_t k = (i / hows * stride) % calls + 1;
+        bool late = i / hows % LATE == 0;
+        uint64_t turn = late ? i / hows / LATE : i / hows, k = turn * stride_of(calls[late]) % calls[late] + 1;
         enum fault_how how = (enum fault_how)(i % hows);
-        int got = point(i, k, how);
+        int got = point(i, k, how, late);
         if (got == 1)
             return fprintf(stderr, "point %llu: call %llu of %llu, how %d\n", (unsigned long long)i, (unsigned long long)k,
-                           (unsigned long long)calls, how), 1;
+                           (unsigned long long)calls[late], how), 1;
         died += got == 0;
         acked += acks->n;
     }
     points = i - from;
     printf("%s: %llu points over %llu writes and syncs, %llu deaths, %llu acknowledged changes, 0 lost, %.1f s\n", argv[1],
-           (unsigned long long)points, (unsigned long long)calls, (unsigned long long)died, (unsigned long long)acked, now_s() - t0);
+           (unsigned long long)points, (unsigned long long)calls[0], (unsigned long long)died, (unsigned long long)acked, now_s() - t0);
     return died * 10 < points * 9; /* a run in which hardly anything dies shows nothing */
 }
