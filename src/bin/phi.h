@@ -132,7 +132,8 @@ int cli_open(struct cli *c);                 /* with the token; says so when the
 int cli_open_at(struct cli *c, const char *url, const char *token);
 int cli_url(struct cli *c, struct phi_err *err); /* fills dir, origin and token from the environment and files */
 int cli_call(struct cli *c, const char *method, const char *path, struct phi_buf *body, struct client_reply *r);
-int cli_fail(const struct client_reply *r);  /* says the problem; its exit code */
+int cli_fail(struct cli *c, const struct client_reply *r); /* says the problem; its exit code */
+void cli_problem(struct cli *c, const struct phi_json *problem); /* phi_words.c: for people; two lines at most */
 int cli_err(const struct phi_err *err);      /* says it; CLI_ERROR or what fits its code */
 void cli_path(struct cli *c, char *ret, size_t n, const char *name); /* of a file in the folder */
 

@@ -131,7 +131,7 @@ enum phi_rc cli_bounds_json(struct cli *c, struct phi_jw *w, bool narrowing, str
     int64_t ms, uses;
     const char *how_long = cli_opt(c, OPT_FOR), *times = cli_opt(c, OPT_USES), *from = cli_opt(c, OPT_FROM), *to = cli_opt(c, OPT_TO);
     if (how_long && !phi_text_duration_read(phi_view_of(how_long), &ms))
-        return phi_fail(err, PHI_EINPUT, "--for takes a time such as 10m or 1h30m, not %.60s", how_long);
+        return phi_fail(err, PHI_EINPUT, "--for takes a time such as 10m or 1h30m, 366d at most, not %.60s", how_long);
     if (how_long || (!narrowing && !to))
         phi_jw_ki(w, "for_ms", how_long ? ms : 15LL * 60 * 1000);
     if (times && (!phi_view_int(phi_view_of(times), &uses) || uses < 1))

@@ -47,9 +47,12 @@ int cli_err(const struct phi_err *err)
     return exit_of(err->rc);
 }
 
-int cli_fail(const struct client_reply *r)
+int cli_fail(struct cli *c, const struct client_reply *r)
 {
-    say(r->err.msg[0] ? r->err.msg : phi_rc_text(r->rc), r->code);
+    if (phi_json_text(r->json, "detail").n || phi_json_text(r->json, "title").n)
+        cli_problem(c, r->json);
+    else
+        say(r->err.msg[0] ? r->err.msg : phi_rc_text(r->rc), r->code);
     if (r->maybe_done)
         fputs("The server may have received it all the same: look before you repeat it.\n", stderr);
     return r->status ? exit_of(r->rc) : CLI_UNREACHABLE;
@@ -200,7 +203,7 @@ int cli_call(struct cli *c, const char *method, const char *path, struct phi_buf
         r->rc = err.rc;
         r->err = err;
     }
-    return cli_fail(r);
+    return cli_fail(c, r);
 }
 
 /* ---- lists ---- */

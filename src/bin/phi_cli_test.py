@@ -236,6 +236,37 @@ class Cli(unittest.TestCase):
         self.phid.problem = {"status": 403, "code": "request.not-approver", "detail": "no\x1b[1m", "next": "ask"}
         self.assertIn("request.not-approver", self.phi("show", "K7Q-4MX", rc=3))
 
+    def test_a_problem_is_said_in_the_words_of_the_terminal(self):
+        """What went wrong, with flags for members of JSON; then the next step, in commands."""
+        ask = ("request", "pg:write", "shop/public.orders", "-m", "x")
+        for args, code, detail, next_, line, then in (
+                (ask, "input.invalid", "why must be 0 to 2000 bytes of text", "Correct what `detail` names", "--why must be", "`phi request --help`"),
+                (ask, "input.invalid", '"for_ms" must be positive', "Correct what `detail` names", "--for must be", "`phi request --help`"),
+                (ask, "input.invalid", '"salt" must be a text', "Correct what `detail` names", '"salt" must be', "`phi request --help`"),
+                (ask, "input.invalid", "whys and wherefores", "Correct what `detail` names", "whys and", "`phi request --help`"),
+                (ask, "policy.denied", "no policy permits it", "`policies` names", "no policy permits it", "Ask a policy author."),
+                (ask, "policy.denied", "nobody may; ask a policy author", "`policies` names", "nobody may", None),
+                (ask, "grant.used", "the uses are spent", "Make a new request.", "the uses are spent", "Make a new request."),
+                (ask, "session.unknown", "there is none; `phi session` lists them", "`phi session list`", "there is none", None)):
+            self.phid.problem = {"status": 400, "code": code, "title": "t", "detail": detail, "next": next_}
+            said = self.phi(*args, rc=1).splitlines()
+            self.assertTrue(said[0].startswith("phi: " + line) and said[0].endswith(f" ({code})"), said)
+            self.assertEqual(len(said), 1 if then is None else 2, said)
+            if then:
+                self.assertIn(then, said[1])
+        self.phid.problem = None
+
+    def test_no_next_step_for_programs_reaches_a_terminal(self):
+        with open(os.path.join(TOP, "src/api/problems.h"), encoding="utf-8") as f:
+            listed = re.findall(r'X\(\w+, \d+, "([^"]+)", "[^"]+",[\s\\]*"([^"]*)"', f.read())
+        with open(os.path.join(TOP, "src/bin/phi_words.c"), encoding="utf-8") as f:
+            said = set(re.findall(r'{ "([^"]+)", (?:"|NULL|OTHER)', f.read()))
+        self.assertGreater(len(listed), 100)
+        own = ("arap.", "forward.", "records.", "claim.", "callback.", "channel.callback")  # of programs and gateways alone
+        for code, next_ in listed:
+            if re.search(r"`(detail|policies|who|needs)`|/v1/|JSON|If-Match|Idempotency|[Ss]end (it|one|the|`)", next_) and not code.startswith(own):
+                self.assertIn(code, said, next_)
+
     def test_what_comes_from_outside_is_inert(self):
         self.phid.request = request(sql=NASTY)
         for args in (("show", "k7q4mx"), ("inbox",), ("show", "K7Q-4MX", "--json"), ("inbox", "--json")):

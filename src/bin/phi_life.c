@@ -126,11 +126,13 @@ int cli_do_delegation_make(struct cli *c)
     PHI_BUF(body, 16 * 1024);
     if (!cli_has(c, OPT_FOR) || !phi_text_duration_read(phi_view_of(cli_opt(c, OPT_FOR)), &ms))
         return cli_usage(c, "say how long it lasts: --for 2d", NULL);
+    if (!cli_has(c, OPT_WHY))
+        return cli_usage(c, "say why with -m; it stands in the log", NULL);
     phi_jw_init(&w, &body);
     phi_jw_obj(&w);
     phi_jw_kc(&w, "to", c->arg[0]);
     phi_jw_ki(&w, "for_ms", ms);
-    phi_jw_kc(&w, "why", cli_has(c, OPT_WHY) ? cli_opt(c, OPT_WHY) : "");
+    phi_jw_kc(&w, "why", cli_opt(c, OPT_WHY));
     phi_jw_end(&w);
     int rc = send(c, "POST", "/v1/delegations", &body, &r);
     return rc ? rc : cli_say(c, "They vote for you on requests that are made from now on, where a requirement allows it.\n");

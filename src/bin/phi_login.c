@@ -74,12 +74,12 @@ static int signed_in(struct cli *c, const struct client_reply *r)
     return CLI_DONE;
 }
 
-static int refused(const struct client_reply *r, const struct phi_err *err)
+static int refused(struct cli *c, const struct client_reply *r, const struct phi_err *err)
 {
     struct phi_err e = *err;
     struct phi_view why = phi_json_text(r->json, "error_description");
     if (!r->status)
-        return cli_fail(r);
+        return cli_fail(c, r);
     if (why.n)
         phi_fail(&e, PHI_EDENIED, PHI_FMT, PHI_ARG(phi_view_upto(why, 200)));
     return cli_err(&e);
@@ -120,7 +120,7 @@ static int device_poll(struct cli *c, struct phi_view code, int64_t interval_ms)
         if (post(c, "/v1/token", &form, &r, &err) == PHI_OK)
             return signed_in(c, &r);
         if (!phi_view_is(phi_json_text(r.json, "error"), "authorization_pending"))
-            return refused(&r, &err);
+            return refused(c, &r, &err);
     }
     fputs("phi: nobody confirmed it in time\n", stderr);
     return CLI_EXPIRED;
@@ -134,7 +134,7 @@ static int device(struct cli *c)
     PHI_BUF(shown, 4096);
     field(&form, "client_name", machine(c));
     if (post(c, "/v1/device", &form, &r, &err) != PHI_OK)
-        return refused(&r, &err);
+        return refused(c, &r, &err);
     phi_text_escape(&shown, phi_json_text(r.json, "verification_uri"), false);
     fprintf(stderr, "Open %s in a browser where you are signed in, and type ", phi_buf_str(&shown));
     phi_buf_clear(&shown);
@@ -224,7 +224,7 @@ static int code_use(struct cli *c, const struct loopback *l, const char *verifie
     field(&form, "code", l->code);
     field(&form, "code_verifier", phi_view_of(verifier));
     field(&form, "redirect_uri", phi_buf_view(&uri));
-    return post(c, "/v1/token", &form, &r, &err) == PHI_OK ? signed_in(c, &r) : refused(&r, &err);
+    return post(c, "/v1/token", &form, &r, &err) == PHI_OK ? signed_in(c, &r) : refused(c, &r, &err);
 }
 
 static int loopback_wait(struct cli *c, struct loopback *l, struct net_http_server *srv, const char *verifier)

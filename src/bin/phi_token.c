@@ -98,7 +98,7 @@ int cli_do_token_create(struct cli *c)
     int64_t ms = 30LL * 24 * 3600 * 1000;
     PHI_BUF(body, 16 * 1024);
     if (life && !phi_text_duration_read(phi_view_of(life), &ms))
-        return cli_usage(c, "--for takes a time such as 30d or 12h, not ", life);
+        return cli_usage(c, "--for takes a time such as 30d or 12h, 366d at most, not ", life);
     if (!cli_has(c, OPT_SCOPE))
         return cli_usage(c, "what may it do? Give --scope for each right, such as --scope see --scope ask", NULL);
     token_body(c, &body, ms);
