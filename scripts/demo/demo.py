@@ -69,8 +69,10 @@ def up(place, cluster_only=False, quiet=False):
     step = Steps(quiet)
     place.make()
     cluster = step("PostgreSQL with the database shop", start_cluster, place)
+    place.save_ports("cluster")
+    house = None if cluster_only else start_house(place, cluster, step)
     place.save_ports()
-    return cluster, None if cluster_only else start_house(place, cluster, step)
+    return cluster, house
 
 
 def down(place):

@@ -17,6 +17,7 @@ PORTS = (
     ("cluster", "PHI_CLUSTER_PORT", 6433),
 )
 NAMES = {"people": "console and API", "gateways": "API for gateways", "gateway": "PostgreSQL gateway", "cluster": "private PostgreSQL"}
+OWNERS = {"people": "phid", "gateways": "phid", "gateway": "phi-gateway"}
 SOCKET_PATH_MAX = 107  # sun_path less its NUL
 
 
@@ -32,14 +33,21 @@ def default_state():
     return os.path.join(os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state"), "phi-demo")
 
 
-def port_free(port):
+def port_trouble(port):
+    """Why nobody can listen there, or "": the one sentence that a person needs."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind(("127.0.0.1", port))
+        except PermissionError:
+            return "is not open to you"
         except OSError:
-            return False
-    return True
+            return "is in use"
+    return ""
+
+
+def port_free(port):
+    return not port_trouble(port)
 
 
 def free_ports(n):
@@ -65,8 +73,11 @@ class Place:
 
     def make(self):
         """0711 on the way to the cluster, which another user runs when we are root; the rest is ours alone."""
-        os.makedirs(self.state, mode=0o755, exist_ok=True)
-        os.chmod(self.state, 0o711)
+        try:
+            os.makedirs(self.state, mode=0o755, exist_ok=True)
+            os.chmod(self.state, 0o711)
+        except OSError as e:
+            raise Trouble(f"the demo cannot live in {self.state}: {e.strerror}; choose another folder: PHI_DEMO_STATE=DIR ./dev up") from e
         for name in ("log", "run", "people", "phid", "gateway"):
             os.makedirs(self.path(name), mode=0o700, exist_ok=True)
         self.load_ports()
@@ -77,33 +88,44 @@ class Place:
         if os.path.exists(self.path("ports.json")):
             with open(self.path("ports.json"), encoding="utf-8") as f:
                 saved = json.load(f)
-        fresh = iter(free_ports(len(PORTS)) if self.auto_ports and not saved else ())
+        fresh = iter(free_ports(len(PORTS)) if self.auto_ports else ())
+        taken = {}
         for key, env, default in PORTS:
             text = os.environ.get(env) if not self.auto_ports else None
-            if text and not re.fullmatch(r"[1-9][0-9]{0,4}", text):
-                raise Trouble(f"{env}={text} is no port")
-            self.ports[key] = int(text) if text else saved.get(key) or next(fresh, default)
+            if text and not (re.fullmatch(r"[1-9][0-9]{0,4}", text) and int(text) < 65536):
+                raise Trouble(f"{env}={text} is no port: a number from 1 to 65535 is")
+            self.ports[key] = port = int(text) if text else saved.get(key) or next(fresh, default)
+            if port in taken:
+                raise Trouble(f"port {port} cannot be both {NAMES[taken[port]]} and {NAMES[key]}; choose another: {env}={free_ports(1)[0]} ./dev up")
+            taken[port] = key
 
-    def save_ports(self):
+    def save_ports(self, *keys):
+        """Those that serve now, for the next start; without keys all."""
+        saved = {}
+        if keys and os.path.exists(self.path("ports.json")):
+            with open(self.path("ports.json"), encoding="utf-8") as f:
+                saved = json.load(f)
         with open(self.path("ports.json"), "w", encoding="utf-8") as f:
-            json.dump(self.ports, f)
+            json.dump({**saved, **{k: self.ports[k] for k in keys or self.ports}}, f)
 
     def want_port(self, key):
         """Fails with the way out when somebody else listens there. One of ours that was killed a moment ago still closes: a thread of it may
         outlive its first."""
         patience = time.monotonic() + 5
-        while not port_free(self.ports[key]) and time.monotonic() < patience:
+        while port_trouble(self.ports[key]) == "is in use" and time.monotonic() < patience:
             time.sleep(0.05)
-        if not port_free(self.ports[key]):
-            env = next(e for k, e, _ in PORTS if k == key)
-            other = free_ports(1)[0]
-            raise Trouble(f"port {self.ports[key]} ({NAMES[key]}) is in use; choose another: {env}={other} ./dev up")
+        why = port_trouble(self.ports[key])
+        if why:
+            ours = {k for k, program in OWNERS.items() if os.path.exists(self.path("run", program + ".json"))}
+            envs = [env for k, env, _ in PORTS if k == key or (k not in ours and k != "cluster" and port_trouble(self.ports[k]))]
+            raise Trouble(f"port {self.ports[key]} ({NAMES[key]}) {why}; choose another: "
+                          + " ".join(f"{env}={port}" for env, port in zip(envs, free_ports(len(envs)))) + " ./dev up")
 
     def program(self, name):
         """PHI_PHID, PHI_PHI_GATEWAY: another version's (./dev upgrade)."""
         path = os.environ.get("PHI_" + name.upper().replace("-", "_")) or os.path.join(self.build, "src/bin", name)
         if not os.access(path, os.X_OK):
-            raise Trouble(f"{os.path.relpath(path, TOP)} is not built; run ./dev build")
+            raise Trouble(f"{os.path.relpath(path, TOP)} is not built; ./dev up builds and starts the demo")
         return path
 
     def has_program(self, name):
@@ -129,7 +151,7 @@ def main_guard(main):
     """Runs main; what a person can act on is one line and exit code 1."""
     try:
         sys.exit(main())
-    except Trouble as t:
+    except (Trouble, OSError) as t:
         print(f"dev: {t}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

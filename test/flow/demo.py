@@ -90,6 +90,37 @@ with phiflow.Flow() as f:
         f.contains(f.url("alice"), ":" + os.environ.pop("PHI_PG_PORT"))
         f.equal(f.psql("alice", "SELECT count(*) FROM orders"), "10000")
 
+    @f.test("what cannot be a port, or a folder, is said in one sentence, and not kept for the next start")
+    def _():
+        f.house.phid.stop()
+        saved = dict(f.house.place.ports)
+        for port, said in (("99999", "is no port"), ("0", "is no port"), (str(saved["gateways"]), "cannot be both")):
+            os.environ["PHI_PORT"] = port
+            try:
+                up()
+                raise phiflow.Failed(f"it started on port {port}")
+            except Trouble as t:
+                f.contains(str(t), said)
+        with socket.socket() as one, socket.socket() as two:
+            for taken, env in ((one, "PHI_PORT"), (two, "PHI_PG_PORT")):
+                taken.bind(("127.0.0.1", 0))
+                taken.listen()
+                os.environ[env] = str(taken.getsockname()[1])
+            f.house.gateway.stop()
+            try:
+                up()
+                raise phiflow.Failed("it started on a port in use")
+            except Trouble as t:
+                f.true("PHI_PORT=" in str(t) and "PHI_PG_PORT=" in str(t), f"it does not name both: {t}")
+        del os.environ["PHI_PORT"], os.environ["PHI_PG_PORT"]
+        up()
+        f.equal(f.house.place.ports, saved)
+        try:
+            Place("/proc/phi-demo").make()
+            raise phiflow.Failed("a demo lives in /proc")
+        except Trouble as t:
+            f.contains(str(t), "PHI_DEMO_STATE=DIR")
+
     @f.test("a phid that was killed is started again by up")
     def _():
         os.kill(f.house.phid.pid(), 9)
