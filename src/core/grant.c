@@ -477,22 +477,9 @@ struct listing {
     struct phi_core *c;
     struct phi_arena *a;
     const struct phi_actor *by;
-    struct core_grant_row key;
     struct phi_grant_view *out;
     size_t n;
 };
-
-static const void *listing_key(void *ctx, size_t part, struct phi_view id)
-{
-    struct listing *l = ctx;
-    l->key = (struct core_grant_row){ .principal = l->by->id, .live = part == 0, .id = id };
-    return &l->key;
-}
-
-static struct phi_view listing_id(const void *row)
-{
-    return ((const struct core_grant_row *)row)->id;
-}
 
 static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
 {
@@ -510,18 +497,19 @@ static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, str
 static struct core_walk listing_walk(bool mine, bool live)
 {
     return (struct core_walk){ .table = CORE_GRANT, .ix = mine ? CORE_GRANT_BY_PRINCIPAL : live ? CORE_GRANT_BY_LIVE : CORE_BY_KEY,
-                               .prefix = mine ? 2 : live ? 1 : 0, .n_parts = mine && !live ? 2 : 1, .key = listing_key,
-                               .take = listing_take, .id = listing_id };
+                               .prefix = mine ? 2 : live ? 1 : 0, .n_parts = mine && !live ? 2 : 1, .take = listing_take };
 }
 
 enum phi_rc phi_grant_list(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, bool all, bool live,
                            struct phi_page *page, struct phi_grant_view **ret, size_t *ret_n, struct phi_err *err)
 {
     struct listing l = { .c = c, .a = a, .by = by };
+    struct core_grant_row key = { .principal = by->id };
     struct core_walk w = listing_walk(by->kind == PHI_ACTOR_PERSON && !all, live);
     PHI_TRY(core_batched(c, err));
     if (all && by->kind == PHI_ACTOR_PERSON)
         PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_ALL, err));
+    w.key = &key;
     w.ctx = &l;
     l.out = *ret = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret);
     if (!*ret)

@@ -474,21 +474,7 @@ struct listing {
     size_t n_ch;
     struct phi_letter *out;
     size_t n;
-    struct core_message_row key;
 };
-
-static const void *listing_key(void *ctx, size_t part, struct phi_view id)
-{
-    struct listing *l = ctx;
-    (void)part;
-    l->key = (struct core_message_row){ .id = id };
-    return &l->key;
-}
-
-static struct phi_view listing_id(const void *row)
-{
-    return ((const struct core_message_row *)row)->id;
-}
 
 static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
 {
@@ -508,8 +494,7 @@ enum phi_rc phi_outbox_list(struct phi_core *c, struct phi_arena *a, const struc
                             struct phi_page *page, struct phi_letter **ret, size_t *ret_n, struct phi_err *err)
 {
     struct listing l = { .c = c, .a = a, .by = by, .status = status, .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
-    struct core_walk w = { .table = CORE_MESSAGE, .ix = CORE_BY_KEY, .n_parts = 1, .key = listing_key, .take = listing_take, .id = listing_id,
-                           .ctx = &l };
+    struct core_walk w = { .table = CORE_MESSAGE, .ix = CORE_BY_KEY, .n_parts = 1, .take = listing_take, .ctx = &l };
     PHI_TRY(core_batched(c, err));
     if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");

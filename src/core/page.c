@@ -1,5 +1,7 @@
 #include "core/page_in.h"
 
+#include <string.h>
+
 #include "base/hash.h"
 #include "base/limits.h"
 
@@ -46,11 +48,34 @@ struct walking {
     bool full;
 };
 
+/* Where a row of the walk's table has the index's n-th column. */
+static size_t column_at(const struct core_walk *w, size_t n)
+{
+    const struct core_table_def *d = core_table_of(w->table);
+    return d->cols[d->index[w->ix].cols[n]].at;
+}
+
+/* From where the walk goes on. */
+static const void *edge(const struct walking *k, struct phi_arena *a)
+{
+    const struct core_walk *w = k->w;
+    size_t size = core_table_of(w->table)->size;
+    char *row = phi_arena_alloc(a, size);
+    if (!row)
+        return NULL;
+    if (w->key)
+        memcpy(row, w->key, size);
+    if (w->prefix)
+        *(int64_t *)(void *)(row + column_at(w, w->prefix - 1)) = k->at.part == 0;
+    *(struct phi_view *)(void *)(row + column_at(w, w->prefix)) = k->at.id;
+    return row;
+}
+
 static enum phi_rc rows_take(struct walking *k, const char *rows, size_t n, struct phi_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        const void *row = rows + i * core_table_of(k->w->table)->size;
-        struct phi_view id = k->w->id(row);
+        const char *row = rows + i * core_table_of(k->w->table)->size;
+        struct phi_view id = *(const struct phi_view *)(const void *)(row + column_at(k->w, k->w->prefix));
         bool taken = false;
         if (k->at.id.n && phi_view_eq(id, k->at.id))
             continue; /* the span has its edge in it */
@@ -72,8 +97,11 @@ static enum phi_rc part_walk(struct phi_core *c, struct phi_arena *a, struct wal
     size_t n;
     do {
         struct core_span span = { .prefix = w->prefix, .limit = CHUNK, .last_first = !w->rising, .at_least = w->rising && k->at.id.n, .at_most = !w->rising && k->at.id.n };
+        const void *key = edge(k, a);
         char *rows;
-        PHI_TRY(core_list(c, w->table, w->ix, w->key(w->ctx, k->at.part, k->at.id), span, a, &rows, &n, err));
+        if (!key)
+            return phi_fail(err, PHI_ELIMIT, "out of memory");
+        PHI_TRY(core_list(c, w->table, w->ix, key, span, a, &rows, &n, err));
         PHI_TRY(rows_take(k, rows, n, err));
     } while (n == CHUNK && !k->full);
     return PHI_OK;

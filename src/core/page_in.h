@@ -8,13 +8,12 @@
 struct core_walk {
     enum core_table table;
     int ix;
-    size_t prefix;  /* the column after it is the row's id */
-    bool rising;    /* by name from a to z; else newest first */
-    size_t n_parts; /* one after the other, such as what lives and then what has ended: the key tells them apart */
-    const void *(*key)(void *ctx, size_t part, struct phi_view id);
-    /* One row: its id, and whether it counts for the page. */
+    size_t prefix;   /* the index's column after it is the row's id; the last one in it, if there is one, is `live` */
+    bool rising;     /* by name from a to z; else newest first */
+    size_t n_parts;  /* 2: what lives, and then what has ended */
+    const void *key; /* a row with what the prefix begins with; may be NULL where that is nothing */
+    /* One row: whether it counts for the page. */
     enum phi_rc (*take)(void *ctx, const void *row, bool *ret_taken, struct phi_err *err);
-    struct phi_view (*id)(const void *row);
     void *ctx;
 };
 /* PHI_EINPUT when page->after is no cursor of such a walk. */

@@ -106,21 +106,7 @@ struct listing {
     struct phi_arena *a;
     struct phi_person *out;
     size_t n;
-    struct core_person_row key;
 };
-
-static const void *listing_key(void *ctx, size_t part, struct phi_view id)
-{
-    struct listing *l = ctx;
-    (void)part;
-    l->key = (struct core_person_row){ .name = id };
-    return &l->key;
-}
-
-static struct phi_view listing_id(const void *row)
-{
-    return ((const struct core_person_row *)row)->name;
-}
 
 static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
 {
@@ -133,8 +119,7 @@ enum phi_rc phi_person_list(struct phi_core *c, struct phi_arena *a, const struc
                             struct phi_person **ret, size_t *ret_n, struct phi_err *err)
 {
     struct listing l = { .c = c, .a = a, .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
-    struct core_walk w = { .table = CORE_PERSON, .ix = CORE_PERSON_BY_NAME, .rising = true, .n_parts = 1, .key = listing_key,
-                           .take = listing_take, .id = listing_id, .ctx = &l };
+    struct core_walk w = { .table = CORE_PERSON, .ix = CORE_PERSON_BY_NAME, .rising = true, .n_parts = 1, .take = listing_take, .ctx = &l };
     PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
     if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");

@@ -276,22 +276,9 @@ struct boxing {
     struct phi_arena *a;
     const struct phi_actor *by;
     enum phi_box box;
-    struct core_request_row key;
     struct phi_request *out;
     size_t n;
 };
-
-static const void *box_key(void *ctx, size_t part, struct phi_view id)
-{
-    struct boxing *b = ctx;
-    b->key = (struct core_request_row){ .requester = b->by->id, .live = part == 0, .id = id };
-    return &b->key;
-}
-
-static struct phi_view box_id(const void *row)
-{
-    return ((const struct core_request_row *)row)->id;
-}
 
 static enum phi_rc box_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
 {
@@ -310,7 +297,7 @@ static enum phi_rc box_take(void *ctx, const void *row, bool *ret_taken, struct 
 /* One's own: what waits, then what is over. */
 static struct core_walk box_walk(enum phi_box box, bool pending_only)
 {
-    struct core_walk w = { .table = CORE_REQUEST, .ix = CORE_BY_KEY, .n_parts = 1, .key = box_key, .take = box_take, .id = box_id };
+    struct core_walk w = { .table = CORE_REQUEST, .ix = CORE_BY_KEY, .n_parts = 1, .take = box_take };
     if (box == PHI_BOX_MINE) {
         w.n_parts = pending_only ? 1 : 2;
         w.ix = CORE_REQUEST_BY_REQUESTER;
@@ -327,8 +314,10 @@ enum phi_rc phi_request_list(struct phi_core *c, struct phi_arena *a, const stru
                              struct phi_err *err)
 {
     struct boxing b = { .c = c, .a = a, .by = by, .box = box };
+    struct core_request_row key = { .requester = by->id };
     struct core_walk w = box_walk(box, pending_only);
     PHI_TRY(core_batched(c, err));
+    w.key = &key;
     w.ctx = &b;
     b.out = *ret = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret);
     if (!*ret)

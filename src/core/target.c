@@ -48,21 +48,7 @@ static struct phi_target target_out(const struct core_target_row *row)
 struct listing {
     struct phi_target *out;
     size_t n;
-    struct core_target_row key;
 };
-
-static const void *listing_key(void *ctx, size_t part, struct phi_view id)
-{
-    struct listing *l = ctx;
-    (void)part;
-    l->key = (struct core_target_row){ .name = id };
-    return &l->key;
-}
-
-static struct phi_view listing_id(const void *row)
-{
-    return ((const struct core_target_row *)row)->name;
-}
 
 static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
 {
@@ -77,8 +63,7 @@ enum phi_rc phi_target_list(struct phi_core *c, struct phi_arena *a, struct phi_
                             struct phi_err *err)
 {
     struct listing l = { .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
-    struct core_walk w = { .table = CORE_TARGET, .ix = CORE_BY_KEY, .rising = true, .n_parts = 1, .key = listing_key, .take = listing_take,
-                           .id = listing_id, .ctx = &l };
+    struct core_walk w = { .table = CORE_TARGET, .ix = CORE_BY_KEY, .rising = true, .n_parts = 1, .take = listing_take, .ctx = &l };
     PHI_TRY(core_batched(c, err));
     if (!l.out)
         return phi_fail(err, PHI_ELIMIT, "out of memory");

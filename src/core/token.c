@@ -201,21 +201,7 @@ struct listing {
     bool all;
     struct phi_token *out;
     size_t n;
-    struct core_token_row key;
 };
-
-static const void *listing_key(void *ctx, size_t part, struct phi_view id)
-{
-    struct listing *l = ctx;
-    (void)part;
-    l->key = (struct core_token_row){ .id = id };
-    return &l->key;
-}
-
-static struct phi_view listing_id(const void *row)
-{
-    return ((const struct core_token_row *)row)->id;
-}
 
 static enum phi_rc listing_take(void *ctx, const void *row, bool *ret_taken, struct phi_err *err)
 {
@@ -235,8 +221,7 @@ enum phi_rc phi_token_list(struct phi_core *c, struct phi_arena *a, const struct
                            struct phi_token **ret, size_t *ret_n, struct phi_err *err)
 {
     struct listing l = { .c = c, .a = a, .by = by, .all = all, .out = phi_arena_array(a, PHI_PAGE_MAX + 1, sizeof **ret) };
-    struct core_walk w = { .table = CORE_TOKEN, .ix = CORE_TOKEN_BY_ID, .n_parts = 1, .key = listing_key, .take = listing_take,
-                           .id = listing_id, .ctx = &l };
+    struct core_walk w = { .table = CORE_TOKEN, .ix = CORE_TOKEN_BY_ID, .n_parts = 1, .take = listing_take, .ctx = &l };
     PHI_TRY(core_batched(c, err));
     if (all)
         PHI_TRY(core_need(c, by, PHI_RIGHT_SEE_PEOPLE, err));
