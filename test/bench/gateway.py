@@ -24,27 +24,37 @@ from place import free_ports, port_free
 from session import Psql
 
 TICK = os.sysconf("SC_CLK_TCK")
-SCALE = 10
-# Seconds that are not counted: PgBouncer hands out sessions whose backends are warm from the rounds before, phi opens one for each
-# client, as its rules want. What is compared is deciding and passing on, not how PostgreSQL fills a new backend's caches.
-WARM = 1
+# Rows that fit into the target's own buffers, and seconds that are not counted. PgBouncer hands out sessions whose backends have mapped
+# all of PostgreSQL's memory in turns before; a client of phi, of HAProxy and of PostgreSQL itself gets a backend of its own, which has
+# yet to: with ten times the rows, 32 clients had two page faults a transaction for all of 10 s, and PostgreSQL a sixth more CPU.
+SCALE = 1
+WARM = 2
 
 
 def children(pid):
     found = [pid]
     for task in glob.glob(f"/proc/{pid}/task/*/children"):
-        with open(task, encoding="ascii") as f:
-            for child in f.read().split():
-                found += children(int(child))
+        try:
+            with open(task, encoding="ascii") as f:
+                below = f.read().split()
+        except OSError:  # it has ended
+            continue
+        for child in below:
+            found += children(int(child))
     return found
 
 
-def cpu_seconds(pid):
+def cpu_seconds(*pids):
+    """Of these processes and all below them; what ended meanwhile is in its parent's account."""
     total = 0
-    for p in children(pid):
-        with open(f"/proc/{p}/stat", encoding="ascii", errors="replace") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        total += int(fields[11]) + int(fields[12])
+    for pid in pids:
+        for p in children(pid):
+            try:
+                with open(f"/proc/{p}/stat", encoding="ascii", errors="replace") as f:
+                    fields = f.read().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            total += sum(int(t) for t in fields[11:15 if p == pid else 13])
     return total / TICK
 
 
@@ -143,41 +153,65 @@ listen pg
             child.wait(10)
 
 
-def pgbench(name, peer, folder, mode, clients, seconds):
+def all_that_works(flow, name, pid, pgbench_pid):
+    """CPU of the program between, and of all that works for a transaction: it, PostgreSQL, pgbench, and phid, which keeps phi's records."""
+    with open(os.path.join(flow.cluster.data, "postmaster.pid"), encoding="ascii") as f:
+        others = [int(f.readline()), pgbench_pid] + ([flow.house.phid.pid()] if name == "phi" else [])
+    between = cpu_seconds(pid) if pid else 0
+    return time.time(), between, between + cpu_seconds(*others)
+
+
+def pgbench(flow, name, peer, folder, mode, clients, seconds):
+    """What is counted begins when all have connected and WARM seconds have passed."""
     env, pid = peer
     prefix = os.path.join(folder, "lat")
     for old in glob.glob(prefix + "*"):
         os.unlink(old)
-    before = cpu_seconds(pid) if pid else 0
-    done = subprocess.run(["pgbench", "-n", "-S", "-M", mode, "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(seconds + WARM), "-l",
-                           "--log-prefix", prefix], env={**os.environ, **env}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          cwd=folder, check=False, timeout=seconds + 60)
-    if done.returncode:
-        raise phiflow.Failed(f"pgbench failed through {name} (port {env['PGPORT']}), -M {mode} -c {clients}:\n{done.stdout[-2000:]}")
-    cpu = (cpu_seconds(pid) - before) if pid else 0
-    all_of_them = []
+    with open(os.path.join(folder, "pgbench.out"), "w+", encoding="utf-8") as out:
+        child = subprocess.Popen(["pgbench", "-n", "-S", "-M", mode, "-c", str(clients), "-j", str(min(clients, 2)), "-T", str(seconds + WARM), "-l",
+                                  "--log-prefix", prefix], env={**os.environ, **env}, stdout=out, stderr=out, cwd=folder)
+        flow.until(lambda: child.poll() is not None or any(os.stat(p).st_size for p in glob.glob(prefix + "*")), 30, "nothing runs")
+        time.sleep(WARM)
+        begin, between, every = all_that_works(flow, name, pid, child.pid)
+        time.sleep(seconds - 1)
+        end, between_end, every_end = all_that_works(flow, name, pid, child.pid)
+        if child.wait(60):
+            out.seek(0)
+            raise phiflow.Failed(f"pgbench failed through {name} (port {env['PGPORT']}), -M {mode} -c {clients}:\n{out.read()[-2000:]}")
+    times = []
     for path in glob.glob(prefix + "*"):
         with open(path, encoding="ascii") as f:
-            all_of_them += [(int(t[4]) + int(t[5]) / 1e6, int(t[2])) for t in map(str.split, f)]
+            times += [int(t[2]) for t in map(str.split, f) if begin <= int(t[4]) + int(t[5]) / 1e6 < end]
         os.unlink(path)
-    begin = min(all_of_them)[0] + WARM
-    times = sorted(took for at, took in all_of_them if at >= begin)
-    return {"tps": len(times) / seconds, "mean": statistics.fmean(times), "p99": times[int(len(times) * 0.99)], "cpu": cpu * 1e6 / len(all_of_them)}
+    times.sort()
+    return {"tps": len(times) / (end - begin), "mean": statistics.fmean(times), "p99": times[int(len(times) * 0.99)],
+            "cpu": (between_end - between) * 1e6 / len(times), "all": (every_end - every) * 1e6 / len(times)}
 
 
-def throughput(peers, opts):
-    print(f"\n{'':10}{'':10}{'clients':>8}{'TPS':>10}{'ratio':>7}{'mean µs':>9}{'p99 µs':>9}{'CPU µs/tx':>11}   (median of {opts.rounds} × {opts.seconds} s after {WARM} s; ratio to PgBouncer)")
+def turns(flow, peers, mode, clients, opts):
+    """Each program in turn, another one first each time, since a shared machine's minutes differ: name -> its figures, turn by turn."""
+    names = list(peers.found)
+    runs = {name: [] for name in names}
+    for n in range(opts.rounds):
+        for name in names[n % len(names):] + names[:n % len(names)]:
+            runs[name].append(pgbench(flow, name, peers.found[name], peers.folder, mode, clients, opts.seconds))
+    return runs
+
+
+def throughput(flow, peers, opts):
+    print(f"\nmedians of {opts.rounds} turns of {opts.seconds - 1} s after {WARM} s; ratio: the median of each turn's to PgBouncer's in the same turn, and the "
+          "least and most; CPU of a transaction: of the program, and of all that worked for it")
+    print(f"{'':10}{'':10}{'clients':>8}{'TPS':>8}{'ratio':>7}{'':13}{'mean µs':>9}{'p99 µs':>9}{'CPU µs':>8}{'of all':>8}")
     print("aim: ratio 1.00 prepared, 0.75 simple")
     for mode in opts.modes.split(","):
         for clients in (int(c) for c in opts.clients.split(",")):
-            runs = {name: [] for name in peers.found}
-            for _ in range(opts.rounds):
-                for name, peer in peers.found.items():
-                    runs[name].append(pgbench(name, peer, peers.folder, mode, clients, opts.seconds))
-            middle = {n: {k: statistics.median(r[k] for r in rs) for k in rs[0]} for n, rs in runs.items()}
-            base = (middle.get("PgBouncer") or middle["direct"])["tps"]
-            for name, m in middle.items():
-                print(f"{mode:10}{name:10}{clients:>8}{m['tps']:>10.0f}{m['tps'] / base:>7.2f}{m['mean']:>9.0f}{m['p99']:>9.0f}{m['cpu']:>11.1f}", flush=True)
+            runs = turns(flow, peers, mode, clients, opts)
+            base = runs.get("PgBouncer") or runs["direct"]
+            for name, rs in runs.items():
+                m = {k: statistics.median(r[k] for r in rs) for k in rs[0]}
+                ratios = sorted(r["tps"] / b["tps"] for r, b in zip(rs, base))
+                print(f"{mode:10}{name:10}{clients:>8}{m['tps']:>8.0f}{statistics.median(ratios):>7.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
+                      f"{m['mean']:>9.0f}{m['p99']:>9.0f}{m['cpu']:>8.1f}{m['all']:>8.1f}", flush=True)
 
 
 STAGES = ("vote sent to its leaf: phid reads, waits for a commit that runs", "its leaf to the claim's: one transaction, where it was filed before",
@@ -215,6 +249,25 @@ def where_it_went(flow, since, asked):
         print(f"    {stage:68} {statistics.median(r[n] for r in rows):5.1f} ms {statistics.fmean(r[n] for r in slow):8.1f} ms")
 
 
+SYNCED = 33 * 4120  # what phid commits for a vote, its grant and its claim: so many frames of SQLite's log
+
+
+def bare_syncs(folder, count):
+    """Milliseconds that the disk itself takes for as many bytes, written over what is there, one at a time and with nothing else under way."""
+    took, block = [], os.urandom(SYNCED)
+    with open(os.path.join(folder, "syncs"), "w+b", buffering=0) as f:
+        f.write(bytes(64 * SYNCED))
+        os.fsync(f.fileno())
+        for n in range(count):
+            time.sleep(0.01)
+            t0 = time.monotonic()
+            os.pwrite(f.fileno(), block, n % 64 * SYNCED)
+            os.fdatasync(f.fileno())
+            took.append((time.monotonic() - t0) * 1000)
+    os.unlink(f.name)
+    return took
+
+
 def approve_to_forward(flow, count):
     """From the moment that the approval leaves over an open connection until the target runs the statement (its own clock, in the
     row that it returns), and until that row has arrived on the client's terminal."""
@@ -245,7 +298,8 @@ def approve_to_forward(flow, count):
     finally:
         psql.close()
     print(f"\napprove to forward, {count} times (vote with claim, commit, event, claim known); aim: p99 under 5 ms")
-    for what, times in (("until the target runs the statement", ran), ("until the row is on the client's terminal", seen)):
+    for what, times in (("until the target runs the statement", ran), ("until the row is on the client's terminal", seen),
+                        ("one sync of such a commit's bytes, alone", bare_syncs(flow.place.state, count))):
         times.sort()
         print(f"  {what:42} median {statistics.median(times):.1f} ms, p99 {times[int(count * 0.99)]:.1f} ms")
     where_it_went(flow, since, asked)
@@ -293,19 +347,19 @@ def tls_memory(flow, peers, sessions=60):
 
 def main():
     args = argparse.ArgumentParser()
-    args.add_argument("--seconds", type=int, default=4)
-    args.add_argument("--rounds", type=int, default=3)
+    args.add_argument("--seconds", type=int, default=5)
+    args.add_argument("--rounds", type=int, default=7)
     args.add_argument("--clients", default="1,8,32")
     args.add_argument("--modes", default="simple,prepared")
     args.add_argument("--approvals", type=int, default=200)
     args.add_argument("--quick", action="store_true")
-    args.add_argument("--only", choices=["approvals"])
+    args.add_argument("--only", choices=["approvals", "throughput"])
     opts = args.parse_args()
     if opts.quick:
         opts.seconds, opts.rounds, opts.clients, opts.approvals = 2, 1, "8", 20
     with phiflow.Flow() as flow:
         print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f} before")
-        if opts.only:
+        if opts.only == "approvals":
             approve_to_forward(flow, opts.approvals)
             return
         peers = Peers(flow)
@@ -314,7 +368,9 @@ def main():
         subprocess.run(["pgbench", "-i", "-q", "-s", str(SCALE)], env={**os.environ, **env}, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             peers.found = peers.all()
-            throughput(peers, opts)
+            throughput(flow, peers, opts)
+            if opts.only:
+                return
             approve_to_forward(flow, opts.approvals)
             memory(flow)
             tls_memory(flow, peers)
