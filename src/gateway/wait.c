@@ -439,10 +439,10 @@ void gw_wait_clear(struct gw_session *s)
         p->cancel(p->ctx, w->ask);
     w->ask = NULL;
     ahead_drop(s);
+    if (w->held_once) /* else it was never set */
+        net_timer_clear(w->timer);
     w->held_once = w->claim_again = false;
     w->request[0] = w->code[0] = w->grant[0] = '\0';
-    if (w->timer != NULL)
-        net_timer_clear(w->timer);
 }
 
 void gw_leave(struct gw_session *s)
