@@ -122,8 +122,11 @@ int pol_entities(struct cli *c, const struct cedar_schema *s, const char *path, 
 
 int pol_uid(struct cli *c, const char *text, struct phi_uid *ret)
 {
-    struct phi_err err = { 0 };
-    return phi_uid_read(&c->arena, phi_view_of(text), ret, &err) == PHI_OK ? CLI_DONE : cli_err(&err);
+    struct phi_err err = { 0 }, said = { 0 };
+    if (phi_uid_read(&c->arena, phi_view_of(text), ret, &err) == PHI_OK)
+        return CLI_DONE;
+    phi_fail(&said, err.rc, "%.60s: %.90s", text, err.msg);
+    return cli_err(&said);
 }
 
 int pol_context(struct cli *c, const struct cedar_schema *s, struct phi_uid action, const struct phi_json *v,

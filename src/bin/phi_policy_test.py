@@ -1,6 +1,7 @@
 """`phi policy` without a server: every command on the starter bundle and on what is wrong with it."""
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,16 @@ def bundle(where, extra="", tests=None):
     if tests:
         shutil.copytree(tests, where / "tests")
     return where
+
+
+def guide(tmp):
+    """The test that docs/policy.md shows is one of the bundle that `phi policy init` writes."""
+    where = bundle(tmp / "guide")
+    (where / "tests").mkdir()
+    text = (ROOT / "docs/policy.md").read_text()
+    (where / "tests/shown.yaml").write_text(re.search(r"## Tests\n```yaml\n(.*?)```", text, re.S)[1])
+    has(phi("test", where)[0], "3 passed")
+    has(phi("explain", where, "alice", 'Action::"pg:delete"', ORDERS, rc=1)[1], "alice: expected an entity such as")
 
 
 def checks(tmp, entities):
@@ -235,6 +246,7 @@ with tempfile.TemporaryDirectory() as name:
     entities = tmp / "entities.json"
     entities.write_text(json.dumps(ENTITIES))
     checks(tmp, entities)
+    guide(tmp)
     tests(tmp)
     golden(tmp)
     asks(tmp, entities)
