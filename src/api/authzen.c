@@ -309,12 +309,40 @@ static enum phi_rc semantic_read(const struct phi_json *body, enum semantic *ret
     return phi_fail(err, PHI_EINPUT, "\"options.evaluations_semantic\" is execute_all, deny_on_first_deny or permit_on_first_permit");
 }
 
-/* A part that the item has replaces the default whole. */
-static struct authzen_parts merged(const struct authzen_parts *top, const struct phi_json *item)
+/* A part that the item has replaces the default whole, but for the members without which it says nothing: those fall back to the
+ * default's (the certification scenario, 3.2.7). */
+static const struct phi_json *part_merged(struct phi_arena *a, const struct phi_json *top, const struct phi_json *own,
+                                          const char *const needed[2])
 {
+    if (!object_of(own) || !object_of(top))
+        return own ? own : top;
+    struct phi_json *items = phi_arena_array(a, own->n + 2, sizeof *items), *ret = phi_arena_new(a, struct phi_json);
+    struct phi_view *keys = phi_arena_array(a, own->n + 2, sizeof *keys);
+    if (!items || !keys || !ret)
+        return own;
+    *ret = *own;
+    for (size_t i = 0; i < own->n; i++) {
+        items[i] = own->items[i];
+        keys[i] = own->keys[i];
+    }
+    for (size_t k = 0; k < 2 && needed[k]; k++) {
+        const struct phi_json *from = phi_json_get(top, needed[k]);
+        if (!from || phi_json_get(own, needed[k]))
+            continue;
+        items[ret->n] = *from;
+        keys[ret->n++] = phi_view_of(needed[k]);
+    }
+    ret->items = items;
+    ret->keys = keys;
+    return ret;
+}
+
+static struct authzen_parts merged(struct phi_arena *a, const struct authzen_parts *top, const struct phi_json *item)
+{
+    static const char *const entity[2] = { "type", "id" }, *const action[2] = { "name", NULL };
     struct authzen_parts p = authzen_parts_of(item);
-    return (struct authzen_parts){ p.subject ? p.subject : top->subject, p.action ? p.action : top->action,
-                                   p.resource ? p.resource : top->resource, p.context ? p.context : top->context };
+    return (struct authzen_parts){ part_merged(a, top->subject, p.subject, entity), part_merged(a, top->action, p.action, action),
+                                   part_merged(a, top->resource, p.resource, entity), p.context ? p.context : top->context };
 }
 
 /* What is wrong with one item denies that item; what is wrong with phid fails the whole. */
@@ -322,7 +350,7 @@ static enum phi_rc item_answer(struct api_call *c, struct phi_jw *w, const struc
                                const struct phi_json *item, bool *ret_true, struct phi_err *err)
 {
     struct phi_err why = { 0 };
-    struct authzen_parts p = merged(top, item);
+    struct authzen_parts p = merged(&c->arena, top, item);
     *ret_true = false;
     phi_jw_obj(w);
     enum phi_rc rc = item->kind == PHI_JSON_OBJ ? answer_one(c, w, &p, ret_true, &why)

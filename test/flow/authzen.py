@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 from stdkit import FAILED, Phid, certificate, check  # noqa: E402
 
 SCHEMA = """
-entity user = { role?: String };
+entity user = { role?: String, known?: Bool };
 entity record = { status?: String };
 action "export" appliesTo { principal: [user], resource: [record], context: { met: Set<String>, can: Set<String>, soft?: Bool } };
 action "read", "write", "delete" appliesTo {
@@ -26,7 +26,7 @@ action "read", "write", "delete" appliesTo {
 };
 """
 POLICIES = """
-@id("records-read") permit (principal is user, action == Action::"read", resource is record);
+@id("records-read") permit (principal is user, action == Action::"read", resource is record) when { principal has known };
 @id("alice-writes") permit (principal == user::"alice", action == Action::"write", resource is record)
   unless { resource has status && resource.status == "archived" };
 @id("admins-write-archived") permit (principal is user, action == Action::"write", resource is record)
@@ -44,8 +44,8 @@ obligations:
   first-ten: {kind: cap-rows, rows: 10}
 """
 ENTITIES = [
-    {"uid": {"type": "user", "id": "alice"}, "attrs": {}, "parents": []},
-    {"uid": {"type": "user", "id": "bob"}, "attrs": {"role": "admin"}, "parents": []},
+    {"uid": {"type": "user", "id": "alice"}, "attrs": {"known": True}, "parents": []},
+    {"uid": {"type": "user", "id": "bob"}, "attrs": {"known": True, "role": "admin"}, "parents": []},
     {"uid": {"type": "record", "id": "record-1"}, "attrs": {"status": "active"}, "parents": []},
     {"uid": {"type": "record", "id": "record-2"}, "attrs": {"status": "archived"}, "parents": []},
 ]
@@ -138,6 +138,10 @@ def batch(pdp):
         ("3.2.6 context", {"subject": ALICE, "action": READ, "context": {"time": CONTEXT["time"]},
                            "evaluations": [{"resource": record(1)}, {"resource": record(2), "context": {"time": "x", "source": "batch-override"}}]}, [True, True]),
         ("3.2.7 defaults", {"subject": ALICE, "action": WRITE, "resource": one, "evaluations": [{}, {"resource": two}]}, [True, False]),
+        ("3.2.7 the default's type", {"subject": ALICE, "action": WRITE, "resource": {"type": "record"},
+                                      "evaluations": [{"resource": {"id": "record-1", "properties": {"status": "active"}}}, {"resource": two}]}, [True, False]),
+        ("default's id and name", {"subject": ALICE, "action": WRITE, "resource": one,
+                                   "evaluations": [{"subject": {"type": "user"}, "action": {"properties": {}}}, {"resource": {"id": "record-2"}, "subject": {"id": "bob"}}]}, [True, True]),
         ("3.4.1 one that is incomplete", {"subject": ALICE, "action": READ, "options": {"evaluations_semantic": "execute_all"},
                                          "evaluations": [{"resource": record(1)}, {}]}, [True, False]),
         ("one that is no object", {"subject": ALICE, "action": READ, "evaluations": [{"resource": record(1)}, 7]}, [True, False]),
@@ -179,7 +183,7 @@ def search(pdp):
         ("4.4.1 actions", "action", actions, ["read", "write"]),
         ("4.4.2 actions with context", "action", {**actions, "context": CONTEXT}, ["read", "write"]),
         ("4.4.3 actions by properties", "action", {"subject": user("bob", role="admin"), "resource": archived}, ["read", "write"]),
-        ("4.6.1 an unknown subject", "action", {"subject": user("nonexistent-user"), "resource": record(9)}, ["read"]),
+        ("4.6.1 an unknown subject", "action", {"subject": user("nonexistent-user"), "resource": record(1)}, []),
         ("4.6.2 an unknown type of subjects", "subject", ask({"type": "spaceship"}, READ, record(1)), []),
         ("4.6.2 an unknown type of resources", "resource", ask(ALICE, READ, {"type": "spaceship"}), []),
         ("4.6.2 an unknown type, actions", "action", {"subject": {"type": "spaceship", "id": "x"}, "resource": record(1)}, []),
