@@ -157,3 +157,12 @@ export function budgetWords(b: Bounds): string {
 }
 
 export const riskWords = (points: number): string => (points < 20 ? "as usual" : points < 60 ? "not quite as usual" : "unusual: look twice");
+
+/** "Firefox 140 on Linux" of a browser's User-Agent; what is none stays as it is. */
+export function browserWords(agent: string): string {
+    const what = [["Edge", /Edg\/(\d+)/], ["Firefox", /Firefox\/(\d+)/], ["Chrome", /Chrome\/(\d+)/], ["Safari", /Version\/(\d+).* Safari\//]] as const;
+    const where = [["an iPhone", /iPhone/], ["an iPad", /iPad/], ["Android", /Android/], ["Windows", /Windows/], ["a Mac", /Mac OS X/], ["Linux", /Linux/]] as const;
+    const name = what.map(([n, r]) => [n, r.exec(agent)?.[1]] as const).find(([, v]) => v);
+    const on = where.find(([, r]) => r.test(agent));
+    return agent.startsWith("Mozilla/5.0 (") && name ? `${name[0]} ${name[1]!}${on ? ` on ${on[0]}` : ""}` : agent;
+}

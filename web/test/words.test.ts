@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { statements, unseen } from "../src/shown";
 import type { Body, Request } from "../src/types";
-import { budgetWords, fate, headline, label, outcome, plain, windowWords } from "../src/words";
+import { browserWords, budgetWords, fate, headline, label, outcome, plain, windowWords } from "../src/words";
 
 const b64u = (s: string): string => Buffer.from(s).toString("base64url");
 const table = (...p: string[]) => ({ type: "Table", id: JSON.stringify(p) });
@@ -73,4 +73,13 @@ test("schedules and budgets are words", () => {
     assert.equal(windowWords({ days: [7, 6, 5, 4, 3, 2, 1], from_min: 0, for_min: 1440 }), "every day, 00:00 to 00:00 UTC");
     assert.equal(budgetWords({ for_ms: 1, uses: 0, rows: 100, statements: 1 }), "1 statement, 100 rows");
     assert.equal(budgetWords({ for_ms: 1, uses: 0 }), "");
+});
+
+test("a browser is said by name, and what is none as it is", () => {
+    const linux = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)";
+    assert.equal(browserWords(`${linux} HeadlessChrome/156.0.8078.79 Safari/537.36`), "Chrome 156 on Linux");
+    assert.equal(browserWords(`${linux} Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0`), "Edge 140 on Linux");
+    assert.equal(browserWords("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"), "Safari 18 on an iPhone");
+    assert.equal(browserWords("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"), "Firefox 140 on Windows");
+    for (const other of ["phi/0.1.0", "", "Mozilla/5.0 (something else)", "Chrome/1"]) assert.equal(browserWords(other), other);
 });

@@ -5,6 +5,7 @@ import { call, every } from "../api";
 import { me, said } from "../state";
 import { Safe } from "./parts";
 import { Trouble } from "./trouble";
+import { browserWords } from "../words";
 
 interface Session {
     id: string; kind: string; note: string; address: string; provider: string; target: string; device: string; current: boolean; created_at?: string; used_at?: string;
@@ -14,15 +15,16 @@ const when = (at: string | undefined): string => (at ? new Date(at).toLocaleStri
 const kinds: Record<string, string> = { cli: "command line", credential: "credential for a database" };
 
 function One({ s, end }: { s: Session; end: () => void }): JSX.Element {
+    const name = s.target || browserWords(s.note) || s.kind || "a session";
     return (
         <li>
-            <b><Safe text={s.target || s.note || s.kind || "a session"} /></b>{" "}
+            <b><Safe text={name} /></b>{" "}
             <span class="quiet">
                 {kinds[s.kind] ?? "browser"}{s.device && <>, of the device <Safe text={s.device} /></>}{s.address && <>, from <Safe text={s.address} /></>}
                 {s.provider && <>, by <Safe text={s.provider} /></>}{s.used_at ? `, last used ${when(s.used_at)}` : s.created_at && `, since ${when(s.created_at)}`}
             </span>{" "}
             {s.current ? <span class="quiet">(this one)</span>
-                : <button type="button" class="plain" onClick={end}>End<span class="sr"> {s.target || s.note || s.kind}</span></button>}
+                : <button type="button" class="plain" onClick={end}>End<span class="sr"> {name}</span></button>}
         </li>
     );
 }
