@@ -390,6 +390,6 @@ int main(int argc, char **argv)
         OVER(with_lite, a_file_of_another_build_is_refused),
         OVER(with_lite, what_was_committed_is_there_after_opening_again),
     };
-    snprintf(path, sizeof path, "/tmp/phi-store-test-%d.db", (int)getpid());
+    test_path(path, sizeof path, "store-test.db");
     return cmocka_run_group_tests(tests, pg_start, NULL);
 }

@@ -490,6 +490,6 @@ int main(void)
         OVER(with_pg, uses_of_one_grant_become_one_change),
         OVER(with_pg, the_steady_clock_goes_on_from_machine_to_machine),
     };
-    snprintf(path, sizeof path, "/tmp/phi-store-nodes-%d.db", (int)getpid());
+    test_path(path, sizeof path, "store-nodes.db");
     return cmocka_run_group_tests(tests, pg_start, NULL);
 }

@@ -2,27 +2,20 @@
 #ifndef STORE_TEST_STAGE_H
 #define STORE_TEST_STAGE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
+#include "base/test_path.h"
 #include "store/pgsql.h"
 #include "store/sqlite.h"
 #include "store/test_scratch.h"
 
-__attribute__((unused)) static char path[64];
+__attribute__((unused)) static char path[160];
 __attribute__((unused)) static char conninfo[256]; /* of a PostgreSQL that this test has started */
 __attribute__((unused)) static struct phi_store *pg_control; /* a second phid on it */
 
 static inline void remove_file(void)
 {
-    char side[80];
+    char side[180];
     static const char *const ends[] = { "", "-wal", "-shm", "-journal" };
     for (size_t i = 0; i < 4; i++) {
         snprintf(side, sizeof side, "%s%s", path, ends[i]);

@@ -2,6 +2,7 @@
 # timeout: 240
 """Attacks by way of what people are told: opened links, replayed callbacks, addresses inside the network, secrets left behind."""
 import base64
+import contextlib
 import email
 import email.policy
 import hashlib
@@ -177,8 +178,18 @@ with phiflow.Flow() as f:
 
     def family(pid):
         """phid and what it forked."""
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [pid] + [p for c in file.read().split() for p in family(int(c))]
+        return []  # it has ended meanwhile
+
+    def shown(pid):
+        """What /proc shows of a process, by name; nothing where it has ended meanwhile."""
+        found = {}
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            for name in ("cmdline", "environ", "limits"):
+                with open(f"/proc/{pid}/{name}", "rb") as file:
+                    found[name] = file.read().decode("latin-1")
+        return found if len(found) == 3 else {}
 
     @f.test("attack_49_the_secrets_of_channels_are_in_no_log_argument_environment_store_answer_or_core_file")
     def _():
@@ -189,12 +200,11 @@ with phiflow.Flow() as f:
         f.until(lambda: channels()["hook"]["dead"] and channels()["mail"]["dead"], 40)
         seen = {"log": f.log("phid"), "gateway's log": f.log("phi-gateway"),
                 "answers": "".join(admin.get(p).body.decode() for p in ("/v1/channels", "/v1/contacts", "/v1/notifications/dead", "/metrics", "/v1/openapi.json"))}
-        for pid in family(f.house.phid.pid()):
-            for name in ("cmdline", "environ"):
-                with open(f"/proc/{pid}/{name}", "rb") as file:
-                    seen[f"{name} of {pid}"] = file.read().decode("latin-1")
-            with open(f"/proc/{pid}/limits", encoding="ascii") as file:
-                f.true(re.search(r"Max core file size\s+0\s+0", file.read()), f"{pid} may write a core file")
+        living = {pid: texts for pid in family(f.house.phid.pid()) if (texts := shown(pid))}
+        f.true(len(living) >= 3, f"phid, the signer and the notifier: {list(living)}")
+        for pid, texts in living.items():
+            seen |= {f"{name} of {pid}": text for name, text in texts.items()}
+            f.true(re.search(r"Max core file size\s+0\s+0", texts["limits"]), f"{pid} may write a core file")
         for folder_, _, names in os.walk(f.place.path("phid")):
             for name in names:
                 if os.path.isfile(os.path.join(folder_, name)):

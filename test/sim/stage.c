@@ -7,14 +7,14 @@
 #include "store/sqlite.h"
 #include "store/test_scratch.h"
 
-static char path[64];
+static char path[160];
 static const struct kit *ticking; /* whose clock the PostgreSQL store sees */
 
 static void remove_file(void)
 {
-    char side[80];
+    char side[180];
     static const char *const ends[] = { "", "-wal", "-journal" };
-    snprintf(path, sizeof path, "/tmp/phi-stage-%d.db", (int)getpid());
+    test_path(path, sizeof path, "stage.db");
     for (size_t i = 0; i < 3; i++) {
         snprintf(side, sizeof side, "%s%s", path, ends[i]);
         unlink(side);

@@ -2,16 +2,8 @@
 #ifndef TEST_SIM_STAGE_H
 #define TEST_SIM_STAGE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "base/limits.h"
+#include "base/test_path.h"
 #include "kit.h"
 
 #define assert_rc(k, call, want)                                                                   \
