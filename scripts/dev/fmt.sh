@@ -1,14 +1,15 @@
-# help: fmt [FILE]...           format C files with clang-format: those given, else those changed since the last commit
+# help: fmt [FILE]...           format C with clang-format: the files given, else the lines changed since the last commit
 # shellcheck shell=bash
 set -euo pipefail
 . scripts/lib/common.sh
 
-have clang-format || die "clang-format is not installed (package clang-format)"
+have git-clang-format || die "clang-format is not installed (package clang-format)"
 if (($#)); then
-    files=("$@")
-else
-    mapfile -t files < <({ git diff --name-only --diff-filter=d HEAD; git ls-files --others --exclude-standard; } | grep -E '\.[ch]$' | sort -u)
+    clang-format -i --style=file "$@"
+    say "formatted $# files"
+    exit 0
 fi
-((${#files[@]})) || { say "nothing changed"; exit 0; }
-clang-format -i --style=file "${files[@]}"
-say "formatted ${#files[@]} files"
+git clang-format --style=file --force --quiet HEAD || true # 1: it changed something
+mapfile -t new < <(git ls-files --others --exclude-standard -- '*.c' '*.h')
+((${#new[@]} == 0)) || clang-format -i --style=file "${new[@]}"
+git diff --stat HEAD -- '*.c' '*.h'
