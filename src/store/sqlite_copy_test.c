@@ -264,7 +264,7 @@ static void what_no_sync_has_brought_to_the_disk_is_kept_in_the_log(void **state
     disk_bad = false;
     assert_true(wal_size() > 0);
     assert_int_equal(count(path), 20002);
-    char wal[96];
+    char wal[200];
     snprintf(wal, sizeof wal, "%s-wal", path);
     assert_int_not_equal(access(wal, F_OK), 0); /* and the next start has brought it there */
 }
