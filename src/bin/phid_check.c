@@ -29,6 +29,15 @@ static enum phi_rc tls_check(const struct phid_config *c, struct phi_err *err)
     return PHI_OK;
 }
 
+/* As the start will want it; before the first start there is none. */
+static enum phi_rc data_check(const char *dir, struct phi_err *err)
+{
+    struct stat st;
+    if (stat(dir, &st) == 0 && (!S_ISDIR(st.st_mode) || (st.st_mode & 077)))
+        return phi_fail(err, PHI_EDENIED, "%s: group or others may enter it; chmod 700 it", dir);
+    return PHI_OK;
+}
+
 static enum phi_rc secret_check(const char *dir, const char *name, struct phi_err *err)
 {
     char path[4096];
@@ -46,8 +55,11 @@ static enum phi_rc secrets_check(const char *dir, struct phi_err *err)
 {
     if (!dir[0] || only_in_service(dir))
         return PHI_OK;
+    struct stat st;
     DIR *d = opendir(dir);
-    enum phi_rc rc = d ? PHI_OK : phi_fail(err, PHI_EIO, "%s: %s", dir, strerror(errno));
+    enum phi_rc rc = d ? PHI_OK : phi_fail(err, PHI_EIO, "secrets: %s: %s", dir, strerror(errno));
+    if (d && fstat(dirfd(d), &st) == 0 && (st.st_mode & 022))
+        rc = phi_fail(err, PHI_EDENIED, "secrets: %s: group or others may put files there; chmod 700 it", dir);
     for (struct dirent *e; rc == PHI_OK && (e = readdir(d)) != NULL;)
         rc = secret_check(dir, e->d_name, err);
     if (d)
@@ -67,6 +79,7 @@ static enum phi_rc password_check(const char *path, struct phi_err *err)
 
 enum phi_rc phid_check(const struct phid_config *c, struct phi_err *err)
 {
+    PHI_TRY(data_check(c->data, err));
     PHI_TRY(tls_check(c, err));
     PHI_TRY(secrets_check(c->secrets, err));
     return password_check(c->store_password_file, err);

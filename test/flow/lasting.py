@@ -273,6 +273,8 @@ with phiflow.Flow() as f:
     def _():
         refuses("phid", with_tls, key, 0o604, "--check-config")
         refuses("phid", with_tls, os.path.join(tls, "secrets", "slack"), 0o640, "--check-config")
+        refuses("phid", with_tls, os.path.join(tls, "secrets"), 0o777, "--check-config")
+        refuses("phid", with_tls, f.place.path("phid"), 0o750, "--check-config")
         refuses("phi-gateway", gateway_conf, f.cluster.password_file, 0o640, "--check-config")
 
     @f.test("phid.yaml with the people's certificate is well formed")
