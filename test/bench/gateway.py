@@ -2,9 +2,10 @@
 """pgbench -S against the target itself, through PgBouncer (session), HAProxy (tcp) and phi-gateway, which decides each statement.
 
   gateway.py [--seconds N] [--rounds N] [--clients 1,8,32] [--modes simple,prepared] [--quick]
+  gateway.py --only throughput
   gateway.py --only approvals [--approvals N]      approve-to-forward alone (TMPDIR=/dev/shm: without the disk)
 
-All in one run, rounds interleaved, medians printed with their ratio to PgBouncer; then approve-to-forward latency, and memory.
+All in one run, in turns, medians printed with their ratio to PgBouncer's of the same turn; then approve-to-forward latency, and memory.
 Environment: PHI_BENCH_LIBS where PgBouncer's libraries were unpacked."""
 import argparse
 import glob
@@ -29,6 +30,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 # yet to: with ten times the rows, 32 clients had two page faults a transaction for all of 10 s, and PostgreSQL a sixth more CPU.
 SCALE = 1
 WARM = 2
+ALIKE = "PgBouncer, new"  # the same with a connection to the target of its own for each client, as all others have
 
 
 def children(pid):
@@ -99,11 +101,11 @@ class Peers:
         return {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": user, "PGPASSWORD": password or self.password,
                 "PGDATABASE": "shop", "PGSSLMODE": "disable"}
 
-    def pgbouncer(self):
+    def pgbouncer(self, name, more=""):
         exe, (port,) = shutil.which("pgbouncer"), free_ports(1)
         if not exe:
             return None
-        ini = self.write("pgbouncer.ini", f"""[databases]
+        ini = self.write(name + ".ini", f"""[databases]
 shop = host=127.0.0.1 port={self.target} dbname=shop user=phi_gateway password={self.password}
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -115,6 +117,7 @@ pool_mode = session
 max_client_conn = 200
 default_pool_size = 64
 ignore_startup_parameters = extra_float_digits
+{more}
 """)
         return self.env(port), self.start([exe, "-q", ini], port, {"LD_LIBRARY_PATH": os.environ.get("PHI_BENCH_LIBS", "")})
 
@@ -141,7 +144,8 @@ listen pg
         return self.env(u.port, urllib.parse.unquote(u.username), urllib.parse.unquote(u.password)), self.flow.house.gateway.pid()
 
     def all(self):
-        found = {"direct": (self.env(self.target), None), "PgBouncer": self.pgbouncer(), "HAProxy": self.haproxy(), "phi": self.phi()}
+        found = {"direct": (self.env(self.target), None), "PgBouncer": self.pgbouncer("pgbouncer"),
+                 ALIKE: self.pgbouncer("pgbouncer-new", "server_lifetime = 0"), "HAProxy": self.haproxy(), "phi": self.phi()}
         for name in [n for n, p in found.items() if p is None]:
             print(f"  {name}: not here, left out (./dev setup bench)")
             del found[name]
@@ -200,18 +204,17 @@ def turns(flow, peers, mode, clients, opts):
 
 def throughput(flow, peers, opts):
     print(f"\nmedians of {opts.rounds} turns of {opts.seconds - 1} s after {WARM} s; ratio: the median of each turn's to PgBouncer's in the same turn, and the "
-          "least and most; CPU of a transaction: of the program, and of all that worked for it")
-    print(f"{'':10}{'':10}{'clients':>8}{'TPS':>8}{'ratio':>7}{'':13}{'mean µs':>9}{'p99 µs':>9}{'CPU µs':>8}{'of all':>8}")
+          f"least and most; alike: to {ALIKE}; CPU of a transaction: of the program, and of all that worked for it")
+    print(f"{'':10}{'':15}{'clients':>8}{'TPS':>8}{'ratio':>7}{'':13}{'alike':>7}{'mean µs':>9}{'p99 µs':>9}{'CPU µs':>8}{'of all':>8}")
     print("aim: ratio 1.00 prepared, 0.75 simple")
     for mode in opts.modes.split(","):
         for clients in (int(c) for c in opts.clients.split(",")):
             runs = turns(flow, peers, mode, clients, opts)
-            base = runs.get("PgBouncer") or runs["direct"]
             for name, rs in runs.items():
                 m = {k: statistics.median(r[k] for r in rs) for k in rs[0]}
-                ratios = sorted(r["tps"] / b["tps"] for r, b in zip(rs, base))
-                print(f"{mode:10}{name:10}{clients:>8}{m['tps']:>8.0f}{statistics.median(ratios):>7.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
-                      f"{m['mean']:>9.0f}{m['p99']:>9.0f}{m['cpu']:>8.1f}{m['all']:>8.1f}", flush=True)
+                ratios, alike = (sorted(r["tps"] / b["tps"] for r, b in zip(rs, runs.get(base) or runs["direct"])) for base in ("PgBouncer", ALIKE))
+                print(f"{mode:10}{name:15}{clients:>8}{m['tps']:>8.0f}{statistics.median(ratios):>7.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
+                      f"{statistics.median(alike):>7.2f}{m['mean']:>9.0f}{m['p99']:>9.0f}{m['cpu']:>8.1f}{m['all']:>8.1f}", flush=True)
 
 
 STAGES = ("vote sent to its leaf: phid reads, waits for a commit that runs", "its leaf to the claim's: one transaction, where it was filed before",
