@@ -215,6 +215,7 @@ for (const [size, scheme] of [["phone", "light"], ["phone", "dark"]]) {
         await page.getByRole("button", { name: "Deny", exact: true }).click();
         await page.getByText("denied by you").first().waitFor();
         await p.ended;
+        equal(await page.getByText("nobody may").count(), 0, "of a request that is over it is said that nobody may approve it");
         for (const key of ["2", "3", "4"]) {
             await page.keyboard.press(key);
             await until("the page", async () => !(await page.getByText("Reading …").count()));

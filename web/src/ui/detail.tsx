@@ -92,10 +92,11 @@ function Facts({ r, body, folds }: { r: Timed<Request>; body: Body; folds: Folds
     );
 }
 
-const NeedLine = ({ n }: { n: Need }): JSX.Element => (
+/** Who may still approve is said only while somebody may. */
+const NeedLine = ({ n, open }: { n: Need; open: boolean }): JSX.Element => (
     <li>
         <b><Safe text={n.requirement} /></b>: {n.have} of {plural(n.count, n.kind === "approval" ? "approval" : n.kind)}{(n.stage ?? 1) > 1 && `, now at step ${n.stage}`}{n.signed && ", each with a passkey"}
-        {missing(n) === 0 ? " — met" : n.who.length ? <> — can still approve: <Name text={n.who.join(", ")} /></> : <> — <b>nobody may</b>; ask a policy author</>}
+        {missing(n) === 0 ? " — met" : !open ? "" : n.who.length ? <> — can still approve: <Name text={n.who.join(", ")} /></> : <> — <b>nobody may</b>; ask a policy author</>}
     </li>
 );
 
@@ -105,7 +106,7 @@ function Needs({ r }: { r: Request }): JSX.Element {
             {r.needs.map((alt, i) => (
                 <div key={i}>
                     {i > 0 && <p class="or">or</p>}
-                    <ul class="needs">{alt.map((n) => <NeedLine key={n.requirement} n={n} />)}</ul>
+                    <ul class="needs">{alt.map((n) => <NeedLine key={n.requirement} n={n} open={r.status === "pending"} />)}</ul>
                 </div>
             ))}
             {r.policies.length > 0 && <ul class="policies">{r.policies.map((p) => <li key={p.id}>{p.why ? <Safe text={p.why} /> : "no reason in the policy"} <span class="quiet">policy <Safe text={p.id} /></span></li>)}</ul>}
