@@ -47,10 +47,19 @@ int cli_err(const struct phi_err *err)
     return exit_of(err->rc);
 }
 
+static void silent(const struct cli *c, const char *why)
+{
+    PHI_BUF(b, 2048);
+    phi_buf_printf(&b, "the server %s does not answer (%s)", c->origin, why);
+    say(phi_buf_str(&b), "");
+}
+
 int cli_fail(struct cli *c, const struct client_reply *r)
 {
     if (phi_json_text(r->json, "detail").n || phi_json_text(r->json, "title").n)
         cli_problem(c, r->json);
+    else if (!r->status && r->rc == PHI_EIO)
+        silent(c, r->err.msg);
     else
         say(r->err.msg[0] ? r->err.msg : phi_rc_text(r->rc), r->code);
     if (r->maybe_done)

@@ -231,7 +231,7 @@ class Cli(unittest.TestCase):
         for typed, meant in (("requst", "request"), ("loign", "login"), ("shows", "show"), ("inbix", "inbox")):
             self.assertIn(f"did you mean {meant}?", self.phi(typed, rc=2))
         self.phi("show", rc=2)
-        self.phi("whoami", rc=6, env=dict(self.env, PHI_URL="http://127.0.0.1:1", PHI_TOKEN="x"))
+        self.assertIn("the server http://127.0.0.1:1 does not answer", self.phi("whoami", rc=6, env=dict(self.env, PHI_URL="http://127.0.0.1:1", PHI_TOKEN="x")))
         self.phi("gateway", "list", rc=1)
         self.phid.problem = {"status": 403, "code": "request.not-approver", "detail": "no\x1b[1m", "next": "ask"}
         self.assertIn("request.not-approver", self.phi("show", "K7Q-4MX", rc=3))
