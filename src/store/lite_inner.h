@@ -2,9 +2,7 @@
 #ifndef STORE_LITE_INNER_H
 #define STORE_LITE_INNER_H
 
-#include <pthread.h>
 #include <sqlite3.h>
-#include <stdatomic.h>
 
 #include "store/sqlite.h"
 
@@ -19,18 +17,8 @@ struct lite {
     sqlite3_stmt *list[CORE_TABLES][LITE_INDEX][LITE_SHAPES];
     sqlite3_stmt *begin, *commit, *mark, *unmark, *back;
     struct lite_copy *copy; /* one being made, or NULL */
-
-    /* sqlite_back.c */
-    int wal_pages;    /* in the log, of which some may have been written back; 0: all is, as far as it is known */
-    int64_t wal_room; /* bytes that its file has had at least */
-    sqlite3 *backer;  /* the thread's, while there is one */
-    pthread_t back_thread;
-    bool back_runs;   /* it is to be joined */
-    bool back_behind; /* there were commits since it began */
-    bool back_failed; /* and that was logged */
-    bool back_lost;   /* a sync failed: nothing is written back any more */
-    int back_rc;      /* of the thread */
-    atomic_bool back_done;
+    int wal_pages;          /* in the log, of which some may have been written back */
+    int64_t wal_room;       /* bytes that its file has had at least */
 };
 
 /* ---- sqlite.c */
@@ -39,10 +27,8 @@ enum phi_rc lite_failed(sqlite3 *db, struct phi_err *err);
 void lite_close(void *self);
 void lite_rollback(void *self);
 
-/* ---- sqlite_back.c */
+/* ---- sqlite_open.c */
 void lite_tidy(void *self, bool busy);
-int lite_wal_grew(void *lite, sqlite3 *db, const char *name, int pages); /* in place of wal_autocheckpoint */
-void lite_back_wait(struct lite *l);
 
 /* ---- sqlite_copy.c: the port's copy_… */
 enum phi_rc lite_copy_begin(void *self, const char *path, struct phi_err *err);

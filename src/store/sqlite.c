@@ -415,8 +415,6 @@ void lite_close(void *self)
     sqlite3_stmt *st;
     lite_rollback(l);
     lite_copy_end(l);
-    lite_back_wait(l);
-    sqlite3_close(l->backer);
     while ((st = sqlite3_next_stmt(l->db, NULL)))
         sqlite3_finalize(st);
     sqlite3_close(l->db);

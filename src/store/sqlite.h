@@ -1,5 +1,4 @@
-/* The store in one SQLite file: one connection that writes (and one that only writes the log back), WAL, synchronous=FULL, STRICT
- * tables. */
+/* The store in one SQLite file: one connection, WAL, synchronous=FULL, STRICT tables. */
 #ifndef STORE_SQLITE_H
 #define STORE_SQLITE_H
 

@@ -1,9 +1,6 @@
-#include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 
 #include <sqlite3.h>
 
@@ -207,68 +204,6 @@ static void copy_as_a_crash_leaves_it(void)
     }
 }
 
-/* Others wait all the time: it is done beside the commits, and the log is begun anew. */
-static void under_load_the_log_is_written_back_beside_the_commits(void **state)
-{
-    enum { COMMITS = 400, LONG = 100 };
-    struct phi_store *s;
-    off_t most = (off_t)5000 * 4120, was;
-    int grew = 0;
-    (void)state;
-    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
-    for (int i = 0; i < COMMITS; i++) {
-        was = file_size();
-        put(s, i * LONG, LONG);
-        s->ops->tidy(s->self, true);
-        grew += file_size() != was;
-        assert_true(wal_size() < most);
-    }
-    assert_true(grew > 1);
-    copy_as_a_crash_leaves_it();
-    assert_int_equal(count(copy), COMMITS * LONG);
-    phi_store_close(s);
-    assert_int_equal(count(path), COMMITS * LONG);
-}
-
-/* In place of the C library's: SQLite's end here. */
-static atomic_bool disk_bad; /* for the thread's syncs; the commits' are well */
-
-static int sync_of(long call, int fd)
-{
-    if (disk_bad && gettid() != getpid())
-        return errno = EIO, -1;
-    return (int)syscall(call, fd);
-}
-
-int fsync(int fd)
-{
-    return sync_of(SYS_fsync, fd);
-}
-
-int fdatasync(int fd)
-{
-    return sync_of(SYS_fdatasync, fd);
-}
-
-static void what_no_sync_has_brought_to_the_disk_is_kept_in_the_log(void **state)
-{
-    struct phi_store *s;
-    (void)state;
-    assert_int_equal(phi_store_sqlite_open(path, &s, &err), PHI_OK);
-    put(s, 0, 20000);
-    put(s, 20000, 1);
-    disk_bad = true;
-    s->ops->tidy(s->self, true); /* the thread begins */
-    put(s, 20001, 1);
-    phi_store_close(s);
-    disk_bad = false;
-    assert_true(wal_size() > 0);
-    assert_int_equal(count(path), 20002);
-    char wal[200];
-    snprintf(wal, sizeof wal, "%s-wal", path);
-    assert_int_not_equal(access(wal, F_OK), 0); /* and the next start has brought it there */
-}
-
 static void the_log_has_its_blocks_before_a_commit_needs_them(void **state)
 {
     struct phi_store *s;
@@ -303,8 +238,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_copy_is_found, clean, clean),
         cmocka_unit_test_setup_teardown(before_a_migration_the_old_file_is_kept, clean, clean),
         cmocka_unit_test_setup_teardown(the_log_is_not_written_back_by_commits_nor_while_others_wait, clean, clean),
-        cmocka_unit_test_setup_teardown(under_load_the_log_is_written_back_beside_the_commits, clean, clean),
-        cmocka_unit_test_setup_teardown(what_no_sync_has_brought_to_the_disk_is_kept_in_the_log, clean, clean),
         cmocka_unit_test_setup_teardown(the_log_has_its_blocks_before_a_commit_needs_them, clean, clean),
     };
     test_path(path, sizeof path, "copy-test.db");

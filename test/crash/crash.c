@@ -252,7 +252,7 @@ static void file_copy(const char *from, const char *to)
     close(out);
 }
 
-/* `late`: with so long a log that a thread will write it back beside the changes. */
+/* `late`: with so long a log that it is written back between two changes though others wait. */
 static void fresh_copy(bool late)
 {
     char side[4100], from[4100];
@@ -281,7 +281,7 @@ static int point(uint64_t seed, uint64_t k, enum fault_how how, bool late)
     return died ? 0 : 2;
 }
 
-/* Leaves a log behind that is long enough for the thread. */
+/* Leaves such a log behind. */
 #define LONG_LOG (2100 * 4120)
 
 static void log_grow(uint64_t seed, uint64_t k, enum fault_how how)

@@ -1,7 +1,6 @@
 #include "faults.h"
 
 #include <dlfcn.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -16,21 +15,18 @@
     if (!real)                                                                                                         \
         *(void **)(void *)&real = dlsym(RTLD_NEXT, name)
 
-/* One call at a time: SQLite's log is written back by a thread of its own. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool armed;
 static uint64_t seen, die_at;
 static enum fault_how die_how;
 
 struct change { /* what a write that no sync has followed has replaced */
     int fd;
-    ino_t file; /* whichever descriptor it is synced by */
     off_t at, size; /* where, and how long the file was */
     size_t n;       /* bytes of `old` */
     char *old;
     bool cut;       /* it was a truncation */
 };
-#define CHANGES_MAX 16384
+#define CHANGES_MAX 8192
 static struct change changes[CHANGES_MAX];
 static size_t n_changes;
 
@@ -90,7 +86,7 @@ static void remember(int fd, off_t at, size_t n, const struct stat *st, bool cut
     if (die_how < FAULT_POWER || die_at == 0 || n_changes == CHANGES_MAX)
         return;
     struct change *c = &changes[n_changes++];
-    *c = (struct change){ .fd = fd, .file = st->st_ino, .at = at, .size = st->st_size, .cut = cut };
+    *c = (struct change){ .fd = fd, .at = at, .size = st->st_size, .cut = cut };
     c->n = at < st->st_size ? (size_t)(st->st_size - at) : 0;
     if (c->n > n && !cut)
         c->n = n;
@@ -99,11 +95,11 @@ static void remember(int fd, off_t at, size_t n, const struct stat *st, bool cut
         abort();
 }
 
-static void synced(ino_t file)
+static void synced(int fd)
 {
     size_t to = 0;
     for (size_t i = 0; i < n_changes; i++) {
-        if (changes[i].file == file)
+        if (changes[i].fd == fd)
             free(changes[i].old);
         else
             changes[to++] = changes[i];
@@ -114,7 +110,6 @@ static void synced(ino_t file)
 static ssize_t counted_pwrite(int fd, const void *p, size_t n, off_t at)
 {
     struct stat st;
-    pthread_mutex_lock(&lock);
     if (is_file(fd, &st)) {
         if (last()) {
             if (die_how == FAULT_TORN)
@@ -123,9 +118,7 @@ static ssize_t counted_pwrite(int fd, const void *p, size_t n, off_t at)
         }
         remember(fd, at, n, &st, false);
     }
-    ssize_t done = pwrite_real(fd, p, n, at);
-    pthread_mutex_unlock(&lock);
-    return done;
+    return pwrite_real(fd, p, n, at);
 }
 
 ssize_t faults_pwrite64(int fd, const void *p, size_t n, off_t at)
@@ -141,15 +134,12 @@ ssize_t faults_pwrite(int fd, const void *p, size_t n, off_t at)
 static int counted_ftruncate(int fd, off_t size)
 {
     struct stat st;
-    pthread_mutex_lock(&lock);
     if (is_file(fd, &st)) {
         if (last())
             die();
         remember(fd, size, 0, &st, true);
     }
-    int rc = ftruncate_real(fd, size);
-    pthread_mutex_unlock(&lock);
-    return rc;
+    return ftruncate_real(fd, size);
 }
 
 int faults_ftruncate64(int fd, off_t size)
@@ -162,30 +152,26 @@ int faults_ftruncate(int fd, off_t size)
     return counted_ftruncate(fd, size);
 }
 
-static int counted_sync(int (*real)(int), int fd)
-{
-    struct stat st;
-    pthread_mutex_lock(&lock);
-    bool file = is_file(fd, &st);
-    if (file && last())
-        die();
-    int rc = real(fd);
-    if (file)
-        synced(st.st_ino);
-    pthread_mutex_unlock(&lock);
-    return rc;
-}
-
 int fsync(int fd)
 {
     REAL(int, "fsync", int);
-    return counted_sync(real, fd);
+    struct stat st;
+    if (is_file(fd, &st) && last())
+        die();
+    int rc = real(fd);
+    synced(fd);
+    return rc;
 }
 
 int fdatasync(int fd)
 {
     REAL(int, "fdatasync", int);
-    return counted_sync(real, fd);
+    struct stat st;
+    if (is_file(fd, &st) && last())
+        die();
+    int rc = real(fd);
+    synced(fd);
+    return rc;
 }
 
 /* libpq's writes to the server. */
