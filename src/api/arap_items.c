@@ -59,7 +59,7 @@ static struct phi_view items_text(struct api_call *c, const struct phi_json *ite
         phi_jw_end(&w);
     }
     phi_jw_end(&w);
-    return phi_buf_ok(&text) ? phi_arena_copy(&c->arena, phi_buf_view(&text)) : (struct phi_view){0};
+    return phi_buf_ok(&text) ? phi_arena_copy(&c->arena, phi_buf_view(&text)) : (struct phi_view){ 0 };
 }
 
 enum phi_rc arap_items_submit(struct api_call *c, struct phi_view asked, struct phi_arap_task *ret, struct phi_err *err)

@@ -26,7 +26,7 @@ static int dir_drop(void **state)
 {
     (void)state;
     char path[128];
-    const char *const names[] = {"ca.key", "ca.pem"};
+    const char *const names[] = { "ca.key", "ca.pem" };
     for (size_t i = 0; i < 2; i++) {
         snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
         unlink(path);
@@ -159,8 +159,8 @@ static void the_server_certificate_names_its_hosts_and_only_names(void **state)
     PHI_BUF(chain, 16384);
     PHI_BUF(key, 16384);
     assert_int_equal(phi_ca_open(dir, &ca, &err), PHI_OK);
-    const char *const good[] = {"localhost", "127.0.0.1"};
-    const char *const bad[] = {"a,DNS:b"};
+    const char *const good[] = { "localhost", "127.0.0.1" };
+    const char *const bad[] = { "a,DNS:b" };
     assert_int_equal(phi_ca_server(ca, bad, 1, &chain, &key, &err), PHI_EINPUT);
     assert_int_equal(phi_ca_server(ca, good, 2, &chain, &key, &err), PHI_OK);
     X509 *c = cert_of(phi_buf_view(&chain));

@@ -11,7 +11,7 @@
 void api_call_got(struct api_call *c, const struct net_fetch_answer *a, const struct phi_err *err)
 {
     c->ask = NULL;
-    c->got = (struct api_got){.rc = a ? PHI_OK : err->rc};
+    c->got = (struct api_got){ .rc = a ? PHI_OK : err->rc };
     if (a) {
         c->got.status = a->status;
         c->got.body = phi_arena_copy(&c->arena, a->body);
@@ -25,8 +25,8 @@ struct phi_view api_query(struct api_call *c, const char *name)
     struct phi_view rest = c->query, pair, key, value;
     while (phi_view_split(&rest, '&', &pair))
         if (phi_view_split(&pair, '=', &key) && phi_view_is(key, name))
-            return net_percent_decode(&c->arena, pair, true, &value) ? value : (struct phi_view){0};
-    return (struct phi_view){0};
+            return net_percent_decode(&c->arena, pair, true, &value) ? value : (struct phi_view){ 0 };
+    return (struct phi_view){ 0 };
 }
 
 enum phi_rc api_query_int(struct api_call *c, const char *name, int64_t min, int64_t max,
@@ -44,7 +44,7 @@ enum phi_rc api_body_text(struct api_call *c, const char *key, struct phi_view *
                           struct phi_err *err)
 {
     const struct phi_json *v = phi_json_get(c->body, key);
-    *ret = (struct phi_view){0};
+    *ret = (struct phi_view){ 0 };
     if (!v)
         return PHI_OK;
     PHI_BUF(text, API_ANSWER_MAX);
@@ -146,8 +146,8 @@ static enum phi_rc admit_token(struct api_call *c, struct phi_err *err)
     if (c->by_cookie || (c->route->right == API_RIGHT_SELF && changes_things(c->route)))
         return api_refuse(c, err, API_TOKEN_BY_TOKEN, "a token may not do this; it is for people in their own session");
     PHI_TRY(phi_person_get(c->core, &c->arena, t.who, &c->person, err));
-    c->session = (struct phi_session){.id = t.id, .person = t.who, .expires_in_ms = t.expires_in_ms};
-    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device, .session = t.id, .withheld = ~t.rights};
+    c->session = (struct phi_session){ .id = t.id, .person = t.who, .expires_in_ms = t.expires_in_ms };
+    c->actor = (struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device, .session = t.id, .withheld = ~t.rights };
     return may(c, err);
 }
 
@@ -166,7 +166,7 @@ static enum phi_rc admit_person(struct api_call *c, struct phi_err *err)
         return api_refuse(c, err, API_BAD_CSRF,
                           "the X-Phi-CSRF header is missing or is another session's");
     PHI_TRY(phi_person_get(c->core, &c->arena, c->session.person, &c->person, err));
-    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device, .session = c->session.id};
+    c->actor = (struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = c->person.id, .device = c->device, .session = c->session.id };
     return may(c, err);
 }
 
@@ -180,13 +180,13 @@ static enum phi_rc admit_gateway(struct api_call *c, struct phi_err *err)
         c->problem = err->rc == PHI_EAUTH ? API_NO_CERTIFICATE : API_OK;
         return err->rc;
     }
-    c->actor = (struct phi_actor){.kind = PHI_ACTOR_GATEWAY, .id = name};
+    c->actor = (struct phi_actor){ .kind = PHI_ACTOR_GATEWAY, .id = name };
     return PHI_OK;
 }
 
 enum phi_rc api_admit(struct api_call *c, struct phi_err *err)
 {
-    c->actor = (struct phi_actor){0};
+    c->actor = (struct phi_actor){ 0 };
     c->problem = API_OK;
     c->filing = false;
     if (c->route->right == API_RIGHT_NONE || c->route->right == API_RIGHT_ENROL)

@@ -171,10 +171,10 @@ static bool outcome_read(struct phi_view v, enum phi_outcome *ret)
         const char *name;
         enum phi_outcome outcome;
     } names[] = {
-        {"done",    PHI_OUTCOME_DONE   },
-        {"failed",  PHI_OUTCOME_FAILED },
-        {"unsent",  PHI_OUTCOME_UNSENT },
-        {"unknown", PHI_OUTCOME_UNKNOWN}
+        { "done",    PHI_OUTCOME_DONE },
+        { "failed",  PHI_OUTCOME_FAILED },
+        { "unsent",  PHI_OUTCOME_UNSENT },
+        { "unknown", PHI_OUTCOME_UNKNOWN }
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         *ret = names[i].outcome;

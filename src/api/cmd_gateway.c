@@ -220,8 +220,8 @@ static enum phi_rc denied_read(struct api_call *c, const struct phi_json *v, str
 static enum phi_rc record_read(struct api_call *c, const struct phi_json *v, struct phi_record *r,
                                struct phi_err *err)
 {
-    static const char *const keys[] = {"first_ms_ago", "last_ms_ago", "count",  "principal", "target",
-                                       "session",      "actions",     "bytes_hash", "bundle",    "denied", NULL};
+    static const char *const keys[] = { "first_ms_ago", "last_ms_ago", "count",  "principal", "target",
+                                        "session",      "actions",     "bytes_hash", "bundle",    "denied", NULL };
     const struct phi_json *p = phi_json_get(v, "principal");
     PHI_TRY(phi_json_only(v, keys, err));
     PHI_TRY(phi_json_need_int(v, "first_ms_ago", 0, PHI_MAX_GRANT_MS, &r->first_ms_ago, err));

@@ -43,8 +43,8 @@ enum phi_rc api_grant_revoke(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_grant_revoke_many(struct api_call *c, struct phi_err *err)
 {
-    struct phi_revoke_filter f = {.person = phi_json_text(c->body, "person"),
-                                  .bundle_version = phi_json_num(c->body, "bundle_version", 0)};
+    struct phi_revoke_filter f = { .person = phi_json_text(c->body, "person"),
+                                   .bundle_version = phi_json_num(c->body, "bundle_version", 0) };
     struct phi_revoked_many r;
     struct phi_view resource = phi_json_text(c->body, "resource");
     const struct phi_json *all = phi_json_get(c->body, "everything");

@@ -52,7 +52,7 @@ enum phi_rc api_error_page(struct api_call *c, struct phi_err *err)
     const struct api_problem_text *t = api_problem_text(api_problem_by_code(phi_buf_str(&code)));
     if (t->status < 400)
         return api_refuse(c, err, API_NOT_FOUND, "no error has this code; docs/errors.md lists them all");
-    api_page_begin(c, 200, t->title, (struct phi_view){0});
+    api_page_begin(c, 200, t->title, (struct phi_view){ 0 });
     phi_buf_printf(&c->out, "<p>" PHI_FMT "</p><p><code>%s</code> · HTTP %d</p>", PHI_ARG(code_text(c, t->next)), t->code, t->status);
     api_page_end(c);
     return PHI_OK;

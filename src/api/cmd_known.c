@@ -22,8 +22,8 @@ static void facts_write(struct phi_jw *w, const struct phi_resource_facts *f)
 
 enum phi_rc api_facts_put(struct api_call *c, struct phi_err *err)
 {
-    struct phi_resource_facts f = {.environment = phi_json_text(c->body, "environment")};
-    PHI_TRY(phi_ref_from_label(&c->arena, phi_json_text(c->body, "resource"), (struct phi_view){0}, &f.resource, err));
+    struct phi_resource_facts f = { .environment = phi_json_text(c->body, "environment") };
+    PHI_TRY(phi_ref_from_label(&c->arena, phi_json_text(c->body, "resource"), (struct phi_view){ 0 }, &f.resource, err));
     PHI_TRY(api_body_strs(c, "tags", &f.tags, &f.n_tags, err));
     PHI_TRY(phi_facts_put(c->core, &c->actor, &f, err));
     facts_write(api_answer(c, 200), &f);
@@ -98,7 +98,7 @@ enum phi_rc api_on_call_end(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_on_call_list(struct api_call *c, struct phi_err *err)
 {
-    return on_call_write(c, (struct phi_view){0}, err);
+    return on_call_write(c, (struct phi_view){ 0 }, err);
 }
 
 /* ---- persons; times of day are "22:00" */
@@ -115,7 +115,7 @@ static bool minutes_of(struct phi_view text, int64_t *ret)
 
 static enum phi_rc quiet_in(const struct phi_json *v, struct phi_profile *p, struct phi_err *err)
 {
-    static const char *const keys[] = {"from", "to", "days", NULL};
+    static const char *const keys[] = { "from", "to", "days", NULL };
     const struct phi_json *days = phi_json_get(v, "days");
     PHI_TRY(phi_json_only(v, keys, err));
     if (!minutes_of(phi_json_text(v, "from"), &p->quiet_from_min) || !minutes_of(phi_json_text(v, "to"), &p->quiet_to_min))
@@ -166,7 +166,7 @@ enum phi_rc api_profile_get(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_profile_put(struct api_call *c, struct phi_err *err)
 {
-    struct phi_profile p = {.zone = phi_json_text(c->body, "zone"), .quiet_days = 0x7f};
+    struct phi_profile p = { .zone = phi_json_text(c->body, "zone"), .quiet_days = 0x7f };
     const struct phi_json *quiet = phi_json_get(c->body, "quiet");
     if (quiet)
         PHI_TRY(quiet_in(quiet, &p, err));

@@ -42,8 +42,8 @@ static enum phi_rc session_answer(struct api_call *c, const struct phi_login *l,
 {
     char token[PHI_TOKEN_LEN + 1];
     struct phi_session s;
-    struct phi_session_how how = {.kind = PHI_LIT("cli"), .note = phi_json_text(data, "note"), .address = phi_view_of(c->peer),
-                                  .provider = phi_json_text(data, "provider"), .strong_ms = phi_json_num(data, "strong_ms", 0)};
+    struct phi_session_how how = { .kind = PHI_LIT("cli"), .note = phi_json_text(data, "note"), .address = phi_view_of(c->peer),
+                                   .provider = phi_json_text(data, "provider"), .strong_ms = phi_json_num(data, "strong_ms", 0) };
     PHI_TRY(phi_session_begin(c->core, &c->arena, l->person, &how, token, &s, err));
     enum phi_rc rc = token_answer(c, token, s.expires_in_ms, NULL);
     phi_wipe(token, sizeof(token));
@@ -89,7 +89,7 @@ static struct phi_view typed_code(struct api_call *c, struct phi_view typed)
         if (ch >= 'A' && ch <= 'Z')
             code[n++] = (char)ch;
     }
-    return n == 9 ? phi_arena_copy(&c->arena, phi_view_mem(code, 9)) : (struct phi_view){0};
+    return n == 9 ? phi_arena_copy(&c->arena, phi_view_mem(code, 9)) : (struct phi_view){ 0 };
 }
 
 static struct phi_view data_make(struct api_call *c, const char *const *keys, const struct phi_view *values, size_t n, bool refused)
@@ -111,10 +111,10 @@ static struct phi_view data_make(struct api_call *c, const char *const *keys, co
 
 enum phi_rc api_device_begin(struct api_call *c, struct phi_err *err)
 {
-    static const char *const keys[] = {"note", "address"};
+    static const char *const keys[] = { "note", "address" };
     struct phi_view secret = random_text(c), code = user_code(c), note = phi_view_upto(api_form(c, "client_name"), 200);
-    struct phi_view values[] = {note.n ? note : PHI_LIT("phi"), phi_view_of(c->peer)};
-    struct phi_login l = {.kind = PHI_LIT("device"), .code = code, .data = data_make(c, keys, values, 2, false)};
+    struct phi_view values[] = { note.n ? note : PHI_LIT("phi"), phi_view_of(c->peer) };
+    struct phi_login l = { .kind = PHI_LIT("device"), .code = code, .data = data_make(c, keys, values, 2, false) };
     PHI_TRY(phi_login_put(c->core, secret, &l, PHI_LOGIN_MS, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_kv(w, "device_code", secret);
@@ -152,7 +152,7 @@ static void confirm_buttons(struct api_call *c)
 
 static void code_ask(struct api_call *c, const char *why)
 {
-    api_page_begin(c, 200, "Sign in a device", (struct phi_view){0});
+    api_page_begin(c, 200, "Sign in a device", (struct phi_view){ 0 });
     phi_buf_printf(&c->out, "<p>%s</p><form method=\"get\"><label>Code <input name=\"code\" autocomplete=\"off\" autofocus "
                             "maxlength=\"12\"></label> <button type=\"submit\">Go on</button></form>", why);
     api_page_end(c);
@@ -175,7 +175,7 @@ enum phi_rc api_device_page(struct api_call *c, struct phi_err *err)
         return PHI_OK;
     }
     PHI_TRY(data_read(c, &l, &data, err));
-    api_page_begin(c, 200, "Sign in a device", (struct phi_view){0});
+    api_page_begin(c, 200, "Sign in a device", (struct phi_view){ 0 });
     phi_buf_adds(&c->out, "<p>This wants to act as you:</p><dl>");
     line(c, "What", phi_json_text(data, "note"));
     line(c, "From", phi_json_text(data, "address"));
@@ -189,7 +189,7 @@ enum phi_rc api_device_page(struct api_call *c, struct phi_err *err)
 
 static enum phi_rc said(struct api_call *c, const char *title, const char *text)
 {
-    api_page_begin(c, 200, title, (struct phi_view){0});
+    api_page_begin(c, 200, title, (struct phi_view){ 0 });
     phi_buf_printf(&c->out, "<p>%s</p>", text);
     api_page_end(c);
     return PHI_OK;
@@ -197,14 +197,14 @@ static enum phi_rc said(struct api_call *c, const char *title, const char *text)
 
 enum phi_rc api_device_confirm(struct api_call *c, struct phi_err *err)
 {
-    static const char *const keys[] = {"note", "address"};
+    static const char *const keys[] = { "note", "address" };
     struct phi_view code = typed_code(c, api_form(c, "code")), answer = api_form(c, "answer");
     const struct phi_json *data;
     struct phi_login l;
     PHI_TRY(api_page_admit(c, err));
     PHI_TRY(phi_login_by_code(c->core, &c->arena, "device", code, &l, err));
     PHI_TRY(data_read(c, &l, &data, err));
-    struct phi_view values[] = {phi_json_text(data, "note"), phi_json_text(data, "address")};
+    struct phi_view values[] = { phi_json_text(data, "note"), phi_json_text(data, "address") };
     bool yes = phi_view_is(answer, "yes");
     PHI_TRY(phi_login_settle(c->core, "device", code, c->person.id, data_make(c, keys, values, 2, !yes), err));
     return yes ? said(c, "Signed in", "The device is signed in as you. You can close this page.")
@@ -246,7 +246,7 @@ static bool is_b64u(struct phi_view v, size_t min, size_t max)
 static enum phi_rc loopback_read(struct api_call *c, struct phi_view (*get)(struct api_call *c, const char *name), struct loopback *ret,
                                  struct phi_err *err)
 {
-    *ret = (struct loopback){.state = get(c, "state"), .challenge = get(c, "challenge"), .note = phi_view_upto(get(c, "note"), 200)};
+    *ret = (struct loopback){ .state = get(c, "state"), .challenge = get(c, "challenge"), .note = phi_view_upto(get(c, "note"), 200) };
     if (!phi_view_int(get(c, "port"), &ret->port) || ret->port < 1024 || ret->port > 65535 || !is_b64u(ret->state, 16, 64) ||
         !is_b64u(ret->challenge, 43, 43))
         return phi_fail(err, PHI_EINPUT, "this page is opened by `phi login`, with a port, a state and a challenge");
@@ -267,7 +267,7 @@ enum phi_rc api_authorize_page(struct api_call *c, struct phi_err *err)
     PHI_TRY(loopback_read(c, api_query, &b, err));
     if (!api_page_person(c))
         return api_page_sign_in(c, loopback_path(c, &b), err);
-    api_page_begin(c, 200, "Sign in the command line", (struct phi_view){0});
+    api_page_begin(c, 200, "Sign in the command line", (struct phi_view){ 0 });
     phi_buf_adds(&c->out, "<p>This wants to act as you:</p><dl>");
     line(c, "What", b.note);
     line(c, "Where", phi_arena_printf(&c->arena, "this machine, port %lld", (long long)b.port));
@@ -283,15 +283,15 @@ enum phi_rc api_authorize_page(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_authorize_confirm(struct api_call *c, struct phi_err *err)
 {
-    static const char *const keys[] = {"note", "challenge", "port"};
+    static const char *const keys[] = { "note", "challenge", "port" };
     struct loopback b;
     PHI_TRY(api_page_admit(c, err));
     PHI_TRY(loopback_read(c, api_form, &b, err));
     if (!phi_view_is(api_form(c, "answer"), "yes"))
         return api_page_go(c, phi_arena_printf(&c->arena, "http://127.0.0.1:%lld/?error=access_denied&state=" PHI_FMT, (long long)b.port, PHI_ARG(b.state)), "Refused");
     struct phi_view code = random_text(c);
-    struct phi_view values[] = {b.note, b.challenge, phi_arena_printf(&c->arena, "%lld", (long long)b.port)};
-    struct phi_login l = {.kind = PHI_LIT("code"), .person = c->person.id, .data = data_make(c, keys, values, 3, false)};
+    struct phi_view values[] = { b.note, b.challenge, phi_arena_printf(&c->arena, "%lld", (long long)b.port) };
+    struct phi_login l = { .kind = PHI_LIT("code"), .person = c->person.id, .data = data_make(c, keys, values, 3, false) };
     PHI_TRY(phi_login_put(c->core, code, &l, CODE_MS, err));
     return api_page_go(c, phi_arena_printf(&c->arena, "http://127.0.0.1:%lld/?code=" PHI_FMT "&state=" PHI_FMT, (long long)b.port, PHI_ARG(code), PHI_ARG(b.state)),
                        "Signed in");
@@ -352,9 +352,9 @@ static enum phi_rc workload_token(struct api_call *c, const struct phi_provider 
     const struct phi_json *claims = token->claims;
     char secret[PHI_API_TOKEN_LEN + 1];
     struct phi_token t;
-    struct phi_login used = {.kind = PHI_LIT("used")};
-    struct phi_token_want want = {.who = w->service, .name = phi_view_upto(phi_json_text(claims, "sub"), 200), .rights = w->rights,
-                                  .ms = w->max_ms, .provider = p->name};
+    struct phi_login used = { .kind = PHI_LIT("used") };
+    struct phi_token_want want = { .who = w->service, .name = phi_view_upto(phi_json_text(claims, "sub"), 200), .rights = w->rights,
+                                   .ms = w->max_ms, .provider = p->name };
     int64_t exp = 0;
     phi_jwt_time(claims, "exp", &exp);
     int64_t left = exp + 2 * PHI_JWT_SKEW_MS - phi_now_wall_ms();
@@ -362,7 +362,7 @@ static enum phi_rc workload_token(struct api_call *c, const struct phi_provider 
         return exchange_no(c, "invalid_request", w->issuer, "the token lives longer than two days; ask the issuer for a short one");
     if (phi_login_put(c->core, token->signed_text, &used, left, NULL) != PHI_OK)
         return exchange_no(c, "invalid_grant", w->issuer, "this token was exchanged already; ask the issuer for a new one");
-    struct phi_actor phid = {.kind = PHI_ACTOR_SYSTEM};
+    struct phi_actor phid = { .kind = PHI_ACTOR_SYSTEM };
     PHI_TRY(phi_token_make(c->core, &c->arena, &phid, &want, secret, &t, err));
     enum phi_rc rc = token_answer(c, secret, t.expires_in_ms, "urn:ietf:params:oauth:token-type:access_token");
     phi_wipe(secret, sizeof(secret));
@@ -373,7 +373,7 @@ static enum phi_rc workload_token(struct api_call *c, const struct phi_provider 
 static enum phi_rc claims_match(struct api_call *c, struct phi_view issuer, const struct phi_jws *t, struct phi_err *err)
 {
     struct phi_provider *p;
-    struct phi_err why = {0};
+    struct phi_err why = { 0 };
     struct phi_view missing;
     size_t n;
     snprintf(why.msg, sizeof(why.msg), "no configuration fits");
@@ -382,7 +382,7 @@ static enum phi_rc claims_match(struct api_call *c, struct phi_view issuer, cons
         struct phi_workload_conf w;
         if (phi_workload_conf_read(&c->arena, p[i].config, &w, NULL) != PHI_OK || !phi_view_eq(w.issuer, issuer))
             continue;
-        struct phi_jwt_want want = {.iss = w.issuer, .aud = w.audience, .now_ms = phi_now_wall_ms()};
+        struct phi_jwt_want want = { .iss = w.issuer, .aud = w.audience, .now_ms = phi_now_wall_ms() };
         if (phi_jwt_check(t, &want, &why) != PHI_OK)
             continue;
         if (phi_workload_fits(&w, t->claims, &missing))

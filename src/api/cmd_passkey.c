@@ -28,7 +28,7 @@ static enum phi_rc bytes(struct api_call *c, const struct phi_json *v, const cha
 enum phi_rc api_passkey_answer(struct api_call *c, const struct phi_json *v, const char *auth,
                                struct phi_webauthn_answer *ret, struct phi_view *ret_id, struct phi_err *err)
 {
-    *ret = (struct phi_webauthn_answer){0};
+    *ret = (struct phi_webauthn_answer){ 0 };
     PHI_TRY(bytes(c, v, "client", 16 * 1024, &ret->client, err));
     PHI_TRY(bytes(c, v, auth, 32 * 1024, &ret->auth, err));
     if (!ret_id)
@@ -108,7 +108,7 @@ static void user_write(struct phi_jw *w, const struct phi_person *p)
 
 static void algorithms_write(struct phi_jw *w)
 {
-    static const int algs[] = {-8, -7, -257};
+    static const int algs[] = { -8, -7, -257 };
     phi_jw_key(w, "pubKeyCredParams");
     phi_jw_arr(w);
     for (size_t i = 0; i < sizeof(algs) / sizeof(algs[0]); i++) {
@@ -190,7 +190,7 @@ enum phi_rc api_passkey_login_options(struct api_call *c, struct phi_err *err)
     struct phi_webauthn_rp rp;
     uint8_t challenge[PHI_CHALLENGE_LEN];
     PHI_TRY(api_passkey_rp(c, &rp, err));
-    PHI_TRY(phi_passkey_begin(c->core, PHI_PASSKEY_SIGN_IN, (struct phi_view){0}, challenge, err));
+    PHI_TRY(phi_passkey_begin(c->core, PHI_PASSKEY_SIGN_IN, (struct phi_view){ 0 }, challenge, err));
     struct phi_jw *w = api_answer(c, 200);
     api_w_passkey_get(w, &rp, phi_view_mem(challenge, sizeof(challenge)), NULL, 0);
     phi_jw_end(w);
@@ -202,7 +202,7 @@ enum phi_rc api_passkey_login(struct api_call *c, struct phi_err *err)
     char token[PHI_TOKEN_LEN + 1];
     struct phi_webauthn_rp rp;
     struct phi_webauthn_answer got;
-    struct phi_session_how how = {.kind = PHI_LIT("web"), .note = c->agent, .address = phi_view_of(c->peer)};
+    struct phi_session_how how = { .kind = PHI_LIT("web"), .note = c->agent, .address = phi_view_of(c->peer) };
     struct phi_view id, person;
     PHI_TRY(api_passkey_rp(c, &rp, err));
     PHI_TRY(api_passkey_answer(c, c->body, "auth", &got, &id, err));

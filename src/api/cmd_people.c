@@ -26,7 +26,7 @@ enum phi_rc api_person_add(struct api_call *c, struct phi_err *err)
 
 static enum phi_rc page_read(struct api_call *c, struct phi_page *ret, struct phi_err *err)
 {
-    *ret = (struct phi_page){.after = api_query(c, "cursor")};
+    *ret = (struct phi_page){ .after = api_query(c, "cursor") };
     return api_query_int(c, "limit", 1, PHI_PAGE_MAX, PHI_PAGE_MAX, &ret->limit, err);
 }
 
@@ -122,10 +122,10 @@ static void target_write(struct phi_jw *w, const struct phi_target *t)
 
 enum phi_rc api_target_add(struct api_call *c, struct phi_err *err)
 {
-    struct phi_target t = {.name = member(c, "name"),
-                           .kind = member(c, "kind"),
-                           .address = member(c, "address"),
-                           .database = member(c, "database")};
+    struct phi_target t = { .name = member(c, "name"),
+                            .kind = member(c, "kind"),
+                            .address = member(c, "address"),
+                            .database = member(c, "database") };
     PHI_TRY(phi_target_put(c->core, &c->actor, &t, err));
     struct phi_jw *w = api_answer(c, 201);
     phi_jw_kv(w, "name", t.name);

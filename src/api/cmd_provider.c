@@ -25,7 +25,7 @@ enum phi_rc api_provider_list(struct api_call *c, struct phi_err *err)
 {
     struct phi_provider *p;
     size_t n;
-    PHI_TRY(phi_provider_list(c->core, &c->arena, (struct phi_view){0}, &p, &n, err));
+    PHI_TRY(phi_provider_list(c->core, &c->arena, (struct phi_view){ 0 }, &p, &n, err));
     struct phi_jw *w = api_answer(c, 200);
     phi_jw_key(w, "providers");
     phi_jw_arr(w);

@@ -25,7 +25,7 @@ static enum phi_rc resource_read(struct api_call *c, const struct phi_json *v,
 
 static enum phi_rc scope_read(struct api_call *c, struct phi_request_ask *ask, struct phi_err *err)
 {
-    static const char *const keys[] = {"actions", "resources", NULL};
+    static const char *const keys[] = { "actions", "resources", NULL };
     const struct phi_json *scope = phi_json_get(c->body, "scope");
     const struct phi_json *actions = phi_json_get(scope, "actions"),
                           *resources = phi_json_get(scope, "resources");
@@ -91,7 +91,7 @@ static enum phi_rc num_read(struct api_call *c, const char *key, int64_t max, in
 
 static enum phi_rc bounds_read(struct api_call *c, struct phi_request_ask *ask, struct phi_err *err)
 {
-    static const char *const keys[] = {"statements", "rows", "bytes", NULL};
+    static const char *const keys[] = { "statements", "rows", "bytes", NULL };
     const struct phi_json *budget = phi_json_get(c->body, "budget"), *windows = phi_json_get(c->body, "windows");
     PHI_TRY(num_read(c, "for_ms", PHI_MAX_GRANT_MS, &ask->for_ms, err));
     PHI_TRY(num_read(c, "uses", PHI_MAX_USES, &ask->uses, err));
@@ -101,8 +101,8 @@ static enum phi_rc bounds_read(struct api_call *c, struct phi_request_ask *ask, 
         return phi_fail(err, PHI_EINPUT, "say \"for_ms\", 1 to %lld, or \"until_ms\"", (long long)PHI_MAX_GRANT_MS);
     if (budget)
         PHI_TRY(phi_json_only(budget, keys, err));
-    ask->budget = (struct phi_budget){phi_json_num(budget, "statements", 0), phi_json_num(budget, "rows", 0),
-                                      phi_json_num(budget, "bytes", 0)};
+    ask->budget = (struct phi_budget){ phi_json_num(budget, "statements", 0), phi_json_num(budget, "rows", 0),
+                                       phi_json_num(budget, "bytes", 0) };
     return windows ? phi_windows_read(&c->arena, windows, &ask->windows, &ask->n_windows, err) : PHI_OK;
 }
 
@@ -232,7 +232,7 @@ static enum phi_rc given(struct api_call *c, const char *key, struct phi_view *r
 {
     PHI_BUF(b, 32);
     struct phi_view text = phi_json_text(c->body, key);
-    *ret = (struct phi_view){0};
+    *ret = (struct phi_view){ 0 };
     if (!text.n)
         return PHI_OK;
     if (!phi_b64u_read(text, &b) || phi_buf_view(&b).n != 16)

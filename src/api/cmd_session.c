@@ -50,7 +50,7 @@ void api_cookie_set(struct api_call *c, const char *token, int64_t ms)
 static enum phi_rc link_use(struct api_call *c, struct phi_view secret, const char *kind,
                             char token[PHI_TOKEN_LEN + 1], struct phi_err *err)
 {
-    struct phi_session_how how = {.kind = phi_view_of(kind), .note = c->agent, .address = phi_view_of(c->peer)};
+    struct phi_session_how how = { .kind = phi_view_of(kind), .note = c->agent, .address = phi_view_of(c->peer) };
     if (phi_session_open(c->core, &c->arena, secret, &how, token, &c->session, err) == PHI_OK)
         return PHI_OK;
     c->problem = err->rc == PHI_EAUTH ? API_BAD_LINK : API_OK;

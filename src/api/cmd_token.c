@@ -38,7 +38,7 @@ static void rights_write(struct phi_jw *w, uint32_t rights)
 
 static enum phi_rc token_write(struct api_call *c, struct phi_jw *w, const struct phi_token *t, struct phi_err *err)
 {
-    struct phi_person who, maker = {.name = PHI_LIT("phid")};
+    struct phi_person who, maker = { .name = PHI_LIT("phid") };
     PHI_TRY(phi_person_get(c->core, &c->arena, t->who, &who, err));
     if (t->maker.n)
         PHI_TRY(phi_person_get(c->core, &c->arena, t->maker, &maker, err));
@@ -61,8 +61,8 @@ enum phi_rc api_token_make(struct api_call *c, struct phi_err *err)
     char secret[PHI_API_TOKEN_LEN + 1];
     struct phi_token t;
     size_t n;
-    struct phi_token_want want = {.who = phi_json_text(c->body, "service"), .name = phi_json_text(c->body, "name"),
-                                  .ms = phi_json_num(c->body, "for_ms", 0)};
+    struct phi_token_want want = { .who = phi_json_text(c->body, "service"), .name = phi_json_text(c->body, "name"),
+                                   .ms = phi_json_num(c->body, "for_ms", 0) };
     PHI_TRY(api_body_strs(c, "rights", &names, &n, err));
     PHI_TRY(phi_rights_read(names, n, &want.rights, err));
     PHI_TRY(phi_token_make(c->core, &c->arena, &c->actor, &want, secret, &t, err));
@@ -160,5 +160,5 @@ enum phi_rc api_session_end_one(struct api_call *c, struct phi_err *err)
 
 enum phi_rc api_session_end_others(struct api_call *c, struct phi_err *err)
 {
-    return ended(c, (struct phi_view){0}, err);
+    return ended(c, (struct phi_view){ 0 }, err);
 }

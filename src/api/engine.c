@@ -255,10 +255,10 @@ bool api_engine_writes(const struct api_engine *e)
 
 static void batch_run(struct api_engine *e, size_t n)
 {
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     memset(e->cmds, 0, n * sizeof(e->cmds[0]));
     for (size_t i = 0; i < n; i++)
-        e->cmds[i] = (struct phi_core_cmd){.run = e->jobs[i]->run, .arg = e->jobs[i]->arg, .foresee = e->jobs[i]->foresee};
+        e->cmds[i] = (struct phi_core_cmd){ .run = e->jobs[i]->run, .arg = e->jobs[i]->arg, .foresee = e->jobs[i]->foresee };
     enum phi_rc rc = phi_core_batch(e->core, e->cmds, n, &err);
     if (rc != PHI_OK)
         PHI_LOG(ERROR, "batch failed", "why", "%s", err.msg);
@@ -330,8 +330,8 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     e->o = *o;
     e->origin = strdup(o->origin);
     e->key = strdup(o->key);
-    e->signer = (struct phi_signer){.self = e, .want = engine_sign_want};
-    e->notifier = (struct phi_notifier){.self = e, .fan_out = fan_out};
+    e->signer = (struct phi_signer){ .self = e, .want = engine_sign_want };
+    e->notifier = (struct phi_notifier){ .self = e, .fan_out = fan_out };
     pthread_mutex_init(&e->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -344,8 +344,8 @@ static void engine_init(struct api_engine *e, const struct api_engine_opts *o)
     engine_list_init(&e->tell);
     engine_list_init(&e->finished);
     engine_sign_init(e);
-    e->tick = (struct api_job){.run = tick_run, .arg = e};
-    e->hear = (struct api_job){.run = hear_run, .arg = e};
+    e->tick = (struct api_job){ .run = tick_run, .arg = e };
+    e->hear = (struct api_job){ .run = hear_run, .arg = e };
     phi_arena_init(&e->heard_arena, HEARD_MAX);
 }
 
@@ -356,16 +356,16 @@ enum phi_rc api_engine_open(const struct api_engine_opts *o, struct api_engine *
     if (!e)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     engine_init(e, o);
-    struct phi_core_config config = {.origin = e->origin,
-                                     .key = e->key,
-                                     .store = o->store,
-                                     .clock = o->clock,
-                                     .rng = o->rng,
-                                     .signer = &e->signer,
-                                     .notifier = &e->notifier,
-                                     .places = o->places,
-                                     .networks = o->networks,
-                                     .n_networks = o->n_networks};
+    struct phi_core_config config = { .origin = e->origin,
+                                      .key = e->key,
+                                      .store = o->store,
+                                      .clock = o->clock,
+                                      .rng = o->rng,
+                                      .signer = &e->signer,
+                                      .notifier = &e->notifier,
+                                      .places = o->places,
+                                      .networks = o->networks,
+                                      .n_networks = o->n_networks };
     enum phi_rc rc = e->origin && e->key ? phi_core_open(&config, &e->core, err)
                                          : phi_fail(err, PHI_ELIMIT, "out of memory");
     if (rc == PHI_OK)

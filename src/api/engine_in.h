@@ -80,7 +80,7 @@ struct api_engine {
 
 static inline void engine_list_init(struct job_list *l)
 {
-    *l = (struct job_list){.end = &l->first};
+    *l = (struct job_list){ .end = &l->first };
 }
 
 static inline void engine_list_add(struct job_list *l, struct api_job *j)

@@ -422,10 +422,10 @@ void engine_sign_init(struct api_engine *e)
     phi_arena_init(&e->sign.arena, 1024 * 1024);
     phi_buf_init(&e->sign.note, 64 * 1024);
     e->sign.prepare =
-        (struct api_job){.run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e};
-    e->sign.put = (struct api_job){.run = sign_put_run, .arg = e};
-    e->sign.may_rotate = (struct api_job){.run = may_rotate_run, .arg = e};
-    e->sign.rotate = (struct api_job){.run = rotate_run, .arg = e};
+        (struct api_job){ .run = sign_prepare_run, .committed = sign_prepare_committed, .arg = e };
+    e->sign.put = (struct api_job){ .run = sign_put_run, .arg = e };
+    e->sign.may_rotate = (struct api_job){ .run = may_rotate_run, .arg = e };
+    e->sign.rotate = (struct api_job){ .run = rotate_run, .arg = e };
 }
 
 void engine_sign_done(struct api_engine *e)

@@ -58,7 +58,7 @@ static void sub_end(struct api_sub *s)
             *p = s->next_open;
             break;
         }
-    s->leave = (struct api_job){.run = sub_leave, .done = sub_gone, .arg = s};
+    s->leave = (struct api_job){ .run = sub_leave, .done = sub_gone, .arg = s };
     api_engine_follow(h->engine, &s->leave);
 }
 
@@ -150,8 +150,8 @@ void api_hub_pass(struct api_hub *h, struct api_notes *l)
     struct part *p = l->first ? calloc(1, sizeof(*p)) : NULL;
     if (!p)
         return;
-    *p = (struct part){.hub = h, .notes = *l};
-    p->job = (struct api_job){.done = part_done, .arg = p};
+    *p = (struct part){ .hub = h, .notes = *l };
+    p->job = (struct api_job){ .done = part_done, .arg = p };
     api_notes_init(l);
     api_engine_pass(h->engine, &p->job);
 }
@@ -200,7 +200,7 @@ static void copy_text(char *to, size_t size, struct phi_view v)
 
 static struct api_said said_of(const struct phi_event *e)
 {
-    struct api_said s = {.kind = e->kind, .seq = e->seq};
+    struct api_said s = { .kind = e->kind, .seq = e->seq };
     copy_text(s.request, sizeof(s.request), e->request);
     copy_text(s.grant, sizeof(s.grant), e->grant);
     copy_text(s.gateway, sizeof(s.gateway), e->gateway);
@@ -211,7 +211,7 @@ static struct api_said said_of(const struct phi_event *e)
 
 static void keep(struct api_hub *h, const struct api_said *s)
 {
-    h->kept[h->n_kept++ % KEPT_MAX] = (struct api_kept){*s, phi_now_boot_ms()};
+    h->kept[h->n_kept++ % KEPT_MAX] = (struct api_kept){ *s, phi_now_boot_ms() };
 }
 
 /* Core thread, inside phi_core_batch: only takes note. Also where nobody listens yet: one who comes back may be on the way. */
@@ -224,7 +224,7 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
     struct api_round *r = calloc(1, sizeof(*r) + (lost ? 0 : n) * sizeof(r->said[0]));
     if (!r)
         abort(); /* out of memory with streams open: a restart makes all clients read the state again */
-    *r = (struct api_round){.hub = h, .n = lost ? 0 : n, .lost = lost};
+    *r = (struct api_round){ .hub = h, .n = lost ? 0 : n, .lost = lost };
     api_notes_init(&r->notes);
     for (size_t i = 0; i < r->n; i++) {
         r->said[i] = said_of(&events[i]);
@@ -232,7 +232,7 @@ static void fan_out(void *self, const struct phi_event *events, size_t n)
     }
     if (lost)
         h->n_kept = 0; /* nobody can be told what came before */
-    r->job = (struct api_job){.run = api_round_run, .done = round_done, .arg = r, .reads = true};
+    r->job = (struct api_job){ .run = api_round_run, .done = round_done, .arg = r, .reads = true };
     api_engine_follow(h->engine, &r->job);
 }
 
@@ -242,9 +242,9 @@ struct api_hub *api_hub_open(struct net_loop *loop)
     if (!h)
         return NULL;
     h->loop = loop;
-    h->notifier = (struct phi_notifier){.self = h, .fan_out = fan_out};
+    h->notifier = (struct phi_notifier){ .self = h, .fan_out = fan_out };
     h->kept = calloc(KEPT_MAX, sizeof(*h->kept));
-    h->soon = (struct net_later){.fn = send_some, .ctx = h};
+    h->soon = (struct net_later){ .fn = send_some, .ctx = h };
     h->timer = net_timer_open(loop, keep_alive, h);
     if (!h->timer || !h->kept) {
         net_timer_close(h->timer);
@@ -303,7 +303,7 @@ struct api_sub *api_sub_make(struct api_call *c, struct phi_err *err)
     bool person = c->actor.kind == PHI_ACTOR_PERSON;
     s->ends_at = person ? phi_now_boot_ms() + c->session.expires_in_ms : 0;
     if (s->name && s->token) {
-        s->actor = (struct phi_actor){.kind = c->actor.kind, .id = phi_view_of(s->name), .withheld = c->actor.withheld};
+        s->actor = (struct phi_actor){ .kind = c->actor.kind, .id = phi_view_of(s->name), .withheld = c->actor.withheld };
         if ((person ? api_tell_missed(c->core, c->hub, s, c->last_event, err)
                     : api_tell_ends(c->core, &c->arena, &s->missed, s, err)) == PHI_OK)
             return s;

@@ -15,7 +15,7 @@
 
 void api_notes_init(struct api_notes *l)
 {
-    *l = (struct api_notes){0};
+    *l = (struct api_notes){ 0 };
     phi_buf_init(&l->one, NOTE_MAX);
 }
 
@@ -49,7 +49,7 @@ static struct api_note *note_add(struct api_notes *l, struct api_sub *s, struct 
     struct api_note *n = calloc(1, sizeof(*n));
     if (!n)
         return NULL;
-    *n = (struct api_note){.sub = s, .text = text};
+    *n = (struct api_note){ .sub = s, .text = text };
     atomic_fetch_add(&text->refs, 1);
     if (l->last)
         l->last->next = n;
@@ -346,7 +346,7 @@ static enum phi_rc person_tell(struct phi_core *c, struct api_round *r, struct p
         return PHI_ELIMIT;
     PHI_TRY(sub_tell(c, r, s));
     struct api_note *last = r->notes.last;
-    *t = (struct told){.sub = s, .text = last && last->sub == s ? last->text : NULL};
+    *t = (struct told){ .sub = s, .text = last && last->sub == s ? last->text : NULL };
     if (!phi_map_put(told, phi_view_of(s->token), t))
         return PHI_ELIMIT;
     if (t->text)

@@ -29,18 +29,18 @@ static const char *type_of(const char *path)
     static const struct {
         const char *ext, *type;
     } types[] = {
-        {".html",        "text/html; charset=utf-8"      },
-        {".js",          "text/javascript; charset=utf-8"},
-        {".mjs",         "text/javascript; charset=utf-8"},
-        {".css",         "text/css; charset=utf-8"       },
-        {".svg",         "image/svg+xml"                 },
-        {".png",         "image/png"                     },
-        {".ico",         "image/x-icon"                  },
-        {".woff2",       "font/woff2"                    },
-        {".json",        "application/json"              },
-        {".txt",         "text/plain; charset=utf-8"     },
-        {".webmanifest", "application/manifest+json"     },
-        {".map",         "application/json"              },
+        { ".html",        "text/html; charset=utf-8" },
+        { ".js",          "text/javascript; charset=utf-8" },
+        { ".mjs",         "text/javascript; charset=utf-8" },
+        { ".css",         "text/css; charset=utf-8" },
+        { ".svg",         "image/svg+xml" },
+        { ".png",         "image/png" },
+        { ".ico",         "image/x-icon" },
+        { ".woff2",       "font/woff2" },
+        { ".json",        "application/json" },
+        { ".txt",         "text/plain; charset=utf-8" },
+        { ".webmanifest", "application/manifest+json" },
+        { ".map",         "application/json" },
     };
     const char *dot = strrchr(path, '.');
     for (size_t i = 0; dot && i < sizeof(types) / sizeof(types[0]); i++)
@@ -100,7 +100,7 @@ enum phi_rc api_files_open(const char *dir, struct api_files **ret, struct phi_e
     if (!n || n >= sizeof(path))
         return phi_fail(err, PHI_EINPUT, "the console folder's path is too long or empty");
     struct api_files *f = calloc(1, sizeof(*f));
-    char *const paths[] = {path, NULL};
+    char *const paths[] = { path, NULL };
     FTS *fts = f && (f->by_path = phi_map_open(FILES_MAX))
                    ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL)
                    : NULL;

@@ -39,7 +39,7 @@ static int dir_make(void **state)
 static int dir_drop(void **state)
 {
     (void)state;
-    static const char *const names[] = {"index.html", "assets/app.js", ".secret", "passwd.txt"};
+    static const char *const names[] = { "index.html", "assets/app.js", ".secret", "passwd.txt" };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         unlink(in_dir(names[i]));
     rmdir(in_dir("assets"));
@@ -69,17 +69,17 @@ static void nothing_else_is_reached(void **state)
 {
     (void)state;
     struct api_files *f;
-    static const char *const paths[] = {"/../index.html",
-                                        "/assets/../index.html",
-                                        "/.secret",
-                                        "/passwd.txt",
-                                        "/assets",
-                                        "/assets/",
-                                        "//index.html",
-                                        "/%2e%2e/x",
-                                        "",
-                                        "index.html",
-                                        "/r/"};
+    static const char *const paths[] = { "/../index.html",
+                                         "/assets/../index.html",
+                                         "/.secret",
+                                         "/passwd.txt",
+                                         "/assets",
+                                         "/assets/",
+                                         "//index.html",
+                                         "/%2e%2e/x",
+                                         "",
+                                         "index.html",
+                                         "/r/" };
     assert_int_equal(api_files_open(dir, &f, NULL), PHI_OK);
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         assert_null(find(f, paths[i]));

@@ -224,12 +224,12 @@ static void votes_write(struct phi_jw *w, const struct phi_request *r)
 /* What the body holds, as people read it, and the body itself for those who check the digest. */
 static void body_write(struct phi_jw *w, struct phi_arena *a, const struct phi_request *r)
 {
-    struct phi_body b = {0};
+    struct phi_body b = { 0 };
     const struct phi_json *v = json_of(a, r->body);
     if (v && phi_body_read(a, v, &b, NULL) != PHI_OK)
         v = NULL;
     if (!v)
-        b = (struct phi_body){0};
+        b = (struct phi_body){ 0 };
     payload_write(w, &b.payload);
     json_kv(w, "scope", phi_json_get(v, "scope"));
     json_kv(w, "settings", phi_json_get(v, "settings"));

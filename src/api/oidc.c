@@ -77,7 +77,7 @@ static enum phi_rc begin(struct api_call *c, const struct phi_oidc_conf *conf, c
     phi_jw_kv(&w, "next", api_next_ok(api_form(c, "next")));
     phi_jw_kv(&w, "provider", c->params[0]);
     phi_jw_end(&w);
-    struct phi_login l = {.kind = PHI_LIT("oidc"), .data = phi_buf_view(&data)};
+    struct phi_login l = { .kind = PHI_LIT("oidc"), .data = phi_buf_view(&data) };
     PHI_TRY(phi_login_put(c->core, derived(c, "phi-oidc-state"), &l, PHI_LOGIN_MS, err));
     snprintf(c->cookie, sizeof(c->cookie), "%s=" PHI_FMT "; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s", api_login_cookie(c->env),
              PHI_ARG(c->login_secret), (long long)(PHI_LOGIN_MS / 1000), c->env->secure ? "; Secure" : "");
@@ -131,7 +131,7 @@ static enum phi_rc flow_begin(struct api_call *c, struct phi_err *err)
     PHI_TRY(phi_login_get(c->core, &c->arena, state, "oidc", true, &l, err));
     PHI_TRY(phi_json_read(&c->arena, l.data, PHI_JSON_STRICT, "sign-in", &data, err));
     data_next = phi_json_text(data, "next");
-    *f = (struct oidc_flow){.provider = phi_json_text(data, "provider"), .next = api_next_ok(data_next), .code = api_query(c, "code")};
+    *f = (struct oidc_flow){ .provider = phi_json_text(data, "provider"), .next = api_next_ok(data_next), .code = api_query(c, "code") };
     if (!phi_view_eq(f->provider, c->params[0]))
         return refused(c, err, "the answer came from another provider than was asked");
     PHI_TRY(conf_get(c, f->provider, &f->conf, err));
@@ -169,7 +169,7 @@ static enum phi_rc client_auth(struct api_call *c, const struct oidc_flow *f, co
         api_url_add(&both, s);
         phi_buf_adds(&head, "Basic ");
         phi_b64_add(&head, phi_buf_view(&both));
-        *field = (struct net_http_field){"Authorization", phi_arena_str(&c->arena, phi_buf_view(&head))};
+        *field = (struct net_http_field){ "Authorization", phi_arena_str(&c->arena, phi_buf_view(&head)) };
     } else if (rc == PHI_OK) {
         pair(body, "client_secret", s);
     }
@@ -189,8 +189,8 @@ static enum phi_rc token_ask(struct api_call *c, struct oidc_flow *f, const stru
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     if (!iss->token[0])
         return phi_fail(err, PHI_EIO, "the provider has no token endpoint under https");
-    fields[0] = (struct net_http_field){"Content-Type", "application/x-www-form-urlencoded"};
-    fields[1] = (struct net_http_field){"Accept", "application/json"};
+    fields[0] = (struct net_http_field){ "Content-Type", "application/x-www-form-urlencoded" };
+    fields[1] = (struct net_http_field){ "Accept", "application/json" };
     phi_buf_adds(&body, "grant_type=authorization_code");
     pair(&body, "code", f->code);
     pair(&body, "redirect_uri", redirect_uri(c, f->provider));
@@ -200,8 +200,8 @@ static enum phi_rc token_ask(struct api_call *c, struct oidc_flow *f, const stru
     if (f->conf.secret)
         PHI_TRY(client_auth(c, f, iss, &body, &fields[2], err));
     n += fields[2].name != NULL;
-    *q = (struct net_fetch_ask){.url = phi_arena_str(&c->arena, phi_view_of(iss->token)), .method = "POST", .fields = fields, .n_fields = n,
-                                .body = phi_arena_copy(&c->arena, phi_buf_view(&body)), .max_body = 128 * 1024};
+    *q = (struct net_fetch_ask){ .url = phi_arena_str(&c->arena, phi_view_of(iss->token)), .method = "POST", .fields = fields, .n_fields = n,
+                                 .body = phi_arena_copy(&c->arena, phi_buf_view(&body)), .max_body = 128 * 1024 };
     phi_buf_wipe(&body);
     f->step = FLOW_TOKEN;
     c->ask = q;
@@ -257,7 +257,7 @@ static int64_t strong_of(const struct phi_oidc_conf *conf, const struct phi_jws 
 static struct phi_view name_of(const struct oidc_flow *f)
 {
     bool verified = false;
-    struct phi_view name = {0};
+    struct phi_view name = { 0 };
     const struct phi_json *says = who_says(f, f->conf.name_claim);
     if (phi_view_is(f->conf.name_claim, "email") && (!phi_json_bool(phi_json_get(says, "email_verified"), &verified) || !verified))
         return name;
@@ -269,10 +269,10 @@ static enum phi_rc signed_in(struct api_call *c, const struct oidc_flow *f, stru
 {
     char token[PHI_TOKEN_LEN + 1];
     const struct phi_jws *t = &f->token;
-    struct phi_sign_in in = {.provider = f->provider, .subject = phi_json_text(t->claims, "sub"), .name = name_of(f),
-                             .groups = member_of(who_says(f, f->conf.groups_claim), f->conf.groups_claim)};
-    struct phi_session_how how = {.kind = PHI_LIT("web"), .note = c->agent, .address = phi_view_of(c->peer), .provider = f->provider,
-                                  .strong_ms = strong_of(&f->conf, t)};
+    struct phi_sign_in in = { .provider = f->provider, .subject = phi_json_text(t->claims, "sub"), .name = name_of(f),
+                              .groups = member_of(who_says(f, f->conf.groups_claim), f->conf.groups_claim) };
+    struct phi_session_how how = { .kind = PHI_LIT("web"), .note = c->agent, .address = phi_view_of(c->peer), .provider = f->provider,
+                                   .strong_ms = strong_of(&f->conf, t) };
     PHI_TRY(phi_identity_sign_in(c->core, &c->arena, &f->conf, &in, &c->person, err));
     PHI_TRY(phi_session_begin(c->core, &c->arena, c->person.id, &how, token, &c->session, err));
     api_cookie_set(c, token, c->session.expires_in_ms);
@@ -293,10 +293,10 @@ static enum phi_rc info_ask(struct api_call *c, struct oidc_flow *f, const struc
         if (f->access_token.p[i] <= ' ' || f->access_token.p[i] > '~')
             return refused(c, err, "the provider's access token is none");
     struct phi_view bearer = phi_arena_printf(&c->arena, "Bearer " PHI_FMT, PHI_ARG(f->access_token));
-    fields[0] = (struct net_http_field){"Authorization", phi_arena_str(&c->arena, bearer)};
-    fields[1] = (struct net_http_field){"Accept", "application/json"};
-    *q = (struct net_fetch_ask){.url = phi_arena_str(&c->arena, phi_view_of(iss->userinfo)), .method = "GET", .fields = fields, .n_fields = 2,
-                                .max_body = 128 * 1024};
+    fields[0] = (struct net_http_field){ "Authorization", phi_arena_str(&c->arena, bearer) };
+    fields[1] = (struct net_http_field){ "Accept", "application/json" };
+    *q = (struct net_fetch_ask){ .url = phi_arena_str(&c->arena, phi_view_of(iss->userinfo)), .method = "GET", .fields = fields, .n_fields = 2,
+                                 .max_body = 128 * 1024 };
     f->step = FLOW_INFO;
     c->ask = q;
     return PHI_OK;
@@ -316,7 +316,7 @@ static enum phi_rc info_take(struct api_call *c, struct oidc_flow *f, struct phi
 static enum phi_rc token_check(struct api_call *c, struct oidc_flow *f, const struct api_issuer *iss, struct phi_err *err)
 {
     struct phi_jws t;
-    struct phi_jwt_want want = {.iss = f->conf.issuer, .aud = f->conf.client_id, .exact_party = true, .now_ms = phi_now_wall_ms(), .max_age_ms = PHI_LOGIN_MS};
+    struct phi_jwt_want want = { .iss = f->conf.issuer, .aud = f->conf.client_id, .exact_party = true, .now_ms = phi_now_wall_ms(), .max_age_ms = PHI_LOGIN_MS };
     enum phi_rc rc = phi_jws_open(&c->arena, f->id_token, iss->keys, &t, err);
     if (rc == PHI_ENOTFOUND && !f->renewed && api_issuer_may_renew(c, f->conf.issuer)) {
         f->renewed = true; /* the provider may have new keys */

@@ -6,12 +6,12 @@
 static const char *json_type(struct phi_view type)
 {
     static const char *const names[][2] = {
-        {"str",  "string" },
-        {"int",  "integer"},
-        {"bool", "boolean"},
-        {"strs", "array"  },
-        {"arr",  "array"  },
-        {"obj",  "object" }
+        { "str",  "string" },
+        { "int",  "integer" },
+        { "bool", "boolean" },
+        { "strs", "array" },
+        { "arr",  "array" },
+        { "obj",  "object" }
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (phi_view_is(type, names[i][0]))
@@ -182,7 +182,7 @@ static void responses_write(struct phi_jw *w, const struct api_route *r, const s
 
 static void security_write(struct phi_jw *w, enum api_right right)
 {
-    static const char *const person[] = {"bearer", "session", NULL}, *const gateway[] = {
+    static const char *const person[] = { "bearer", "session", NULL }, *const gateway[] = {
                                                                          "certificate", NULL};
     bool is_person = api_right_of_person(right);
     const char *const *s = is_person ? person : right == API_RIGHT_GATEWAY ? gateway : NULL;
@@ -247,23 +247,23 @@ static void scheme_write(struct phi_jw *w, const char *name, const char *const p
 static void components_write(struct phi_jw *w)
 {
     static const char *const bearer[][2] = {
-        {"type",   "http"  },
-        {"scheme", "bearer"},
-        {NULL,     NULL    }
+        { "type",   "http" },
+        { "scheme", "bearer" },
+        { NULL,     NULL }
     };
     static const char *const cookie[][2] = {
-        {"type",        "apiKey"                                                                  },
-        {"in",          "cookie"                                                                  },
-        {"name",        "phi_session"                                                             },
-        {"description", "A method that changes things also needs X-Phi-CSRF and a matching Origin"},
-        {NULL,          NULL                                                                      }
+        { "type",        "apiKey" },
+        { "in",          "cookie" },
+        { "name",        "phi_session" },
+        { "description", "A method that changes things also needs X-Phi-CSRF and a matching Origin" },
+        { NULL,          NULL }
     };
     static const char *const mtls[][2] = {
-        {"type", "mutualTLS"},
-        {NULL,   NULL       }
+        { "type", "mutualTLS" },
+        { NULL,   NULL }
     };
-    static const char *const members[] = {"type", "title",    "detail", "code",
-                                          "next", "instance", NULL};
+    static const char *const members[] = { "type", "title",    "detail", "code",
+                                           "next", "instance", NULL };
     phi_jw_key(w, "components");
     phi_jw_obj(w);
     phi_jw_key(w, "securitySchemes");

@@ -56,8 +56,8 @@ struct phi_view api_form(struct api_call *c, const char *name)
     struct phi_view rest = c->form, pair, key, value;
     while (phi_view_split(&rest, '&', &pair))
         if (phi_view_split(&pair, '=', &key) && phi_view_is(key, name))
-            return net_percent_decode(&c->arena, pair, true, &value) ? value : (struct phi_view){0};
-    return (struct phi_view){0};
+            return net_percent_decode(&c->arena, pair, true, &value) ? value : (struct phi_view){ 0 };
+    return (struct phi_view){ 0 };
 }
 
 void api_url_add(struct phi_buf *b, struct phi_view t)
@@ -84,7 +84,7 @@ enum phi_rc api_page_admit(struct api_call *c, struct phi_err *err)
         return api_refuse(c, err, API_NOT_SIGNED_IN, "sign in first");
     if (!phi_secret_eq(api_form(c, "csrf"), phi_view_of(c->session.csrf)))
         return api_refuse(c, err, API_BAD_CSRF, "the form is another session's");
-    c->actor = (struct phi_actor){.kind = PHI_ACTOR_PERSON, .id = c->person.id};
+    c->actor = (struct phi_actor){ .kind = PHI_ACTOR_PERSON, .id = c->person.id };
     return PHI_OK;
 }
 
@@ -115,7 +115,7 @@ enum phi_rc api_page_sign_in(struct api_call *c, struct phi_view next, struct ph
     struct phi_provider *p;
     size_t n;
     PHI_TRY(phi_provider_list(c->core, &c->arena, PHI_LIT("oidc"), &p, &n, err));
-    api_page_begin(c, 200, "Sign in", (struct phi_view){0});
+    api_page_begin(c, 200, "Sign in", (struct phi_view){ 0 });
     for (size_t i = 0; i < n; i++)
         provider_button(c, &p[i], api_next_ok(next));
     phi_buf_adds(&c->out, n ? "<p>No account there? Ask an administrator for a one-time link.</p>"

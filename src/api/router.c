@@ -63,13 +63,13 @@ void api_match(struct phi_arena *a, enum api_listener listener, struct phi_view 
                struct phi_view path, struct api_match *ret)
 {
     struct phi_view want = phi_view_is(method, "HEAD") ? PHI_LIT("GET") : method;
-    *ret = (struct api_match){.problem = API_NO_ROUTE};
+    *ret = (struct api_match){ .problem = API_NO_ROUTE };
     /* "/a/" is not "/a": phi_view_split would not tell them apart. */
     if (!path.n || path.p[0] != '/' || (path.n > 1 && path.p[path.n - 1] == '/'))
         return;
     for (size_t i = 0; i < api_routes_n; i++) {
         const struct api_route *r = &api_routes[i];
-        struct phi_view params[API_PARAMS] = {0};
+        struct phi_view params[API_PARAMS] = { 0 };
         if (r->pattern[1] != '{' && (path.n < 2 ? r->pattern[1] != 0 : path.p[1] != (uint8_t)r->pattern[1]))
             continue; /* as most rows, before more is looked at */
         if (!(r->listeners & listener) || !path_fits(r->pattern, path, params))
@@ -95,7 +95,7 @@ bool api_member_next(struct phi_view *list, struct api_member *ret)
         if (!phi_view_split(list, ' ', &word))
             return false;
     } while (!word.n);
-    *ret = (struct api_member){.must = word.p[word.n - 1] == '!'};
+    *ret = (struct api_member){ .must = word.p[word.n - 1] == '!' };
     if (ret->must)
         word.n--;
     phi_view_split(&word, ':', &ret->name);
@@ -201,7 +201,7 @@ bool api_right_of_person(enum api_right r)
 
 const char *api_right_name(enum api_right r)
 {
-    static const char *const plain[] = {"?", "none", "self", "gateway", "enrol", "?"};
+    static const char *const plain[] = { "?", "none", "self", "gateway", "enrol", "?" };
     return api_right_action(r) != PHI_RIGHTS_N ? phi_right_action(api_right_action(r))
            : r <= API_RIGHT_POLICIES           ? plain[r]
                                                : "?";

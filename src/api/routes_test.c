@@ -132,11 +132,11 @@ static void bodies_are_held_against_the_table(void **state)
     assert_int_equal(body("/v1/people", "{\"name\":\"a\",\"groups\":[\"dev\"]}", &err), PHI_OK);
     assert_int_equal(body("/v1/people", "{\"name\":\"a\"}", &err), PHI_OK);
     static const char *const wrong[][2] = {
-        {"{}",                              "\"name\" is missing"                 },
-        {"{\"name\":7}",                    "\"name\" must be a string"           },
-        {"{\"name\":\"a\",\"groups\":[7]}", "\"groups\" must be a list of strings"},
-        {"{\"name\":\"a\",\"admin\":true}", "\"admin\" is not known here"         },
-        {"[]",                              "the body must be a JSON object"      }
+        { "{}",                              "\"name\" is missing" },
+        { "{\"name\":7}",                    "\"name\" must be a string" },
+        { "{\"name\":\"a\",\"groups\":[7]}", "\"groups\" must be a list of strings" },
+        { "{\"name\":\"a\",\"admin\":true}", "\"admin\" is not known here" },
+        { "[]",                              "the body must be a JSON object" }
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(body("/v1/people", wrong[i][0], &err), PHI_EINPUT);
@@ -151,12 +151,12 @@ static void queries_are_held_against_the_table(void **state)
         const char *query;
         bool ok;
     } rows[] = {
-        {"box=mine",         true },
-        {"box=mine&limit=5", true },
-        {"box=mine&box=all", false},
-        {"token=1",          false},
-        {"box=%zz",          false},
-        {"",                 true }
+        { "box=mine",         true },
+        { "box=mine&limit=5", true },
+        { "box=mine&box=all", false },
+        { "token=1",          false },
+        { "box=%zz",          false },
+        { "",                 true }
     };
     for
         EACH(r)
@@ -219,7 +219,7 @@ static void every_route_has_an_example_that_its_row_takes(void **state)
             PHI_ARENA(a, 1024 * 1024);
             const struct api_example *x = api_example_of(r);
             const struct phi_json *sent = NULL;
-            struct phi_err err = {0};
+            struct phi_err err = { 0 };
             assert_non_null(x);
             assert_true((x->status >= 200 && x->status < 400) || strstr(r->pattern, "held") || strstr(r->pattern, "authz"));
             if (x->sent)

@@ -170,7 +170,7 @@ static void call_answer(struct api_exchange *x)
     forward_set(x->req, c);
     net_http_set(x->req, "X-Request-Id", c->request_id);
     if (etag_answer(x))
-        answer_send(x->server, x->req, 304, NULL, (struct phi_view){0});
+        answer_send(x->server, x->req, 304, NULL, (struct phi_view){ 0 });
     else
         answer_send(x->server, x->req, c->status, c->type, phi_buf_view(&c->out));
 }
@@ -275,7 +275,7 @@ static void ahead_got(const struct net_fetch_answer *a, const struct phi_err *er
 static void ahead_send(struct api_exchange *x)
 {
     const struct net_fetch *f = &x->call.env->fetch;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     if (!f->self)
         ahead_fail(x, PHI_EIO, "nothing outside can be asked");
     else if (f->send(f->self, x->call.ask, ahead_got, x, &err) != PHI_OK)
@@ -298,12 +298,12 @@ static bool changes(const struct api_route *r) /* the store */
 static void core_run(struct api_exchange *x)
 {
     bool stream = x->call.route->flags & API_STREAM;
-    x->job = (struct api_job){.run = call_run,
-                              .foresee = call_foresee,
-                              .committed = stream ? call_committed : NULL,
-                              .done = call_done,
-                              .arg = x,
-                              .changes = changes(x->call.route)};
+    x->job = (struct api_job){ .run = call_run,
+                               .foresee = call_foresee,
+                               .committed = stream ? call_committed : NULL,
+                               .done = call_done,
+                               .arg = x,
+                               .changes = changes(x->call.route) };
     if (api_engine_submit(x->server->o.engine, &x->job)) {
         net_http_defer(x->req, call_gone, x);
         return;
@@ -325,7 +325,7 @@ static bool file_serve(struct api_server *s, struct net_http_req *r)
     headers_set(s, r, "no-cache");
     net_http_set(r, "ETag", f->etag);
     if (net_http_header(r, "if-none-match", &match) && phi_view_is(match, f->etag))
-        answer_send(s, r, 304, NULL, (struct phi_view){0});
+        answer_send(s, r, 304, NULL, (struct phi_view){ 0 });
     else
         answer_send(s, r, 200, f->type, f->body);
     return true;
@@ -342,10 +342,10 @@ static void match_fail(struct api_exchange *x, const struct api_match *m)
 static void request_take(struct api_server *s, struct net_http_req *r, enum api_listener listener)
 {
     struct api_match m;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     struct api_exchange *x = api_exchange_make(s, r);
     if (!x) {
-        answer_send(s, r, 503, NULL, (struct phi_view){0});
+        answer_send(s, r, 503, NULL, (struct phi_view){ 0 });
         return;
     }
     api_match(&x->call.arena, listener, net_http_method(r), net_http_path(r), &m);
@@ -418,7 +418,7 @@ enum phi_rc api_server_open(const struct api_server_opts *o, struct api_server *
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     s->o = *o;
     s->hsts = hsts_fits(o->env);
-    struct net_http_opts people = {.address = o->people, .tls = o->people_tls, .max_conns = PEOPLE_CONNS_MAX, .on_request = people_request, .ctx = s};
+    struct net_http_opts people = { .address = o->people, .tls = o->people_tls, .max_conns = PEOPLE_CONNS_MAX, .on_request = people_request, .ctx = s };
     struct net_http_opts gateways = {
         .address = o->gateways, .tls = o->gateways_tls, .on_request = gateways_request, .ctx = s};
     enum phi_rc rc = api_fast_open(o->loop, o->engine, o->shared, &s->fast, err);

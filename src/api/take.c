@@ -93,17 +93,17 @@ static enum api_problem body_take(struct api_exchange *x, struct phi_err *err)
 static struct phi_view either(struct api_exchange *x, const char *a, const char *b)
 {
     struct phi_view v;
-    return net_http_header(x->req, a, &v) || net_http_header(x->req, b, &v) ? kept(&x->call, v) : (struct phi_view){0};
+    return net_http_header(x->req, a, &v) || net_http_header(x->req, b, &v) ? kept(&x->call, v) : (struct phi_view){ 0 };
 }
 
 /* nginx has no fixed names for these, Caddy and Traefik say X-Forwarded-…. */
 static void was_take(struct api_exchange *x)
 {
-    struct phi_view accept = {0};
-    x->call.was = (struct api_was){.method = either(x, "x-forwarded-method", "x-original-method"),
-                                   .uri = either(x, "x-forwarded-uri", "x-original-uri"),
-                                   .host = either(x, "x-forwarded-host", "x-original-host"),
-                                   .proto = either(x, "x-forwarded-proto", "x-original-proto")};
+    struct phi_view accept = { 0 };
+    x->call.was = (struct api_was){ .method = either(x, "x-forwarded-method", "x-original-method"),
+                                    .uri = either(x, "x-forwarded-uri", "x-original-uri"),
+                                    .host = either(x, "x-forwarded-host", "x-original-host"),
+                                    .proto = either(x, "x-forwarded-proto", "x-original-proto") };
     net_http_header(x->req, "accept", &accept);
     for (size_t i = 0; i + 9 <= accept.n && !x->call.was.browser; i++)
         x->call.was.browser = memcmp(accept.p + i, "text/html", 9) == 0;
@@ -175,7 +175,7 @@ static void request_id_take(struct api_exchange *x)
 /* Several headers of that name: a proxy that does not join them; whose client it was cannot be told. */
 static void peer_take(struct api_exchange *x)
 {
-    struct phi_view v = {0};
+    struct phi_view v = { 0 };
     const struct api_env *env = x->call.env;
     if (net_http_header(x->req, "x-forwarded-for", &v) && net_http_header_count(x->req, "x-forwarded-for") > 1)
         v = PHI_LIT("several");
@@ -262,7 +262,7 @@ static void exchange_forget(struct api_exchange *x)
         phi_wipe((void *)(uintptr_t)x->call.token.p, x->call.token.n); /* our own copy */
     phi_wipe(x->call.cookie, sizeof(x->call.cookie));
     x->call.sub = NULL;
-    x->call.token = (struct phi_view){0};
+    x->call.token = (struct phi_view){ 0 };
 }
 
 void api_exchange_free(struct api_exchange *x)

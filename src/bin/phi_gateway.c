@@ -84,7 +84,7 @@ static enum phi_rc file_into(struct phi_arena *a, const char *path, bool secret,
 static enum phi_rc client_tls(struct phi_arena *a, const struct phi_json *v, struct net_tls **ret,
                               struct phi_err *err)
 {
-    struct net_tls_server_opts o = {0};
+    struct net_tls_server_opts o = { 0 };
     const char *cert = text(a, v, "tls_cert"), *key = text(a, v, "tls_key");
     if (cert == NULL && key == NULL)
         return PHI_OK;
@@ -133,8 +133,8 @@ static enum phi_rc role_read(struct phi_arena *a, const struct phi_json *v, stru
 static enum phi_rc target_read(struct phi_arena *a, const struct phi_json *v, bool serving,
                                struct gw_target_opts *o, struct phi_err *err)
 {
-    static const char *const keys[] = {"name",     "listen",  "connect", "password_file", "ca_file",
-                                       "tls_cert", "tls_key", "hold",    "search_path",   "role",    "member_of",     NULL};
+    static const char *const keys[] = { "name",     "listen",  "connect", "password_file", "ca_file",
+                                        "tls_cert", "tls_key", "hold",    "search_path",   "role",    "member_of",     NULL };
     if (v->kind != PHI_JSON_OBJ)
         return phi_fail(err, PHI_EINPUT, "gateway.yaml:%u: a target is an object", v->line);
     PHI_TRY(phi_json_only(v, keys, err));
@@ -179,7 +179,7 @@ static enum phi_rc phids_read(struct phi_arena *a, const struct phi_json *v, str
 static enum phi_rc config_read(struct phi_arena *a, const char *path, bool serving, struct config *ret,
                                struct phi_err *err)
 {
-    static const char *const keys[] = {"name", "phid", "state", "targets", "parsers", NULL};
+    static const char *const keys[] = { "name", "phid", "state", "targets", "parsers", NULL };
     const struct phi_json *v = NULL;
     PHI_BUF(b, MAX_CONFIG);
     PHI_TRY(phi_file_read(path, MAX_CONFIG, &b, err));
@@ -280,8 +280,8 @@ static enum phi_rc start(struct running *r, const struct config *c, struct phi_e
 
 static int serve(const struct config *c)
 {
-    struct running r = {0};
-    struct phi_err err = {0};
+    struct running r = { 0 };
+    struct phi_err err = { 0 };
     enum phi_rc rc = start(&r, c, &err);
     if (rc == PHI_OK) {
         PHI_LOG(INFO, "ready", "targets", "%zu", c->n);
@@ -301,7 +301,7 @@ static int serve(const struct config *c)
 static int enroll(const struct config *c, const struct args *a)
 {
     struct net_loop *loop = NULL;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     enum phi_rc rc = net_loop_open(&loop, &err);
     for (size_t i = 0; i < c->n_phids && rc == (i == 0 ? PHI_OK : PHI_EIO); i++)
         rc = client_enroll(loop, c->phid[i], a->code, c->state, a->again, &err);
@@ -339,9 +339,9 @@ static bool args_read(int argc, char **argv, struct args *a)
 int main(int argc, char **argv)
 {
     int rc = 0;
-    struct args a = {0};
+    struct args a = { 0 };
     static struct config config;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     PHI_ARENA(mem, 4 * 1024 * 1024);
     if (gw_parser_child(argc, argv, &rc))
         return rc;

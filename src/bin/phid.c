@@ -77,7 +77,7 @@ static int usage_say(FILE *to, int code)
 
 static int config_run(const struct args *a)
 {
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     struct phid_config config;
     PHI_ARENA(arena, 1024 * 1024);
     if (!a->config)
@@ -105,7 +105,7 @@ static int config_run(const struct args *a)
 
 int main(int argc, char **argv)
 {
-    struct args a = {0};
+    struct args a = { 0 };
     phi_log_setup("phid", PHI_LOG_INFO);
     phi_no_core();
     if (!args_read(argc, argv, &a))

@@ -21,7 +21,7 @@ struct first {
 static enum phi_rc first_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct first *f = arg;
-    const struct phi_actor self = {.kind = PHI_ACTOR_SYSTEM};
+    const struct phi_actor self = { .kind = PHI_ACTOR_SYSTEM };
     PHI_TRY(phi_person_first(c, &f->arena, f->admin, &f->person, err));
     PHI_TRY(phi_bundle_put(c, &f->arena, &self, phi_buf_view(&f->texts[0]),
                            phi_buf_view(&f->texts[1]), phi_buf_view(&f->texts[2]), &f->bundle,
@@ -32,8 +32,8 @@ static enum phi_rc first_run(struct phi_core *c, void *arg, struct phi_err *err)
 /* `policy` of phid.yaml, else what is installed beside this program, else the source tree's. */
 static enum phi_rc starter_read(const struct phid_config *c, struct first *f, struct phi_err *err)
 {
-    static const char *const names[] = {"schema.cedarschema", "policies.cedar",
-                                        "requirements.yaml"};
+    static const char *const names[] = { "schema.cedarschema", "policies.cedar",
+                                         "requirements.yaml" };
     const char *dir = c->policy[0]                                ? c->policy
                       : access(PHID_STARTER_INSTALLED, R_OK) == 0 ? PHID_STARTER_INSTALLED
                                                                   : PHID_STARTER_SOURCE;
@@ -55,11 +55,11 @@ static enum phi_rc offline(const struct phid_config *c, struct phid_data *d,
 {
     struct phi_core *core = NULL;
     PHI_TRY(phid_data_open(c, d, err));
-    struct phi_core_config config = {.origin = d->origin,
-                                     .key = d->key_line,
-                                     .store = d->store,
-                                     .clock = d->clock,
-                                     .rng = &phid_rng};
+    struct phi_core_config config = { .origin = d->origin,
+                                      .key = d->key_line,
+                                      .store = d->store,
+                                      .clock = d->clock,
+                                      .rng = &phid_rng };
     PHI_TRY(phi_core_open(&config, &core, err));
     enum phi_rc rc = phi_core_do(core, run, arg, err);
     phi_core_close(core);
@@ -76,9 +76,9 @@ static void link_say(const struct phid_config *c, struct phi_link *link, const c
 
 int phid_bootstrap(const struct phid_config *c, const char *admin)
 {
-    struct phi_err err = {0};
-    struct phid_data data = {.lock = -1};
-    struct first f = {.admin = phi_view_of(admin)};
+    struct phi_err err = { 0 };
+    struct phid_data data = { .lock = -1 };
+    struct first f = { .admin = phi_view_of(admin) };
     phi_arena_init(&f.arena, 64 * 1024 * 1024);
     enum phi_rc rc = starter_read(c, &f, &err);
     if (rc == PHI_OK)

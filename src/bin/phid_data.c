@@ -40,8 +40,8 @@ static void fill(void *self, void *p, size_t n)
     phi_random(p, n);
 }
 
-const struct phi_clock phid_clock = {.wall_ms = wall, .boot_ms = boot, .boot_id = boot_id};
-const struct phi_rng phid_rng = {.fill = fill};
+const struct phi_clock phid_clock = { .wall_ms = wall, .boot_ms = boot, .boot_id = boot_id };
+const struct phi_rng phid_rng = { .fill = fill };
 
 /* Without it a right could seem to live on over a restart of the machine. */
 static enum phi_rc boot_read(struct phi_err *err)
@@ -130,12 +130,12 @@ static enum phi_rc signer_start(const struct phid_config *c, struct phid_data *d
     }
     PHI_TRY(path_in(c, "log.key", key, err));
     PHI_TRY(path_in(c, "log.state", state, err));
-    struct phi_signer_conf conf = {.key_path = key,
-                                   .state_path = state,
-                                   .origin = d->origin,
-                                   .change_uid = geteuid() == 0,
-                                   .uid = (uid_t)c->signer_uid,
-                                   .gid = (gid_t)c->signer_uid};
+    struct phi_signer_conf conf = { .key_path = key,
+                                    .state_path = state,
+                                    .origin = d->origin,
+                                    .change_uid = geteuid() == 0,
+                                    .uid = (uid_t)c->signer_uid,
+                                    .gid = (gid_t)c->signer_uid };
     PHI_TRY(phi_signer_spawn(&conf, &d->signer, err));
     return key_line_keep(d, err);
 }
@@ -198,7 +198,7 @@ static enum phi_rc store_open(const struct phid_config *c, struct phid_data *d, 
 
 enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, struct phi_err *err)
 {
-    *ret = (struct phid_data){.lock = -1};
+    *ret = (struct phid_data){ .lock = -1 };
     PHI_TRY(boot_read(err));
     PHI_TRY(folder_check(c->data, err));
     PHI_TRY(folder_lock(c, &ret->lock, err));
@@ -259,5 +259,5 @@ void phid_data_close(struct phid_data *d)
     phi_signer_close(d->signer);
     if (d->lock >= 0)
         close(d->lock);
-    *d = (struct phid_data){.lock = -1};
+    *d = (struct phid_data){ .lock = -1 };
 }

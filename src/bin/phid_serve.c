@@ -257,9 +257,9 @@ static enum phi_rc tls_open(struct phid *p, struct phi_err *err)
     PHI_BUF(key, 64 * 1024);
     const struct phid_list *names = &p->config->all_gateway_names;
     PHI_TRY(phi_ca_server(p->data.ca, names->item, names->n, &chain, &key, err));
-    struct net_tls_server_opts o = {.cert_pem = phi_buf_view(&chain),
-                                    .key_pem = phi_buf_view(&key),
-                                    .client_ca_pem = phi_ca_pem(p->data.ca)};
+    struct net_tls_server_opts o = { .cert_pem = phi_buf_view(&chain),
+                                     .key_pem = phi_buf_view(&key),
+                                     .client_ca_pem = phi_ca_pem(p->data.ca) };
     enum phi_rc rc = net_tls_server_open(&o, &p->tls, err);
     phi_buf_wipe(&key);
     return rc;
@@ -278,11 +278,11 @@ static enum phi_rc console_open(struct phid *p, struct phi_err *err)
 static enum phi_rc fetch_start(struct phid *p, struct phi_err *err)
 {
     const struct phid_config *c = p->config;
-    struct guard_fetch_conf conf = {.n_allow = c->outgoing_allow.n,
-                                    .ca_file = c->outgoing_ca,
-                                    .change_uid = geteuid() == 0,
-                                    .uid = (uid_t)c->outgoing_uid,
-                                    .gid = (gid_t)c->outgoing_uid};
+    struct guard_fetch_conf conf = { .n_allow = c->outgoing_allow.n,
+                                     .ca_file = c->outgoing_ca,
+                                     .change_uid = geteuid() == 0,
+                                     .uid = (uid_t)c->outgoing_uid,
+                                     .gid = (gid_t)c->outgoing_uid };
     _Static_assert(PHID_HOSTS_MAX <= GUARD_FETCH_ALLOW_MAX, "every entry of the list has room");
     for (size_t i = 0; i < conf.n_allow; i++)
         conf.allow[i] = c->outgoing_allow.item[i];
@@ -294,23 +294,23 @@ static enum phi_rc fetch_start(struct phid *p, struct phi_err *err)
 static void env_fill(struct phid *p)
 {
     bool secure = p->config->url[4] == 's';
-    p->env = (struct api_env){.origin = p->config->url,
-                              .secure = secure,
-                              .ca = p->data.ca,
-                              .gateway_cert_ms = p->config->gateway_cert_ms,
-                              .cookie = secure ? "__Host-phi_session" : "phi_session",
-                              .reports = &p->reports,
-                              .fetch = guard_fetch_port(p->fetch),
-                              .issuers = p->issuers,
-                              .secrets = p->config->secrets,
-                              .tickets_url = p->config->tickets_url,
-                              .tickets_again_ms = p->config->tickets_again_ms,
-                              .tickets_secret = p->config->tickets_secret,
-                              .proxies = p->places.proxy,
-                              .n_proxies = p->places.n_proxies,
-                              .apps = p->config->apps.item,
-                              .n_apps = p->config->apps.n,
-                              .log_key = phi_view_of(p->data.key_line)};
+    p->env = (struct api_env){ .origin = p->config->url,
+                               .secure = secure,
+                               .ca = p->data.ca,
+                               .gateway_cert_ms = p->config->gateway_cert_ms,
+                               .cookie = secure ? "__Host-phi_session" : "phi_session",
+                               .reports = &p->reports,
+                               .fetch = guard_fetch_port(p->fetch),
+                               .issuers = p->issuers,
+                               .secrets = p->config->secrets,
+                               .tickets_url = p->config->tickets_url,
+                               .tickets_again_ms = p->config->tickets_again_ms,
+                               .tickets_secret = p->config->tickets_secret,
+                               .proxies = p->places.proxy,
+                               .n_proxies = p->places.n_proxies,
+                               .apps = p->config->apps.item,
+                               .n_apps = p->config->apps.n,
+                               .log_key = phi_view_of(p->data.key_line) };
 }
 
 /* On the listener's thread: it ends with the store, but the engine goes before that. */
@@ -325,24 +325,24 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
     p->hub = api_hub_open(p->loop);
     if (!p->hub)
         return phi_fail(err, PHI_ELIMIT, "out of memory");
-    p->changer = (struct phi_changer){&p->env, api_change_make};
+    p->changer = (struct phi_changer){ &p->env, api_change_make };
     phid_outgoing_hear(&p->out, api_hub_notifier(p->hub));
-    struct api_engine_opts o = {.loop = p->loop,
-                                .changer = &p->changer,
-                                .places = &p->places.port,
-                                .networks = p->places.network,
-                                .n_networks = p->places.n_networks,
-                                .store = p->data.store,
-                                .origin = p->data.origin,
-                                .key = p->data.key_line,
-                                .clock = p->data.clock,
-                                .rng = &phid_rng,
-                                .notifier = &p->out.notifier,
-                                .sign = head_sign,
-                                .next_key = next_key,
-                                .use_key = use_key,
-                                .sign_self = p,
-                                .signed_size = (int64_t)head.size};
+    struct api_engine_opts o = { .loop = p->loop,
+                                 .changer = &p->changer,
+                                 .places = &p->places.port,
+                                 .networks = p->places.network,
+                                 .n_networks = p->places.n_networks,
+                                 .store = p->data.store,
+                                 .origin = p->data.origin,
+                                 .key = p->data.key_line,
+                                 .clock = p->data.clock,
+                                 .rng = &phid_rng,
+                                 .notifier = &p->out.notifier,
+                                 .sign = head_sign,
+                                 .next_key = next_key,
+                                 .use_key = use_key,
+                                 .sign_self = p,
+                                 .signed_size = (int64_t)head.size };
     PHI_TRY(api_engine_open(&o, &p->engine, err));
     api_hub_bind(p->hub, p->engine);
     PHI_TRY(phid_outgoing_start(&p->out, p->loop, p->engine, p->env.fetch, p->config->url, p->env.secrets, err));
@@ -356,18 +356,18 @@ static enum phi_rc core_open(struct phid *p, struct phi_err *err)
 static enum phi_rc server_open(struct phid *p, struct phi_err *err)
 {
     const struct phid_config *c = p->config;
-    struct api_server_opts o = {.loop = p->loop,
-                                .env = &p->env,
-                                .engine = p->engine,
-                                .hub = p->hub,
-                                .files = p->files,
-                                .people = c->people,
-                                .gateways = c->gateways,
-                                .gateways_tls = p->tls,
-                                .people_tls = p->people_tls,
-                                .hosts = c->all_hosts.item,
-                                .n_hosts = c->all_hosts.n,
-                                .shared = p->data.shared};
+    struct api_server_opts o = { .loop = p->loop,
+                                 .env = &p->env,
+                                 .engine = p->engine,
+                                 .hub = p->hub,
+                                 .files = p->files,
+                                 .people = c->people,
+                                 .gateways = c->gateways,
+                                 .gateways_tls = p->tls,
+                                 .people_tls = p->people_tls,
+                                 .hosts = c->all_hosts.item,
+                                 .n_hosts = c->all_hosts.n,
+                                 .shared = p->data.shared };
     return api_server_open(&o, &p->server, err);
 }
 
@@ -443,8 +443,8 @@ static void descriptors_raise(void)
 
 int phid_serve(const struct phid_config *c)
 {
-    struct phi_err err = {0};
-    struct phid p = {.config = c, .data = {.lock = -1}};
+    struct phi_err err = { 0 };
+    struct phid p = { .config = c, .data = { .lock = -1 } };
     signal(SIGPIPE, SIG_IGN);
     descriptors_raise();
     enum phi_rc rc = start(&p, &err);

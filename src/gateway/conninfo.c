@@ -27,7 +27,7 @@ static bool next_pair(struct phi_arena *a, struct phi_view *rest, struct pair *r
     from = i;
     while (i < rest->n && rest->p[i] != '=' && !blank(rest->p[i]))
         i++;
-    ret->key = (struct phi_view){rest->p + from, i - from};
+    ret->key = (struct phi_view){ rest->p + from, i - from };
     while (i < rest->n && blank(rest->p[i]))
         i++;
     uint8_t *out = phi_arena_alloc(a, rest->n + 1);
@@ -44,7 +44,7 @@ static bool next_pair(struct phi_arena *a, struct phi_view *rest, struct pair *r
         out[n++] = rest->p[i];
     }
     *bad = quoted && i == rest->n;
-    ret->value = (struct phi_view){out, n};
+    ret->value = (struct phi_view){ out, n };
     *rest = phi_view_from(*rest, i + quoted);
     return !*bad;
 }
@@ -116,7 +116,7 @@ static enum phi_rc place(struct phi_arena *a, const struct where *w, struct gw_t
 enum phi_rc gw_conninfo_read(struct phi_arena *a, struct phi_view text, struct gw_target_opts *ret,
                              struct phi_err *err)
 {
-    struct where w = {"localhost", "5432", "", ""};
+    struct where w = { "localhost", "5432", "", "" };
     struct pair p;
     bool bad = false;
     while (next_pair(a, &text, &p, &bad))

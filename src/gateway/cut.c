@@ -204,10 +204,10 @@ static void cut_client(struct gw_session *s)
     if (s->client == NULL)
         return;
     if (s->pass == 0 && s->refusal.message.n > 0) {
-        struct pg_report r = {.severity = "FATAL",
-                              .sqlstate = s->refusal.sqlstate,
-                              .message = phi_buf_view(&s->refusal.message),
-                              .hint = phi_buf_view(&s->refusal.hint)};
+        struct pg_report r = { .severity = "FATAL",
+                               .sqlstate = s->refusal.sqlstate,
+                               .message = phi_buf_view(&s->refusal.message),
+                               .hint = phi_buf_view(&s->refusal.hint) };
         pg_add_report(&b, 'E', &r);
         net_conn_write(s->client, phi_buf_view(&b));
     }
@@ -315,7 +315,7 @@ void gw_on_end(struct gw_gateway *g, int64_t seq, struct phi_view grant, struct 
     snprintf(id, sizeof id, PHI_FMT, PHI_ARG(phi_view_upto(grant, sizeof id - 1)));
     /* Without memory it stays unacknowledged, and the answer to the revoker says so. */
     if (e != NULL) {
-        *e = (struct gw_end){.next = g->ends, .seq = seq};
+        *e = (struct gw_end){ .next = g->ends, .seq = seq };
         memcpy(e->grant, id, sizeof id);
         g->ends = e;
     }

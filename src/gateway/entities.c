@@ -61,7 +61,7 @@ static void write_one(struct phi_arena *a, struct phi_jw *w, struct phi_ref r)
 /* All resources and what lies around them, each once. */
 static bool collect(struct phi_arena *a, const struct phi_pair *pairs, size_t n, struct set *ret)
 {
-    *ret = (struct set){.a = a, .refs = phi_arena_array(a, n + 1, PHI_REF_PARTS_MAX * sizeof *ret->refs)};
+    *ret = (struct set){ .a = a, .refs = phi_arena_array(a, n + 1, PHI_REF_PARTS_MAX * sizeof *ret->refs) };
     for (size_t i = 0; ret->refs != NULL && i < n; i++)
         add(ret, pairs[i].resource);
     return phi_arena_ok(a);
@@ -84,7 +84,7 @@ void gw_entities_json(const struct phi_pair *pairs, size_t n, struct phi_buf *ou
 
 static struct phi_uid uid_of(struct phi_ref r)
 {
-    return (struct phi_uid){r.type, r.id};
+    return (struct phi_uid){ r.type, r.id };
 }
 
 enum phi_rc gw_entities_add(struct phi_world *w, const struct phi_pair *pairs, size_t n,
@@ -96,7 +96,7 @@ enum phi_rc gw_entities_add(struct phi_world *w, const struct phi_pair *pairs, s
     for (size_t i = 0; ok && i < s.n; i++) {
         struct phi_ref parent;
         bool has = parent_of(&mem, s.refs[i], &parent);
-        struct phi_uid up = has ? uid_of(parent) : (struct phi_uid){0};
+        struct phi_uid up = has ? uid_of(parent) : (struct phi_uid){ 0 };
         PHI_TRY(phi_world_add(w, uid_of(s.refs[i]), &up, has ? 1 : 0, NULL, NULL, err));
         ok = phi_arena_ok(&mem);
     }
@@ -126,14 +126,14 @@ void gw_context_json(struct phi_view addr, struct phi_view application, const st
 static const struct phi_value *statement_value(struct phi_arena *a, const struct gw_statement *st)
 {
     struct phi_attr at[4] = {
-        {PHI_LIT("tables"),     phi_value_long(a, st->tables)    },
-        {PHI_LIT("text_bytes"), phi_value_long(a, st->text_bytes)}
+        { PHI_LIT("tables"),     phi_value_long(a, st->tables) },
+        { PHI_LIT("text_bytes"), phi_value_long(a, st->text_bytes) }
     };
     size_t n = 2;
     if (st->kind.n > 0)
-        at[n++] = (struct phi_attr){PHI_LIT("kind"), phi_value_string(a, st->kind)};
+        at[n++] = (struct phi_attr){ PHI_LIT("kind"), phi_value_string(a, st->kind) };
     if (st->changes)
-        at[n++] = (struct phi_attr){PHI_LIT("has_where"), phi_value_bool(a, st->has_where)};
+        at[n++] = (struct phi_attr){ PHI_LIT("has_where"), phi_value_bool(a, st->has_where) };
     return phi_value_record(a, at, n);
 }
 
@@ -141,10 +141,10 @@ const struct phi_value *gw_context_value(struct phi_arena *a, struct phi_view ad
                                          struct phi_view application, const struct gw_statement *st)
 {
     struct phi_attr at[3] = {
-        {PHI_LIT("addr"),        phi_value_string(a, addr)       },
-        {PHI_LIT("application"), phi_value_string(a, application)}
+        { PHI_LIT("addr"),        phi_value_string(a, addr) },
+        { PHI_LIT("application"), phi_value_string(a, application) }
     };
     if (st->text_bytes > 0)
-        at[2] = (struct phi_attr){PHI_LIT("statement"), statement_value(a, st)};
+        at[2] = (struct phi_attr){ PHI_LIT("statement"), statement_value(a, st) };
     return phi_value_record(a, at, st->text_bytes > 0 ? 3 : 2);
 }

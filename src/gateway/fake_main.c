@@ -114,7 +114,7 @@ static bool fake_record(void *ctx, struct phi_view person, struct phi_view targe
     if (f->unrecorded)
         return false;
     if (ret != NULL)
-        *ret = (struct client_record_at){.batch = 1};
+        *ret = (struct client_record_at){ .batch = 1 };
     f->n_records++;
     SAY("record " PHI_FMT "\n", PHI_ARG(actions_json));
     return true;
@@ -183,10 +183,10 @@ static void reply(void *ctx)
     struct fake *f = a->fake;
     PHI_ARENA(mem, 65536);
     if (!a->cancelled && a->is_claim) {
-        struct client_claim c = {.kind = CLIENT_ALLOW,
-                                 .ends_boot_ms = phi_now_boot_ms() + f->grant_ms,
-                                 .rows_left = f->rows_left,
-                                 .bytes_left = f->bytes_left};
+        struct client_claim c = { .kind = CLIENT_ALLOW,
+                                  .ends_boot_ms = phi_now_boot_ms() + f->grant_ms,
+                                  .rows_left = f->rows_left,
+                                  .bytes_left = f->bytes_left };
         snprintf(c.id, sizeof c.id, "claim%d", ++f->n_claims);
         if (f->unreachable || f->used)
             c.kind = CLIENT_DENY;
@@ -208,7 +208,7 @@ static void reply(void *ctx)
         SAY("claim %s\n", c.kind == CLIENT_ALLOW ? c.id : "refused");
         a->claim(&c, a->ctx);
     } else if (!a->cancelled) {
-        struct client_answer ans = {.kind = CLIENT_DENY, .unreachable = f->unreachable};
+        struct client_answer ans = { .kind = CLIENT_DENY, .unreachable = f->unreachable };
         snprintf(ans.err.msg, sizeof ans.err.msg, "connection refused");
         if (!f->unreachable)
             answer_json(f, a, &ans, &mem);
@@ -220,7 +220,7 @@ static void reply(void *ctx)
 static struct client_ask *ask(struct fake *f, const struct client_act *act, void *ctx)
 {
     struct client_ask *a = calloc(1, sizeof *a);
-    *a = (struct client_ask){.fake = f, .ctx = ctx};
+    *a = (struct client_ask){ .fake = f, .ctx = ctx };
     phi_digest_hex(act->act, a->act);
     net_post(f->loop, reply, a);
     return a;
@@ -376,22 +376,22 @@ static void on_input(void *ctx, int events)
 
 static struct gw_phid port_of(struct fake *f)
 {
-    return (struct gw_phid){.ctx = f,
-                            .signin = fake_signin,
-                            .hurry = fake_hurry,
-                            .credential_good = fake_credential_good,
-                            .decide = fake_decide,
-                            .fresh = fake_fresh,
-                            .decided = fake_decided,
-                            .record = fake_record,
-                            .record_again = fake_record_again,
-                            .record_denied = fake_record_denied,
-                            .request = fake_request,
-                            .claim = fake_claim,
-                            .cancel = fake_cancel,
-                            .leave = fake_leave,
-                            .outcome = fake_outcome,
-                            .ack = fake_ack};
+    return (struct gw_phid){ .ctx = f,
+                             .signin = fake_signin,
+                             .hurry = fake_hurry,
+                             .credential_good = fake_credential_good,
+                             .decide = fake_decide,
+                             .fresh = fake_fresh,
+                             .decided = fake_decided,
+                             .record = fake_record,
+                             .record_again = fake_record_again,
+                             .record_denied = fake_record_denied,
+                             .request = fake_request,
+                             .claim = fake_claim,
+                             .cancel = fake_cancel,
+                             .leave = fake_leave,
+                             .outcome = fake_outcome,
+                             .ack = fake_ack };
 }
 
 static int run(struct fake *f, char **argv, int argc)
@@ -399,7 +399,7 @@ static int run(struct fake *f, char **argv, int argc)
     PHI_ARENA(mem, 65536);
     PHI_BUF(verifier, 512);
     f->decided = 1;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     struct net_watch *watch = NULL;
     struct gw_target_opts o = {
         .name = "shop", .listen = argv[1], .search_path = argc > 3 ? argv[3] : NULL};
@@ -411,8 +411,8 @@ static int run(struct fake *f, char **argv, int argc)
     PHI_BUF(key, 65536);
     if (argc > 6 && phi_file_read(argv[5], 65536, &cert, &err) == PHI_OK &&
         phi_file_read(argv[6], 65536, &key, &err) == PHI_OK) {
-        struct net_tls_server_opts tls = {.cert_pem = phi_buf_view(&cert),
-                                          .key_pem = phi_buf_view(&key)};
+        struct net_tls_server_opts tls = { .cert_pem = phi_buf_view(&cert),
+                                           .key_pem = phi_buf_view(&key) };
         if (net_tls_server_open(&tls, &o.client_tls, &err) != PHI_OK)
             return 1;
     }
@@ -444,12 +444,12 @@ static int run(struct fake *f, char **argv, int argc)
 int main(int argc, char **argv)
 {
     int rc = 0;
-    struct fake f = {.grant_ms = 600000,
-                     .credential_ms = 3600000,
-                     .rows_left = -1,
-                     .bytes_left = -1,
-                     .allow = " pg:connect pg:select pg:set ",
-                     .deny = " pg:admin "};
+    struct fake f = { .grant_ms = 600000,
+                      .credential_ms = 3600000,
+                      .rows_left = -1,
+                      .bytes_left = -1,
+                      .allow = " pg:connect pg:select pg:set ",
+                      .deny = " pg:admin " };
     if (gw_parser_child(argc, argv, &rc))
         return rc;
     if (argc < 3) {

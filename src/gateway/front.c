@@ -74,10 +74,10 @@ static void write_buf(struct gw_front *f, const struct phi_buf *b)
 static void fatal(struct gw_front *f, const char *sqlstate, const char *why, const char *hint)
 {
     PHI_BUF(b, 4096);
-    struct pg_report r = {.severity = "FATAL",
-                          .sqlstate = sqlstate,
-                          .message = phi_view_of(why),
-                          .hint = phi_view_of(hint)};
+    struct pg_report r = { .severity = "FATAL",
+                           .sqlstate = sqlstate,
+                           .message = phi_view_of(why),
+                           .hint = phi_view_of(hint) };
     pg_add_report(&b, 'E', &r);
     write_buf(f, &b);
     net_conn_finish(f->conn, 1000);
@@ -111,7 +111,7 @@ static void up_ready(struct net_conn *conn, uint32_t pid, uint32_t key, void *ct
 {
     struct gw_front *f = ctx;
     struct gw_session *s = f->session;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     PHI_BUF(b, 64);
     f->up = NULL;
     s->server = conn;
@@ -158,15 +158,15 @@ static bool session_make(struct gw_front *f)
 static void open_target(struct gw_front *f, struct gw_door *door)
 {
     struct phi_view pairs[2 * (GW_STARTUP_MAX + 3)];
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     size_t n = f->startup.n;
     memcpy(pairs, f->startup.pairs, 2 * n * sizeof *pairs);
-    const struct phi_view pinned[] = {PHI_LIT("client_encoding"),
-                                      PHI_LIT("UTF8"),
-                                      PHI_LIT("standard_conforming_strings"),
-                                      PHI_LIT("on"),
-                                      PHI_LIT("search_path"),
-                                      phi_buf_view(&f->target->path_text)};
+    const struct phi_view pinned[] = { PHI_LIT("client_encoding"),
+                                       PHI_LIT("UTF8"),
+                                       PHI_LIT("standard_conforming_strings"),
+                                       PHI_LIT("on"),
+                                       PHI_LIT("search_path"),
+                                       phi_buf_view(&f->target->path_text) };
     memcpy(pairs + 2 * n, pinned, sizeof pinned);
     f->up = gw_upstream_open(door, pairs, n + 3, &up_events, f, &err);
     if (f->up == NULL)
@@ -216,7 +216,7 @@ void gw_front_next(struct gw_front *f, bool go)
 {
     bool asked = f->later.fn != NULL;
     f->go = go;
-    f->later = asked ? f->later : (struct net_later){.fn = on_later, .ctx = f};
+    f->later = asked ? f->later : (struct net_later){ .fn = on_later, .ctx = f };
     net_later(f->target->gw->loop, &f->later);
 }
 
@@ -245,20 +245,20 @@ static bool record_connect(struct gw_front *f, const struct phi_pair *pair)
     phi_pairs_write(&w, pair, 1);
     return phi_buf_ok(&actions) &&
            p->record(p->ctx, phi_view_of(f->who.person), phi_view_of(f->target->o.name),
-                     phi_view_of(f->who.credential), phi_buf_view(&actions), (struct phi_view){0}, NULL);
+                     phi_view_of(f->who.credential), phi_buf_view(&actions), (struct phi_view){ 0 }, NULL);
 }
 
 static void admit(struct gw_front *f)
 {
     const struct gw_phid *p = &f->target->gw->phid;
-    struct phi_pair pair = {PHI_LIT("pg:connect"),
-                            phi_ref_make(&f->mem, "Target", f->target->o.name, NULL)};
-    struct gw_try t = {.person = phi_view_of(f->who.person),
-                       .target = phi_view_of(f->target->o.name),
-                       .addr = phi_view_of(net_conn_peer_host(f->conn)),
-                       .application = f->startup.application,
-                       .actions = &pair,
-                       .n = 1};
+    struct phi_pair pair = { PHI_LIT("pg:connect"),
+                             phi_ref_make(&f->mem, "Target", f->target->o.name, NULL) };
+    struct gw_try t = { .person = phi_view_of(f->who.person),
+                        .target = phi_view_of(f->target->o.name),
+                        .addr = phi_view_of(net_conn_peer_host(f->conn)),
+                        .application = f->startup.application,
+                        .actions = &pair,
+                        .n = 1 };
     char text[1200];
     PHI_BUF(why, 1000);
     PHI_BUF(policies, 16 * 1024);
@@ -276,7 +276,7 @@ static void admit(struct gw_front *f)
         return;
     case PHI_DENY: break;
     }
-    bool kept = gw_record_deny(p, &t, phi_view_of(f->who.credential), (struct phi_view){0},
+    bool kept = gw_record_deny(p, &t, phi_view_of(f->who.credential), (struct phi_view){ 0 },
                                phi_buf_view(&why));
     snprintf(text, sizeof text, "phi: %s", phi_buf_str(&why));
     fatal(f, kept ? "42501" : "58000", kept ? text : GW_UNRECORDED, NULL);
@@ -285,7 +285,7 @@ static void admit(struct gw_front *f)
 /* --- SCRAM --- */
 static bool sasl_initial(struct phi_view body, struct phi_view *data)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     struct phi_view mechanism = pg_rd_str(&r);
     uint32_t len = pg_rd32(&r);
     *data = pg_rd_bytes(&r, len);
@@ -296,7 +296,7 @@ static void on_sasl_first(struct gw_front *f, struct phi_view body)
 {
     uint8_t random[SCRAM_NONCE_RAW];
     struct phi_view data;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     PHI_BUF(first, SCRAM_MAX_TEXT);
     PHI_BUF(b, 2 * SCRAM_MAX_TEXT);
     phi_random(random, sizeof random);
@@ -312,7 +312,7 @@ static void on_sasl_first(struct gw_front *f, struct phi_view body)
 
 static void on_sasl_final(struct gw_front *f, struct phi_view body)
 {
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     PHI_BUF(final, SCRAM_MAX_TEXT);
     PHI_BUF(b, 2 * SCRAM_MAX_TEXT);
     enum phi_rc rc = scram_server_final(&f->scram, body, &final, &err);
@@ -323,7 +323,7 @@ static void on_sasl_final(struct gw_front *f, struct phi_view body)
         return;
     }
     pg_add_auth(&b, 12, phi_buf_view(&final));
-    pg_add_auth(&b, 0, (struct phi_view){0});
+    pg_add_auth(&b, 0, (struct phi_view){ 0 });
     write_buf(f, &b);
     admit(f);
 }
@@ -390,7 +390,7 @@ static void negotiate(struct gw_front *f, uint16_t minor)
 static void on_startup(struct gw_front *f, const struct pg_hello *h)
 {
     const char *sqlstate = "08P01";
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     if (f->target->o.client_tls != NULL && !net_conn_is_tls(f->conn)) {
         fatal(f, "28000", "phi: this gateway is only served over TLS", "sslmode=verify-full");
     } else if (gw_startup_read(&f->mem, h->params, &f->startup, &sqlstate, &err) != PHI_OK) {
@@ -490,8 +490,8 @@ static void front_closed(struct net_conn *c, const struct phi_err *why, void *ct
     front_free(f);
 }
 
-static const struct net_conn_events front_events = {.on_data = front_data,
-                                                    .on_closed = front_closed};
+static const struct net_conn_events front_events = { .on_data = front_data,
+                                                     .on_closed = front_closed };
 
 void gw_front_accept(struct net_conn *conn, void *target)
 {
@@ -503,7 +503,7 @@ void gw_front_accept(struct net_conn *conn, void *target)
         return;
     }
     *f =
-        (struct gw_front){.target = t, .conn = conn, .next = t->gw->fronts, .prev = &t->gw->fronts};
+        (struct gw_front){ .target = t, .conn = conn, .next = t->gw->fronts, .prev = &t->gw->fronts };
     if (f->next != NULL)
         f->next->prev = &f->next;
     t->gw->fronts = f;

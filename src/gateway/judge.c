@@ -46,7 +46,7 @@ static void add_pairs(struct gather *g, const struct gw_sql_action *actions, siz
             return;
         }
         g->pairs[g->n++] = (struct phi_pair){
-            actions[i].action, {actions[i].type, actions[i].id}
+            actions[i].action, { actions[i].type, actions[i].id }
         };
     }
 }
@@ -97,7 +97,7 @@ static void note_named(struct gather *g, const struct gw_sql_stmt *st, struct gw
     struct gw_named *n = (st->flags & NAMES) ? phi_arena_new(g->a, struct gw_named) : NULL;
     if (n == NULL)
         return; /* a full arena is noticed at the end of gathering */
-    *n = (struct gw_named){.st = st, .text = text, .alone = alone};
+    *n = (struct gw_named){ .st = st, .text = text, .alone = alone };
     *g->named_end = n;
     g->named_end = &n->next;
 }
@@ -206,12 +206,12 @@ static bool use_op(struct gather *g, const struct gw_unit *u, size_t i)
 static bool gather(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
-    struct gather g = {.s = s, .a = &u->mem, .all_harmless = true, .all_begins = true, .named_end = &u->named};
+    struct gather g = { .s = s, .a = &u->mem, .all_harmless = true, .all_begins = true, .named_end = &u->named };
     s->unit_no++;
     u->named = NULL;
     u->statements = 0;
     u->many_kinds = false;
-    u->kind = (struct phi_view){0};
+    u->kind = (struct phi_view){ 0 };
     g.pairs = scratch_pairs;
     for (size_t i = 0; i < u->n; i++) {
         u->runs =
@@ -256,7 +256,7 @@ static bool statement_of(struct gw_unit *u, const struct gw_portal *p, uint32_t 
     if (!pg_bind_read(p->body, &b))
         return false;
     *ret =
-        (struct phi_statement){.bytes = p->stmt->sql, .max_rows = max_rows, .n_params = b.n_params};
+        (struct phi_statement){ .bytes = p->stmt->sql, .max_rows = max_rows, .n_params = b.n_params };
     size_t n_types = p->stmt->types.n / 4;
     uint32_t *types = phi_arena_array(&u->mem, n_types, sizeof *types);
     struct phi_param *params = phi_arena_array(&u->mem, b.n_params, sizeof *params);
@@ -295,7 +295,7 @@ static bool make_batch(struct gw_unit *u)
                 return false;
     }
     u->payload =
-        (struct phi_payload){.kind = PHI_PAYLOAD_PG_BATCH, .statements = list, .n_statements = n};
+        (struct phi_payload){ .kind = PHI_PAYLOAD_PG_BATCH, .statements = list, .n_statements = n };
     return list != NULL;
 }
 
@@ -303,23 +303,23 @@ static bool make_act(struct gw_session *s)
 {
     struct gw_unit *u = &s->unit;
     struct phi_setting settings[] = {
-        {PHI_LIT("DateStyle"),     phi_view_of(s->date_style)    },
-        {PHI_LIT("IntervalStyle"), phi_view_of(s->interval_style)},
-        {PHI_LIT("TimeZone"),      phi_view_of(s->time_zone)     },
-        {PHI_LIT("role"),          phi_view_of(s->role)          }
+        { PHI_LIT("DateStyle"),     phi_view_of(s->date_style) },
+        { PHI_LIT("IntervalStyle"), phi_view_of(s->interval_style) },
+        { PHI_LIT("TimeZone"),      phi_view_of(s->time_zone) },
+        { PHI_LIT("role"),          phi_view_of(s->role) }
     };
     if (u->simple)
         u->payload =
-            (struct phi_payload){.kind = PHI_PAYLOAD_PG_QUERY, .bytes = u->ops[0].stmt->sql};
+            (struct phi_payload){ .kind = PHI_PAYLOAD_PG_QUERY, .bytes = u->ops[0].stmt->sql };
     else if (!make_batch(u))
         return false;
-    struct phi_body body = {.requester = phi_ref_of_who(phi_view_of(s->who.person)),
-                            .target = phi_ref_make(&u->mem, "Target", s->target->o.name, NULL),
-                            .actions = u->actions,
-                            .n_actions = u->n_actions,
-                            .payload = u->payload,
-                            .settings = settings,
-                            .n_settings = sizeof settings / sizeof *settings};
+    struct phi_body body = { .requester = phi_ref_of_who(phi_view_of(s->who.person)),
+                             .target = phi_ref_make(&u->mem, "Target", s->target->o.name, NULL),
+                             .actions = u->actions,
+                             .n_actions = u->n_actions,
+                             .payload = u->payload,
+                             .settings = settings,
+                             .n_settings = sizeof settings / sizeof *settings };
     u->has_act = phi_act_digest(&body, &u->act, NULL) == PHI_OK && phi_arena_ok(&u->mem);
     return u->has_act;
 }
@@ -393,22 +393,22 @@ static int64_t tables_in(const struct phi_pair *pairs, size_t n)
 struct gw_statement gw_statement_of(const struct gw_session *s)
 {
     const struct gw_unit *u = &s->unit;
-    return (struct gw_statement){.kind = u->many_kinds ? (struct phi_view){0} : u->kind,
-                                 .tables = tables_in(u->actions, u->n_actions),
-                                 .text_bytes = gw_text_bytes(u),
-                                 .changes = u->flags & (GW_SQL_WHERE | GW_SQL_NO_WHERE),
-                                 .has_where = !(u->flags & GW_SQL_NO_WHERE)};
+    return (struct gw_statement){ .kind = u->many_kinds ? (struct phi_view){ 0 } : u->kind,
+                                  .tables = tables_in(u->actions, u->n_actions),
+                                  .text_bytes = gw_text_bytes(u),
+                                  .changes = u->flags & (GW_SQL_WHERE | GW_SQL_NO_WHERE),
+                                  .has_where = !(u->flags & GW_SQL_NO_WHERE) };
 }
 
 static struct gw_try try_of(const struct gw_session *s)
 {
-    return (struct gw_try){.person = phi_view_of(s->who.person),
-                           .target = phi_view_of(s->target->o.name),
-                           .addr = phi_view_of(s->addr),
-                           .application = phi_view_of(s->application),
-                           .statement = gw_statement_of(s),
-                           .actions = s->unit.actions,
-                           .n = s->unit.n_actions};
+    return (struct gw_try){ .person = phi_view_of(s->who.person),
+                            .target = phi_view_of(s->target->o.name),
+                            .addr = phi_view_of(s->addr),
+                            .application = phi_view_of(s->application),
+                            .statement = gw_statement_of(s),
+                            .actions = s->unit.actions,
+                            .n = s->unit.n_actions };
 }
 
 enum phi_verdict gw_verdict(struct gw_session *s, struct phi_buf *reason)
@@ -486,10 +486,10 @@ bool gw_judge_again(struct gw_session *s)
 bool gw_judge_connect(struct gw_session *s, const struct phi_pair *pair)
 {
     struct gw_unit *u = &s->unit;
-    struct phi_view none = {0};
+    struct phi_view none = { 0 };
     struct phi_pair *kept = phi_arena_new(&u->mem, struct phi_pair);
     struct gw_stmt *st = gw_stmt_new(s, none, none, none);
-    if (kept == NULL || st == NULL || !gw_unit_add(u, (struct gw_op){.type = 'Q', .stmt = st}))
+    if (kept == NULL || st == NULL || !gw_unit_add(u, (struct gw_op){ .type = 'Q', .stmt = st }))
         return false;
     *kept = *pair;
     u->simple = true;

@@ -75,7 +75,7 @@ static bool pairs_of(struct gw_session *s, const struct gw_sql_facts *f)
     struct phi_pair *pairs = phi_arena_array(&s->unit.mem, f->n_actions, sizeof *pairs);
     for (size_t i = 0; pairs != NULL && i < f->n_actions; i++)
         pairs[i] = (struct phi_pair){
-            f->actions[i].action, {f->actions[i].type, f->actions[i].id}
+            f->actions[i].action, { f->actions[i].type, f->actions[i].id }
         };
     s->unit.actions = pairs;
     s->unit.n_actions = f->n_actions;
@@ -87,12 +87,12 @@ static bool judge_first(struct gw_session *s, const struct gw_sql_facts *f, stru
                         uint64_t id, uint64_t decided, enum gw_event *ret)
 {
     PHI_BUF(reason, 1000);
-    struct client_record_at at = {0};
+    struct client_record_at at = { 0 };
     if (!pairs_of(s, f) || gw_verdict(s, &reason) != PHI_ALLOW)
         return false; /* the long way finds out why */
     *ret = gw_record_allow(s, &at) ? EV_ALLOW : EV_DENY;
     if (*ret == EV_ALLOW)
-        *t = (struct gw_ticket){.facts = id, .decided = decided, .text_bytes = gw_text_bytes(&s->unit), .at = at};
+        *t = (struct gw_ticket){ .facts = id, .decided = decided, .text_bytes = gw_text_bytes(&s->unit), .at = at };
     return true;
 }
 

@@ -18,7 +18,7 @@ static void *keep(struct gw_session *s, size_t head, const struct phi_view *text
     for (size_t i = 0; i < n && mem != NULL; i++) {
         if (texts[i].n > 0)
             memcpy(at, texts[i].p, texts[i].n);
-        *ret[i] = (struct phi_view){at, texts[i].n};
+        *ret[i] = (struct phi_view){ at, texts[i].n };
         at += texts[i].n;
     }
     if (mem != NULL)
@@ -29,8 +29,8 @@ static void *keep(struct gw_session *s, size_t head, const struct phi_view *text
 struct gw_stmt *gw_stmt_new(struct gw_session *s, struct phi_view name, struct phi_view sql,
                             struct phi_view types)
 {
-    struct gw_stmt made = {.refs = 1, .owner = s};
-    struct phi_view texts[] = {name, sql, types}, *to[] = {&made.name, &made.sql, &made.types};
+    struct gw_stmt made = { .refs = 1, .owner = s };
+    struct phi_view texts[] = { name, sql, types }, *to[] = { &made.name, &made.sql, &made.types };
     struct gw_stmt *st = keep(s, sizeof *st, texts, 3, to);
     if (st == NULL)
         return NULL;
@@ -51,8 +51,8 @@ void gw_stmt_drop(struct gw_stmt *st)
 struct gw_portal *gw_portal_new(struct gw_session *s, struct phi_view name, struct phi_view body,
                                 struct gw_stmt *st)
 {
-    struct gw_portal made = {.refs = 1, .owner = s, .stmt = st};
-    struct phi_view texts[] = {name, body}, *to[] = {&made.name, &made.body};
+    struct gw_portal made = { .refs = 1, .owner = s, .stmt = st };
+    struct phi_view texts[] = { name, body }, *to[] = { &made.name, &made.body };
     struct gw_portal *p = keep(s, sizeof *p, texts, 2, to);
     if (p == NULL)
         return NULL;
@@ -280,7 +280,7 @@ static void empty_map(struct phi_map *m, drop_fn drop)
 
 static void empty_portals(struct gw_session *s)
 {
-    gw_portal_drop(portal_take(s, (struct phi_view){0}));
+    gw_portal_drop(portal_take(s, (struct phi_view){ 0 }));
     empty_map(s->portals, drop_portal);
 }
 
@@ -303,7 +303,7 @@ static void sql_promise(struct gw_session *s, uint8_t kind, const struct gw_sql_
     PHI_BUF(key, 256);
     struct phi_view k = sql_key(&key, kind, st->name);
     struct gw_stmt *made =
-        phi_buf_ok(&key) ? gw_stmt_new(s, k, text->sql, (struct phi_view){0}) : NULL;
+        phi_buf_ok(&key) ? gw_stmt_new(s, k, text->sql, (struct phi_view){ 0 }) : NULL;
     if (made == NULL)
         return; /* the name stays unknown */
     made->raw = gw_sql_raw_hold(text->raw);
@@ -379,7 +379,7 @@ void gw_maps_seen(struct gw_session *s, struct phi_view key, struct phi_view sql
 
 void gw_maps_keep_seen(struct gw_session *s)
 {
-    struct phi_map *both[] = {s->stmts, s->sql_stmts};
+    struct phi_map *both[] = { s->stmts, s->sql_stmts };
     struct phi_view name;
     void *at = NULL, *value = NULL;
     for (size_t i = 0; i < 2; i++, at = NULL)

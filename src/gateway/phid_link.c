@@ -47,8 +47,8 @@ static void on_lost(const char *why, void *ctx)
     gw_on_lost(l->gw, why);
 }
 
-static const struct client_link_events events = {on_snapshot, on_request, on_votes, on_end,
-                                                 on_lost};
+static const struct client_link_events events = { on_snapshot, on_request, on_votes, on_end,
+                                                  on_lost };
 
 enum phi_rc gw_link_open(struct net_loop *loop, const char *const *urls, size_t n, const char *state_dir,
                          struct gw_gateway *g, struct gw_link **ret, struct phi_err *err)
@@ -177,7 +177,7 @@ static bool do_record_denied(void *ctx, const struct gw_try *t, struct phi_view 
 {
     struct phi_jw w;
     PHI_BUF(actions, PHI_MAX_REQUEST_BODY);
-    struct client_denial why = {.reason = reason};
+    struct client_denial why = { .reason = reason };
     if (t->policies != NULL)
         why.policies = phi_buf_view(t->policies);
     phi_jw_init(&w, &actions);
@@ -248,23 +248,23 @@ static void do_ack(void *ctx, int64_t seq)
 
 struct gw_phid gw_link_port(struct gw_link *l)
 {
-    return (struct gw_phid){.ctx = l,
-                            .signin = do_signin,
-                            .hurry = do_hurry,
-                            .credential_good = do_credential_good,
-                            .decide = do_decide,
-                            .fresh = do_fresh,
-                            .decided = do_decided,
-                            .record = do_record,
-                            .record_again = do_record_again,
-                            .record_denied = do_record_denied,
-                            .request = do_request,
-                            .claim = do_claim,
-                            .ahead = do_ahead,
-                            .ahead_again = do_ahead_again,
-                            .ahead_drop = do_ahead_drop,
-                            .cancel = do_cancel,
-                            .leave = do_leave,
-                            .outcome = do_outcome,
-                            .ack = do_ack, .report = do_report};
+    return (struct gw_phid){ .ctx = l,
+                             .signin = do_signin,
+                             .hurry = do_hurry,
+                             .credential_good = do_credential_good,
+                             .decide = do_decide,
+                             .fresh = do_fresh,
+                             .decided = do_decided,
+                             .record = do_record,
+                             .record_again = do_record_again,
+                             .record_denied = do_record_denied,
+                             .request = do_request,
+                             .claim = do_claim,
+                             .ahead = do_ahead,
+                             .ahead_again = do_ahead_again,
+                             .ahead_drop = do_ahead_drop,
+                             .cancel = do_cancel,
+                             .leave = do_leave,
+                             .outcome = do_outcome,
+                             .ack = do_ack, .report = do_report };
 }

@@ -114,11 +114,11 @@ bool gw_ahead_probe(struct gw_session *s)
 static void report_refusal(struct gw_session *s, struct phi_buf *b)
 {
     struct gw_refusal *f = &s->refusal;
-    struct pg_report r = {.severity = "ERROR",
-                          .sqlstate = f->sqlstate,
-                          .message = phi_buf_view(&f->message),
-                          .hint = phi_buf_view(&f->hint),
-                          .position = f->position};
+    struct pg_report r = { .severity = "ERROR",
+                           .sqlstate = f->sqlstate,
+                           .message = phi_buf_view(&f->message),
+                           .hint = phi_buf_view(&f->hint),
+                           .position = f->position };
     pg_add_report(b, 'E', &r);
 }
 
@@ -196,7 +196,7 @@ void gw_own_query(struct gw_session *s)
 
 static void own_row(struct gw_session *s, struct phi_view body)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     struct phi_view first, second, values;
     bool null1 = false, null2 = false;
     if (pg_rd16(&r) != 2)
@@ -223,7 +223,7 @@ struct run { /* bytes seen and not yet passed on: one write for all that came to
 static void run_pass(struct gw_session *s, struct run *r)
 {
     if (r->seen > r->done)
-        gw_to_client(s, (struct phi_view){r->in.p + r->done, r->seen - r->done});
+        gw_to_client(s, (struct phi_view){ r->in.p + r->done, r->seen - r->done });
     r->done = r->seen;
 }
 
@@ -238,7 +238,7 @@ static void on_status(struct gw_session *s, struct phi_view body)
 
 static void on_tag(struct gw_session *s, struct phi_view body)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     struct phi_view tag = pg_rd_str(&r);
     int64_t rows = 0;
     size_t at = tag.n;
@@ -463,7 +463,7 @@ static bool server_step(struct gw_session *s, struct run *r)
     }
     if (!have)
         return false;
-    body = (struct phi_view){rest.p + PG_HEAD, len};
+    body = (struct phi_view){ rest.p + PG_HEAD, len };
     if (s->own != GW_OWN_NONE)
         run_pass(s, r); /* a step behind our own question may write to the client itself */
     if (look(s, type, body, r)) {
@@ -478,7 +478,7 @@ static bool server_step(struct gw_session *s, struct run *r)
 
 void gw_server_data(struct gw_session *s)
 {
-    struct run r = {.in = net_conn_in(s->server)};
+    struct run r = { .in = net_conn_in(s->server) };
     if (!gw_rights_hold(s))
         return;
     if (s->pass > 0) {

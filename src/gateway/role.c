@@ -146,7 +146,7 @@ struct gw_role *gw_role_make(struct gw_target *t, int64_t for_ms, gw_role_fn don
     struct gw_role *r = calloc(1, sizeof *r);
     if (r == NULL)
         return NULL;
-    *r = (struct gw_role){.t = t, .door = t->door, .done = done, .ctx = ctx, .pending = true};
+    *r = (struct gw_role){ .t = t, .door = t->door, .done = done, .ctx = ctx, .pending = true };
     r->retry = net_timer_open(t->gw->loop, drop, r);
     phi_random(random, sizeof random);
     phi_hex_add(&hex, phi_view_mem(random, 8));
@@ -158,7 +158,7 @@ struct gw_role *gw_role_make(struct gw_target *t, int64_t for_ms, gw_role_fn don
     phi_wipe(random, sizeof random);
     r->door.user = r->name;
     r->door.password = phi_view_of((const char *)r->password);
-    r->door.keys = (struct scram_keys){0};
+    r->door.keys = (struct scram_keys){ 0 };
     t->n_roles++;
     r->prev = &t->all_roles;
     r->next = t->all_roles;

@@ -57,8 +57,8 @@ static struct phi_view cache_key(const struct gw_try *t, const struct phi_pair *
                                  struct phi_buf *b)
 {
     const struct gw_statement *st = &t->statement;
-    const struct phi_view parts[] = {t->person, t->addr,          t->application, st->kind,
-                                     p->action, p->resource.type, p->resource.id};
+    const struct phi_view parts[] = { t->person, t->addr,          t->application, st->kind,
+                                      p->action, p->resource.type, p->resource.id };
     phi_buf_add32(b, (uint32_t)st->tables << 2 | (uint32_t)st->changes << 1 | st->has_where);
     phi_buf_add32(b, (uint32_t)st->text_bytes);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -136,9 +136,9 @@ static enum phi_rc ask(struct deciding *d, const struct phi_pair *p, struct phi_
                        struct phi_err *err)
 {
     struct phi_ask ask = {
-        .principal = {phi_who_type(d->t->person), d->t->person},
-        .action = {PHI_LIT("Action"), p->action     },
-        .resource = {p->resource.type,  p->resource.id}
+        .principal = { phi_who_type(d->t->person), d->t->person },
+        .action = { PHI_LIT("Action"), p->action },
+        .resource = { p->resource.type,  p->resource.id }
     };
     ask.context =
         phi_context_unknowns(d->a, client_snapshot_bundle(d->snapshot), ask.action, d->seen);
@@ -153,7 +153,7 @@ static enum phi_verdict decide_pair(struct deciding *d, const struct phi_pair *p
                                     struct phi_buf *reason)
 {
     struct phi_answer answer;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     if (is_known(d->rules, d->t, p))
         return PHI_ALLOW;
     if (ask(d, p, &answer, &err) != PHI_OK) {
@@ -208,11 +208,11 @@ enum phi_verdict gw_rules_decide(struct gw_rules *r, const struct client_snapsho
                                  const struct gw_try *t, struct phi_buf *reason)
 {
     enum phi_verdict verdict = PHI_DENY;
-    struct phi_err err = {.msg = "not enough memory to decide"};
+    struct phi_err err = { .msg = "not enough memory to decide" };
     if (all_known(r, t))
         return PHI_ALLOW;
     PHI_ARENA(mem, DECIDE_MEMORY);
-    struct deciding d = {.rules = r, .snapshot = s, .t = t, .a = &mem};
+    struct deciding d = { .rules = r, .snapshot = s, .t = t, .a = &mem };
     if (prepare(&d, &err))
         verdict = decide_all(&d, reason);
     else

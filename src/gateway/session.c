@@ -168,9 +168,9 @@ bool gw_setting_note(struct gw_session *s, struct phi_view name, struct phi_view
         const char *name;
         size_t at, size;
     } kept[] = {
-        {"DateStyle",     offsetof(struct gw_session, date_style),     sizeof s->date_style    },
-        {"TimeZone",      offsetof(struct gw_session, time_zone),      sizeof s->time_zone     },
-        {"IntervalStyle", offsetof(struct gw_session, interval_style), sizeof s->interval_style},
+        { "DateStyle",     offsetof(struct gw_session, date_style),     sizeof s->date_style },
+        { "TimeZone",      offsetof(struct gw_session, time_zone),      sizeof s->time_zone },
+        { "IntervalStyle", offsetof(struct gw_session, interval_style), sizeof s->interval_style },
     };
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (phi_view_is(name, kept[i].name)) {

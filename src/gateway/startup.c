@@ -6,17 +6,17 @@
 #include "base/text.h"
 
 /* Settings that change how results look or how long things may take, never what a text means to the parser. */
-static const char *const passed[] = {"DateStyle",
-                                     "TimeZone",
-                                     "IntervalStyle",
-                                     "extra_float_digits",
-                                     "application_name",
-                                     "statement_timeout",
-                                     "lock_timeout",
-                                     "idle_in_transaction_session_timeout",
-                                     "bytea_output",
-                                     "default_transaction_isolation",
-                                     "default_transaction_read_only"};
+static const char *const passed[] = { "DateStyle",
+                                      "TimeZone",
+                                      "IntervalStyle",
+                                      "extra_float_digits",
+                                      "application_name",
+                                      "statement_timeout",
+                                      "lock_timeout",
+                                      "idle_in_transaction_session_timeout",
+                                      "bytea_output",
+                                      "default_transaction_isolation",
+                                      "default_transaction_read_only" };
 
 static bool is(struct phi_view v, const char *name)
 {
@@ -114,7 +114,7 @@ static bool next_word(struct phi_arena *a, struct phi_view *rest, struct phi_vie
             i++;
         out[n++] = rest->p[i];
     }
-    *word = (struct phi_view){out, n};
+    *word = (struct phi_view){ out, n };
     *rest = phi_view_from(*rest, i);
     return true;
 }
@@ -128,7 +128,7 @@ static enum phi_rc option(struct phi_arena *a, struct gw_startup *s, struct phi_
         return refuse(err, sqlstate, "22023", "unreadable option", text);
     for (size_t i = 0; i < name.n; i++)
         plain[i] = name.p[i] == '-' ? '_' : name.p[i];
-    return setting(s, (struct phi_view){plain, name.n}, value, sqlstate, err);
+    return setting(s, (struct phi_view){ plain, name.n }, value, sqlstate, err);
 }
 
 static enum phi_rc options(struct phi_arena *a, struct gw_startup *s, struct phi_view text,
@@ -189,7 +189,7 @@ enum phi_rc gw_startup_read(struct phi_arena *a, struct phi_view params, struct 
                             const char **sqlstate, struct phi_err *err)
 {
     struct phi_view name, value;
-    *ret = (struct gw_startup){.hold_ms = -1};
+    *ret = (struct gw_startup){ .hold_ms = -1 };
     *sqlstate = "08P01";
     while (pg_param_next(&params, &name, &value)) {
         if (!phi_utf8_ok(name) || !phi_utf8_ok(value))

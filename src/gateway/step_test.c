@@ -94,7 +94,7 @@ static void unlisted_cells_and_foreign_numbers_kill(void **unused)
 static void every_state_can_reach_its_end(void **unused)
 {
     (void)unused;
-    int reaches[GW_NSTATE] = {[GW_DEAD] = 1};
+    int reaches[GW_NSTATE] = { [GW_DEAD] = 1 };
     for (int round = 0; round < GW_NSTATE; round++)
         EACH(s, e)
     if (reaches[at(s, e).next] && at(s, e).act != ACT_KILL)

@@ -63,7 +63,7 @@ static void super_status(struct phi_view name, struct phi_view value, void *ctx)
 static void super_row(struct gw_super *s, struct phi_view body)
 {
     struct phi_view cols[GW_MAX_COLS], params;
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     size_t n = pg_rd16(&r);
     params = r.v;
     if (n > GW_MAX_COLS || r.bad) {
@@ -129,7 +129,7 @@ static void super_closed(struct net_conn *c, const struct phi_err *why, void *ct
     pump(s);
 }
 
-static const struct net_conn_events super_conn = {.on_data = super_data, .on_closed = super_closed};
+static const struct net_conn_events super_conn = { .on_data = super_data, .on_closed = super_closed };
 
 static void super_ready(struct net_conn *conn, uint32_t pid, uint32_t key, void *ctx)
 {
@@ -156,16 +156,16 @@ static const struct gw_upstream_events super_up = {
 
 static void super_connect(struct gw_super *s)
 {
-    static const char *const fixed[] = {"application_name",
-                                        "phi-gateway",
-                                        "client_encoding",
-                                        "UTF8",
-                                        "search_path",
-                                        "pg_catalog, pg_temp",
-                                        "standard_conforming_strings",
-                                        "on"};
+    static const char *const fixed[] = { "application_name",
+                                         "phi-gateway",
+                                         "client_encoding",
+                                         "UTF8",
+                                         "search_path",
+                                         "pg_catalog, pg_temp",
+                                         "standard_conforming_strings",
+                                         "on" };
     struct phi_view pairs[sizeof fixed / sizeof *fixed];
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         pairs[i] = phi_view_of(fixed[i]);
     s->up = gw_upstream_open(s->door, pairs, sizeof fixed / sizeof *fixed / 2, &super_up, s, &err);
@@ -217,7 +217,7 @@ void gw_super_run(struct gw_super *s, struct phi_view sql, gw_row_fn row, gw_don
         done(false, "out of memory", ctx);
         return;
     }
-    *j = (struct job){.row = row, .done = done, .ctx = ctx};
+    *j = (struct job){ .row = row, .done = done, .ctx = ctx };
     phi_buf_init(&j->sql, 1024 * 1024);
     pg_add_query(&j->sql, sql);
     *s->tail = j;

@@ -82,7 +82,7 @@ static void tell_sessions(struct gw_target *t)
 /* Without a catalogue every statement with an action is pg:admin: that is the safe side. */
 static void load_over(struct gw_target *t, bool ok, const char *why)
 {
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     if (ok && gw_catalog_finish(t->loading, &err) != PHI_OK) {
         ok = false;
         why = err.msg;
@@ -112,7 +112,7 @@ static void load_over(struct gw_target *t, bool ok, const char *why)
 static void part_row(const struct phi_view *cols, size_t n, void *ctx)
 {
     struct gw_target *t = ctx;
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     if (!t->loading_bad && gw_catalog_row(t->loading, (enum gw_catalog_part)t->loading_part, cols,
                                           n, &err) != PHI_OK) {
         t->loading_bad = true;
@@ -191,17 +191,17 @@ static bool set_path(struct gw_target *t, const char *text)
 
 static enum phi_rc set_door(struct gw_target *t, struct phi_err *err)
 {
-    struct net_hostport hp = {.host = ""};
+    struct net_hostport hp = { .host = "" };
     if (strncmp(t->o.address, "unix:", 5) != 0)
         PHI_TRY(net_hostport_read(t->o.address, &hp, err));
-    t->door = (struct gw_door){.loop = t->gw->loop,
-                               .name = t->o.name,
-                               .address = t->o.address,
-                               .host = phi_arena_str(&t->mem, phi_view_of(hp.host)),
-                               .database = t->o.database,
-                               .user = t->o.user,
-                               .password = phi_buf_view(&t->secret)};
-    struct net_tls_client_opts tls = {.ca_pem = t->o.ca_pem};
+    t->door = (struct gw_door){ .loop = t->gw->loop,
+                                .name = t->o.name,
+                                .address = t->o.address,
+                                .host = phi_arena_str(&t->mem, phi_view_of(hp.host)),
+                                .database = t->o.database,
+                                .user = t->o.user,
+                                .password = phi_buf_view(&t->secret) };
+    struct net_tls_client_opts tls = { .ca_pem = t->o.ca_pem };
     if (t->o.sslmode == GW_SSL_VERIFY_FULL)
         return net_tls_client_open(&tls, &t->door.tls, err);
     return PHI_OK;
@@ -224,7 +224,7 @@ static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts 
     t->o.member_of = keep(t, o->member_of);
     t->o.gateway = keep(t, o->gateway == NULL ? "" : o->gateway);
     t->o.ca_pem = phi_arena_copy(&t->mem, o->ca_pem);
-    t->o.password = (struct phi_view){0};
+    t->o.password = (struct phi_view){ 0 };
     if (t->o.hold_ms == 0)
         t->o.hold_ms = PHI_DEFAULT_HOLD_MS;
     if (!set_path(t, o->search_path))
@@ -242,7 +242,7 @@ static enum phi_rc target_open(struct gw_target *t, const struct gw_target_opts 
         return phi_fail(err, PHI_ELIMIT, "out of memory");
     struct net_listen_opts l = {
         .address = t->o.listen,
-        .limits = {.max_in = PHI_MAX_HELD_BATCH + 1024 * 1024, .max_out = 16 * 1024 * 1024},
+        .limits = { .max_in = PHI_MAX_HELD_BATCH + 1024 * 1024, .max_out = 16 * 1024 * 1024 },
         .on_accept = gw_front_accept,
         .ctx = t
     };

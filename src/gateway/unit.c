@@ -81,10 +81,10 @@ static bool on_query(struct gw_session *s, struct phi_view body)
     struct phi_view sql;
     if (!pg_query_read(body, &sql))
         return false;
-    struct gw_stmt *st = gw_stmt_new(s, (struct phi_view){0}, sql, (struct phi_view){0});
+    struct gw_stmt *st = gw_stmt_new(s, (struct phi_view){ 0 }, sql, (struct phi_view){ 0 });
     s->unit.simple = true;
     return st == NULL ? too_much(s)
-                      : add_op(s, (struct gw_op){.type = 'Q', .stmt = st}) || too_much(s);
+                      : add_op(s, (struct gw_op){ .type = 'Q', .stmt = st }) || too_much(s);
 }
 
 static bool on_parse(struct gw_session *s, struct phi_view body)
@@ -94,7 +94,7 @@ static bool on_parse(struct gw_session *s, struct phi_view body)
         return false;
     struct gw_stmt *st = gw_stmt_new(s, p.name, p.sql, p.types);
     return st == NULL ? too_much(s)
-                      : add_op(s, (struct gw_op){.type = 'P', .stmt = st}) || too_much(s);
+                      : add_op(s, (struct gw_op){ .type = 'P', .stmt = st }) || too_much(s);
 }
 
 static bool on_bind(struct gw_session *s, struct phi_view body)
@@ -112,7 +112,7 @@ static bool on_bind(struct gw_session *s, struct phi_view body)
     if (p == NULL)
         return too_much(s);
     st->refs++;
-    return add_op(s, (struct gw_op){.type = 'B', .stmt = st, .portal = p}) || too_much(s);
+    return add_op(s, (struct gw_op){ .type = 'B', .stmt = st, .portal = p }) || too_much(s);
 }
 
 static bool on_execute(struct gw_session *s, struct phi_view body)
@@ -127,7 +127,7 @@ static bool on_execute(struct gw_session *s, struct phi_view body)
         return true;
     }
     p->refs++;
-    return add_op(s, (struct gw_op){.type = 'E', .portal = p, .max_rows = e.max_rows}) ||
+    return add_op(s, (struct gw_op){ .type = 'E', .portal = p, .max_rows = e.max_rows }) ||
            too_much(s);
 }
 
@@ -136,9 +136,9 @@ static bool on_object(struct gw_session *s, uint8_t type, struct phi_view body)
     struct pg_object o;
     if (!pg_object_read(body, &o))
         return false;
-    struct gw_op op = {.type = type, .kind = o.kind};
+    struct gw_op op = { .type = type, .kind = o.kind };
     if (type == 'C') {
-        op.stmt = gw_stmt_new(s, o.name, (struct phi_view){0}, (struct phi_view){0});
+        op.stmt = gw_stmt_new(s, o.name, (struct phi_view){ 0 }, (struct phi_view){ 0 });
         if (op.stmt == NULL)
             return too_much(s);
     }
@@ -159,11 +159,11 @@ static bool collect(struct gw_session *s, uint8_t type, struct phi_view body, bo
     case 'H':
         *whole = true;
         s->unit.flush = type == 'H';
-        return body.n == 0 && (add_op(s, (struct gw_op){.type = type}) || too_much(s));
+        return body.n == 0 && (add_op(s, (struct gw_op){ .type = type }) || too_much(s));
     case 'F':
         *whole = true;
         s->unit.simple = true; /* its answer ends with ReadyForQuery like a Query's */
-        broken(s, "0A000", "phi: the function call message", (struct phi_view){0}, "is not served");
+        broken(s, "0A000", "phi: the function call message", (struct phi_view){ 0 }, "is not served");
         return true;
     default: return false;
     }

@@ -39,11 +39,11 @@ struct gw_sql_env gw_env_of(const struct gw_session *s)
 {
     const struct gw_target *t = s->target;
     /* What this transaction changed in the catalogue nobody else can see yet: everything is unknown then. */
-    return (struct gw_sql_env){.target = phi_view_of(t->o.name),
-                               .catalog = s->txn_ddl ? NULL : t->catalog,
-                               .path = t->path,
-                               .n_path = t->n_path,
-                               .place = t->place};
+    return (struct gw_sql_env){ .target = phi_view_of(t->o.name),
+                                .catalog = s->txn_ddl ? NULL : t->catalog,
+                                .path = t->path,
+                                .n_path = t->n_path,
+                                .place = t->place };
 }
 
 /* True when the statement names what the catalogue lacks, and that is news. */

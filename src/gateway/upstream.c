@@ -74,7 +74,7 @@ static void send_sasl_initial(struct gw_upstream *u)
 
 static bool offers_scram(struct phi_view list)
 {
-    struct pg_rd r = {list, false};
+    struct pg_rd r = { list, false };
     for (;;) {
         struct phi_view name = pg_rd_str(&r);
         if (r.bad || name.n == 0)
@@ -97,18 +97,18 @@ static bool on_auth_new(struct gw_upstream *u, uint32_t code, struct phi_view da
     }
     if (code == 10)
         fail(u, "28P01", "the target wants a password, and none is configured",
-             (struct phi_view){0});
+             (struct phi_view){ 0 });
     else
         fail(u, "28000",
              "the target asks for a sign-in method that the gateway does not use (only trust and "
              "SCRAM-SHA-256)",
-             (struct phi_view){0});
+             (struct phi_view){ 0 });
     return false;
 }
 
 static bool on_sasl(struct gw_upstream *u, uint32_t code, struct phi_view data)
 {
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     PHI_BUF(out, SCRAM_MAX_TEXT);
     if (u->phase == SASL_FIRST && code == 11) {
         enum phi_rc rc =
@@ -133,11 +133,11 @@ static bool on_sasl(struct gw_upstream *u, uint32_t code, struct phi_view data)
 
 static bool on_auth(struct gw_upstream *u, struct phi_view body)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     uint32_t code = pg_rd32(&r);
     bool after_sasl = u->scram.step == 3;
     if (r.bad || u->phase == SETTLE || (after_sasl && code != 0)) {
-        fail(u, "08P01", "malformed sign-in message of the target", (struct phi_view){0});
+        fail(u, "08P01", "malformed sign-in message of the target", (struct phi_view){ 0 });
         return false;
     }
     return u->phase == AUTH ? on_auth_new(u, code, r.v) : on_sasl(u, code, r.v);
@@ -159,7 +159,7 @@ static bool on_ready(struct gw_upstream *u)
 static bool on_message(struct gw_upstream *u, uint8_t type, struct phi_view body)
 {
     struct phi_view name, value;
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     switch (type) {
     case 'R': return on_auth(u, body);
     case 'E': fail(u, "08004", "the target refused: ", pg_field(body, 'M')); return false;
@@ -183,16 +183,16 @@ static bool on_message(struct gw_upstream *u, uint8_t type, struct phi_view body
         break;
     default: break;
     }
-    fail(u, "08P01", "unexpected message of the target while signing in", (struct phi_view){0});
+    fail(u, "08P01", "unexpected message of the target while signing in", (struct phi_view){ 0 });
     return false;
 }
 
 static bool on_tls_answer(struct gw_upstream *u, struct net_conn *c, struct phi_view in)
 {
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     if (in.n != 1 || in.p[0] != 'S') {
         fail(u, "08001", "the target does not speak TLS, and the gateway does not fall back",
-             (struct phi_view){0});
+             (struct phi_view){ 0 });
         return false;
     }
     net_conn_take(c, 1);
@@ -218,7 +218,7 @@ static void on_data(struct net_conn *c, struct phi_view in, void *ctx)
             return;
         if (f == PHI_FRAME_BAD) {
             fail(u, "08P01", "the target does not speak PostgreSQL's protocol",
-                 (struct phi_view){0});
+                 (struct phi_view){ 0 });
             return;
         }
         bool alive = on_message(u, type, body);
@@ -270,7 +270,7 @@ struct gw_upstream *gw_upstream_open(struct gw_door *door, const struct phi_view
         phi_fail(err, PHI_ELIMIT, "out of memory, or too many startup parameters");
         return NULL;
     }
-    *u = (struct gw_upstream){.door = door, .ev = ev, .ctx = ctx};
+    *u = (struct gw_upstream){ .door = door, .ev = ev, .ctx = ctx };
     phi_buf_init(&u->startup, PG_MAX_STARTUP);
     scram_client_init(&u->scram);
     all[0] = PHI_LIT("user");
@@ -282,7 +282,7 @@ struct gw_upstream *gw_upstream_open(struct gw_door *door, const struct phi_view
     struct net_connect_opts o = {
         .address = door->address,
         .deadline_ms = 10000,
-        .limits = {.max_in = 2 * 1024 * 1024, .max_out = PHI_MAX_HELD_BATCH + 65536}
+        .limits = { .max_in = 2 * 1024 * 1024, .max_out = PHI_MAX_HELD_BATCH + 65536 }
     };
     if (!phi_buf_ok(&u->startup))
         phi_fail(err, PHI_ELIMIT, "startup parameters are too long");
@@ -345,10 +345,10 @@ void gw_send_cancel(struct gw_door *door, uint32_t pid, uint32_t key)
 {
     struct cancel *k = calloc(1, sizeof *k);
     struct net_conn *conn;
-    struct net_connect_opts o = {.address = door->address, .deadline_ms = 5000};
+    struct net_connect_opts o = { .address = door->address, .deadline_ms = 5000 };
     if (k == NULL)
         return; /* terminating follows anyway where it matters */
-    *k = (struct cancel){.pid = pid, .key = key, .tls = door->tls, .host = door->host};
+    *k = (struct cancel){ .pid = pid, .key = key, .tls = door->tls, .host = door->host };
     if (net_connect(door->loop, &o, &cancel_conn, k, &conn, NULL) != PHI_OK)
         free(k);
 }

@@ -18,7 +18,7 @@ struct act_texts {
 static bool act_fill(struct gw_session *s, struct act_texts *t, struct client_act *act)
 {
     struct phi_jw w;
-    struct phi_buf *bufs[] = {&t->actions, &t->entities, &t->payload, &t->settings, &t->context};
+    struct phi_buf *bufs[] = { &t->actions, &t->entities, &t->payload, &t->settings, &t->context };
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
         phi_buf_init(bufs[i], PHI_MAX_HTTP_BODY);
     gw_actions_json(s, &t->actions);
@@ -29,19 +29,19 @@ static bool act_fill(struct gw_session *s, struct act_texts *t, struct client_ac
     phi_jw_init(&w, &t->context);
     struct gw_statement st = gw_statement_of(s);
     gw_context_json(phi_view_of(s->addr), phi_view_of(s->application), &st, &w);
-    *act = (struct client_act){.principal = phi_view_of(s->who.person),
-                               .credential = phi_view_of(s->who.credential),
-                               .session = phi_view_of(s->id),
-                               .statements = (int64_t)s->unit.statements,
-                               .target = phi_view_of(s->target->o.name),
-                               .actions = phi_buf_view(&t->actions),
-                               .entities = phi_buf_view(&t->entities),
-                               .payload = phi_buf_view(&t->payload),
-                               .settings = phi_buf_view(&t->settings),
-                               .context = phi_buf_view(&t->context),
-                               .addr = phi_view_of(s->addr),
-                               .application = phi_view_of(s->application),
-                               .act = &s->unit.act};
+    *act = (struct client_act){ .principal = phi_view_of(s->who.person),
+                                .credential = phi_view_of(s->who.credential),
+                                .session = phi_view_of(s->id),
+                                .statements = (int64_t)s->unit.statements,
+                                .target = phi_view_of(s->target->o.name),
+                                .actions = phi_buf_view(&t->actions),
+                                .entities = phi_buf_view(&t->entities),
+                                .payload = phi_buf_view(&t->payload),
+                                .settings = phi_buf_view(&t->settings),
+                                .context = phi_buf_view(&t->context),
+                                .addr = phi_view_of(s->addr),
+                                .application = phi_view_of(s->application),
+                                .act = &s->unit.act };
     return phi_buf_ok(&t->actions) && phi_buf_ok(&t->entities) && phi_buf_ok(&t->payload) &&
            phi_buf_ok(&t->settings) && t->payload.n <= PHI_MAX_PAYLOAD;
 }
@@ -71,7 +71,7 @@ static void add_people(struct phi_buf *b, const struct phi_json *who)
 {
     size_t n = who == NULL ? 0 : who->n;
     for (size_t i = 0; i < n && i < 8; i++) {
-        struct phi_view name = {0};
+        struct phi_view name = { 0 };
         phi_json_str(phi_json_at(who, i), &name);
         phi_buf_adds(b, i == 0 ? " (" : ", ");
         phi_text_escape(b, name, false);
@@ -142,7 +142,7 @@ static void short_notice(struct gw_session *s)
     phi_buf_printf(&m, "phi %s is still waiting for %s, ", s->wait.code, phi_buf_str(&s->wait.who));
     phi_text_duration(&m, s->wait.until_boot_ms - phi_now_boot_ms());
     phi_buf_adds(&m, " left");
-    send_notice(s, phi_buf_view(&m), (struct phi_view){0});
+    send_notice(s, phi_buf_view(&m), (struct phi_view){ 0 });
 }
 
 /* --- the clock of a hold --- */
@@ -321,7 +321,7 @@ void gw_ask(struct gw_session *s)
     const struct gw_phid *p = &s->gw->phid;
     struct act_texts t;
     struct client_act act;
-    struct client_answer no = {.kind = CLIENT_DENY, .unreachable = true};
+    struct client_answer no = { .kind = CLIENT_DENY, .unreachable = true };
     bool fits = act_fill(s, &t, &act);
     act.hold_ms = may_hold(s) ? s->hold_ms : 0;
     ahead_drop(s); /* where it was made meanwhile, its use is there again when phid looks for a grant */
@@ -411,7 +411,7 @@ void gw_claim(struct gw_session *s)
     const struct gw_phid *p = &s->gw->phid;
     struct act_texts t;
     struct client_act act;
-    struct client_claim no = {.kind = CLIENT_DENY, .unreachable = true};
+    struct client_claim no = { .kind = CLIENT_DENY, .unreachable = true };
     if (!gw_judge_again(s)) { /* it means something else by now: that needs its own answer */
         snprintf(no.code, sizeof no.code, "grant.ended");
         snprintf(no.err.msg, sizeof no.err.msg,

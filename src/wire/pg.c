@@ -14,7 +14,7 @@ static uint32_t be32(const uint8_t *p)
 /* Every name and value must be there and terminated, and the list must end exactly at the end. */
 static bool params_ok(struct phi_view v)
 {
-    struct pg_rd r = {v, false};
+    struct pg_rd r = { v, false };
     for (;;) {
         struct phi_view name = pg_rd_str(&r);
         if (r.bad)
@@ -57,14 +57,14 @@ enum phi_frame pg_hello_read(struct phi_view *in, struct pg_hello *ret)
         return PHI_FRAME_BAD;
     if (in->n < len)
         return PHI_FRAME_MORE;
-    struct phi_view body = {in->p + 4, len - 4};
+    struct phi_view body = { in->p + 4, len - 4 };
     *in = phi_view_from(*in, len);
     return hello_body(body, ret);
 }
 
 bool pg_param_next(struct phi_view *params, struct phi_view *name, struct phi_view *value)
 {
-    struct pg_rd r = {*params, false};
+    struct pg_rd r = { *params, false };
     *name = pg_rd_str(&r);
     if (r.bad || name->n == 0)
         return false;
@@ -93,7 +93,7 @@ enum phi_frame pg_frame(struct phi_view *in, size_t max, uint8_t *type, struct p
         return f;
     if (in->n - PG_HEAD < len)
         return PHI_FRAME_MORE;
-    *body = (struct phi_view){in->p + PG_HEAD, len};
+    *body = (struct phi_view){ in->p + PG_HEAD, len };
     *in = phi_view_from(*in, PG_HEAD + len);
     return PHI_FRAME_READY;
 }
@@ -111,9 +111,9 @@ static inline struct phi_view rd_bytes(struct pg_rd *r, size_t n)
 {
     if (r->bad || r->v.n < n) {
         r->bad = true;
-        return (struct phi_view){0};
+        return (struct phi_view){ 0 };
     }
-    struct phi_view got = {r->v.p, n};
+    struct phi_view got = { r->v.p, n };
     r->v = phi_view_from(r->v, n);
     return got;
 }
@@ -146,9 +146,9 @@ struct phi_view pg_rd_str(struct pg_rd *r)
     const uint8_t *nul = r->bad ? NULL : nul_in(r->v);
     if (nul == NULL) {
         r->bad = true;
-        return (struct phi_view){0};
+        return (struct phi_view){ 0 };
     }
-    struct phi_view got = {r->v.p, (size_t)(nul - r->v.p)};
+    struct phi_view got = { r->v.p, (size_t)(nul - r->v.p) };
     r->v = phi_view_from(r->v, got.n + 1);
     return got;
 }
@@ -160,7 +160,7 @@ bool pg_rd_end(const struct pg_rd *r)
 
 bool pg_query_read(struct phi_view body, struct phi_view *sql)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     *sql = pg_rd_str(&r);
     return pg_rd_end(&r);
 }
@@ -177,7 +177,7 @@ static struct phi_view words(struct pg_rd *r, size_t width)
 
 bool pg_parse_read(struct phi_view body, struct pg_parse *ret)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     ret->name = pg_rd_str(&r);
     ret->sql = pg_rd_str(&r);
     ret->types = words(&r, 4);
@@ -188,7 +188,7 @@ bool pg_parse_read(struct phi_view body, struct pg_parse *ret)
 
 bool pg_bind_read(struct phi_view body, struct pg_bind *ret)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     ret->portal = pg_rd_str(&r);
     ret->stmt = pg_rd_str(&r);
     ret->formats = words(&r, 2);
@@ -199,14 +199,14 @@ bool pg_bind_read(struct phi_view body, struct pg_bind *ret)
         if (len != PG_NULL_VALUE)
             pg_rd_bytes(&r, len);
     }
-    ret->params = r.bad ? (struct phi_view){0} : (struct phi_view){from, (size_t)(r.v.p - from)};
+    ret->params = r.bad ? (struct phi_view){ 0 } : (struct phi_view){ from, (size_t)(r.v.p - from) };
     ret->results = words(&r, 2);
     return pg_rd_end(&r);
 }
 
 bool pg_execute_read(struct phi_view body, struct pg_execute *ret)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     ret->portal = pg_rd_str(&r);
     ret->max_rows = pg_rd32(&r);
     if (ret->max_rows > INT32_MAX) /* the server takes zero and below as "all" */
@@ -216,7 +216,7 @@ bool pg_execute_read(struct phi_view body, struct pg_execute *ret)
 
 bool pg_object_read(struct phi_view body, struct pg_object *ret)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     ret->kind = pg_rd8(&r);
     ret->name = pg_rd_str(&r);
     return pg_rd_end(&r) && (ret->kind == 'S' || ret->kind == 'P');
@@ -226,10 +226,10 @@ bool pg_value_next(struct phi_view *params, bool *null, struct phi_view *value)
 {
     if (params->n == 0)
         return false;
-    struct pg_rd r = {*params, false};
+    struct pg_rd r = { *params, false };
     uint32_t len = pg_rd32(&r);
     *null = len == PG_NULL_VALUE;
-    *value = *null ? (struct phi_view){0} : pg_rd_bytes(&r, len);
+    *value = *null ? (struct phi_view){ 0 } : pg_rd_bytes(&r, len);
     *params = r.v;
     return !r.bad;
 }
@@ -246,7 +246,7 @@ uint32_t pg_word32(struct phi_view w, size_t i)
 
 bool pg_status_read(struct phi_view body, struct phi_view *name, struct phi_view *value)
 {
-    struct pg_rd r = {body, false};
+    struct pg_rd r = { body, false };
     *name = pg_rd_str(&r);
     *value = pg_rd_str(&r);
     return pg_rd_end(&r);
@@ -254,7 +254,7 @@ bool pg_status_read(struct phi_view body, struct phi_view *name, struct phi_view
 
 bool pg_field_next(struct phi_view *fields, uint8_t *code, struct phi_view *value)
 {
-    struct pg_rd r = {*fields, false};
+    struct pg_rd r = { *fields, false };
     *code = pg_rd8(&r);
     if (r.bad || *code == 0)
         return false;
@@ -270,5 +270,5 @@ struct phi_view pg_field(struct phi_view fields, uint8_t code)
     while (pg_field_next(&fields, &c, &value))
         if (c == code)
             return value;
-    return (struct phi_view){0};
+    return (struct phi_view){ 0 };
 }

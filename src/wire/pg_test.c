@@ -41,18 +41,18 @@ static void malformed_hellos_are_bad_and_short_ones_wait(void **unused)
         size_t n;
         enum phi_frame want;
     } rows[] = {
-        {PG_PROTOCOL_3, "\0",               1,  PHI_FRAME_READY},
-        {PG_PROTOCOL_3, "user\0alice\0",    11, PHI_FRAME_BAD  }, /* list without end */
-        {PG_PROTOCOL_3, "user\0alice",      10, PHI_FRAME_BAD  },
-        {PG_PROTOCOL_3, "user\0",           5,  PHI_FRAME_BAD  }, /* name without value */
-        {PG_PROTOCOL_3, "a\0b\0\0more",     9,  PHI_FRAME_BAD  }, /* bytes after the end */
-        {PG_PROTOCOL_3, "",                 0,  PHI_FRAME_BAD  },
-        {131072,        "\0",               1,  PHI_FRAME_BAD  }, /* protocol 2 */
-        {80877103,      "",                 0,  PHI_FRAME_READY},
-        {80877103,      "x",                1,  PHI_FRAME_BAD  },
-        {80877104,      "",                 0,  PHI_FRAME_READY},
-        {80877102,      "\0\0\0\1\0\0\0\2", 8,  PHI_FRAME_READY},
-        {80877102,      "\0\0\0\1",         4,  PHI_FRAME_BAD  },
+        { PG_PROTOCOL_3, "\0",               1,  PHI_FRAME_READY },
+        { PG_PROTOCOL_3, "user\0alice\0",    11, PHI_FRAME_BAD }, /* list without end */
+        { PG_PROTOCOL_3, "user\0alice",      10, PHI_FRAME_BAD },
+        { PG_PROTOCOL_3, "user\0",           5,  PHI_FRAME_BAD }, /* name without value */
+        { PG_PROTOCOL_3, "a\0b\0\0more",     9,  PHI_FRAME_BAD }, /* bytes after the end */
+        { PG_PROTOCOL_3, "",                 0,  PHI_FRAME_BAD },
+        { 131072,        "\0",               1,  PHI_FRAME_BAD }, /* protocol 2 */
+        { 80877103,      "",                 0,  PHI_FRAME_READY },
+        { 80877103,      "x",                1,  PHI_FRAME_BAD },
+        { 80877104,      "",                 0,  PHI_FRAME_READY },
+        { 80877102,      "\0\0\0\1\0\0\0\2", 8,  PHI_FRAME_READY },
+        { 80877102,      "\0\0\0\1",         4,  PHI_FRAME_BAD },
     };
     PHI_BUF(b, 1024);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -151,11 +151,11 @@ static void a_report_reads_back_and_keeps_nul_out(void **unused)
 {
     (void)unused;
     PHI_BUF(b, 4096);
-    struct pg_report r = {.severity = "ERROR",
-                          .sqlstate = "42501",
-                          .message = PHI_LIT("a\0b"),
-                          .hint = PHI_LIT("h"),
-                          .position = 7};
+    struct pg_report r = { .severity = "ERROR",
+                           .sqlstate = "42501",
+                           .message = PHI_LIT("a\0b"),
+                           .hint = PHI_LIT("h"),
+                           .position = 7 };
     pg_add_report(&b, 'E', &r);
     struct phi_view in = phi_buf_view(&b), body;
     uint8_t type;
@@ -172,7 +172,7 @@ static void a_name_with_a_nul_cannot_be_built(void **unused)
     pg_add_query(&b, PHI_LIT("select 1\0; drop table x"));
     assert_false(phi_buf_ok(&b));
     PHI_BUF(s, 4096);
-    struct phi_view pairs[] = {PHI_LIT("user"), PHI_LIT("a\0b")};
+    struct phi_view pairs[] = { PHI_LIT("user"), PHI_LIT("a\0b") };
     pg_add_startup(&s, pairs, 1);
     assert_false(phi_buf_ok(&s));
 }
@@ -181,8 +181,8 @@ static void startup_and_cancel_build_what_the_reader_reads(void **unused)
 {
     (void)unused;
     PHI_BUF(b, 4096);
-    struct phi_view pairs[] = {PHI_LIT("user"), PHI_LIT("gw"), PHI_LIT("database"),
-                               PHI_LIT("shop")};
+    struct phi_view pairs[] = { PHI_LIT("user"), PHI_LIT("gw"), PHI_LIT("database"),
+                                PHI_LIT("shop") };
     pg_add_startup(&b, pairs, 2);
     pg_add_cancel(&b, 77, 0xdeadbeef);
     pg_add_ssl_request(&b);

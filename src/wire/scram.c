@@ -12,7 +12,7 @@ static struct phi_digest hmac(const struct phi_digest *key, struct phi_view v)
 static struct phi_digest salted_password(struct phi_view password, struct phi_view salt,
                                          uint32_t iterations)
 {
-    struct phi_digest out = {{0}};
+    struct phi_digest out = { { 0 } };
     const char *pw = password.n > 0 ? (const char *)password.p : "";
     if (PKCS5_PBKDF2_HMAC(pw, (int)password.n, salt.p, (int)salt.n, (int)iterations, EVP_sha256(),
                           PHI_SHA256_LEN, out.b) != 1)

@@ -7,7 +7,7 @@
 
 #include "wire/scram.h"
 
-static const uint8_t nonce_a[SCRAM_NONCE_RAW] = {1, 2, 3}, nonce_b[SCRAM_NONCE_RAW] = {9, 8, 7};
+static const uint8_t nonce_a[SCRAM_NONCE_RAW] = { 1, 2, 3 }, nonce_b[SCRAM_NONCE_RAW] = { 9, 8, 7 };
 
 struct run {
     struct scram_server server;
@@ -100,16 +100,16 @@ static void a_proof_cannot_be_replayed_under_another_nonce(void **unused)
 static void odd_first_messages_are_refused(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = {"",
-                                      "n,,",
-                                      "p=tls-server-end-point,,n=,r=x",
-                                      "n,a=x,n=,r=x",
-                                      "n,,n=,r=",
-                                      "n,,r=x,n=",
-                                      "n,,n=,r=x,x=1",
-                                      "n,,m=1,n=,r=x",
-                                      "n,,n=",
-                                      "y,,n=,r=a\x7f"};
+    static const char *const bad[] = { "",
+                                       "n,,",
+                                       "p=tls-server-end-point,,n=,r=x",
+                                       "n,a=x,n=,r=x",
+                                       "n,,n=,r=",
+                                       "n,,r=x,n=",
+                                       "n,,n=,r=x,x=1",
+                                       "n,,m=1,n=,r=x",
+                                       "n,,n=",
+                                       "y,,n=,r=a\x7f" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct run r;
         run_init(&r, "sesame");
@@ -122,12 +122,12 @@ static void odd_first_messages_are_refused(void **unused)
 static void a_weak_or_foreign_server_first_is_refused(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = {"r=%s,s=c2FsdA==,i=4096" /* nonce not lengthened */,
-                                      "r=%sx,s=c2FsdA==,i=1",
-                                      "r=x%s,s=c2FsdA==,i=4096",
-                                      "r=%sx,s=,i=4096",
-                                      "r=%sx,s=c2FsdA==,i=99999999",
-                                      "r=%sx,s=c2FsdA==,i=4096,x=1"};
+    static const char *const bad[] = { "r=%s,s=c2FsdA==,i=4096" /* nonce not lengthened */,
+                                       "r=%sx,s=c2FsdA==,i=1",
+                                       "r=x%s,s=c2FsdA==,i=4096",
+                                       "r=%sx,s=,i=4096",
+                                       "r=%sx,s=c2FsdA==,i=99999999",
+                                       "r=%sx,s=c2FsdA==,i=4096,x=1" };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct run r;
         run_init(&r, "sesame");
@@ -186,12 +186,12 @@ static void the_rfcs_example_verifies(void **unused)
 static void malformed_verifiers_are_refused(void **unused)
 {
     (void)unused;
-    static const char *const bad[] = {"",
-                                      "md5abc",
-                                      "SCRAM-SHA-256$4096:c2FsdA==$AAAA:AAAA",
-                                      "SCRAM-SHA-256$0:c2FsdA==$",
-                                      "SCRAM-SHA-256$4096:$A:B",
-                                      "SCRAM-SHA-1$4096:c2FsdA==$AAAA:AAAA"};
+    static const char *const bad[] = { "",
+                                       "md5abc",
+                                       "SCRAM-SHA-256$4096:c2FsdA==$AAAA:AAAA",
+                                       "SCRAM-SHA-256$0:c2FsdA==$",
+                                       "SCRAM-SHA-256$4096:$A:B",
+                                       "SCRAM-SHA-1$4096:c2FsdA==$AAAA:AAAA" };
     struct scram_verifier v;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(scram_verifier_read(phi_view_of(bad[i]), &v));

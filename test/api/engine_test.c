@@ -34,8 +34,8 @@ static void fill(void *self, void *p, size_t n)
     (void)self;
     phi_random(p, n);
 }
-static const struct phi_clock clock_port = {.wall_ms = wall, .boot_ms = boot, .boot_id = boot_id};
-static const struct phi_rng rng_port = {.fill = fill};
+static const struct phi_clock clock_port = { .wall_ms = wall, .boot_ms = boot, .boot_id = boot_id };
+static const struct phi_rng rng_port = { .fill = fill };
 
 struct world;
 
@@ -117,26 +117,26 @@ static enum phi_rc sign(void *self, int64_t *from, int64_t size, const struct ph
 
 static void world_open(struct world *w)
 {
-    struct phi_err err = {0};
+    struct phi_err err = { 0 };
     static struct phi_notifier notifier;
-    *w = (struct world){0};
+    *w = (struct world){ 0 };
     of_store = w;
     w->mem = phi_store_mem_open();
     w->ops = *w->mem->ops;
     w->ops.commit = commit;
     w->ops.tidy = tidy;
-    w->store = (struct phi_store){.ops = &w->ops, .self = w->mem->self};
-    notifier = (struct phi_notifier){.self = w, .fan_out = fan_out};
+    w->store = (struct phi_store){ .ops = &w->ops, .self = w->mem->self };
+    notifier = (struct phi_notifier){ .self = w, .fan_out = fan_out };
     assert_int_equal(net_loop_open(&w->loop, &err), PHI_OK);
-    struct api_engine_opts o = {.loop = w->loop,
-                                .store = &w->store,
-                                .origin = "t",
-                                .key = "t+00000000+AQ==\n",
-                                .clock = &clock_port,
-                                .rng = &rng_port,
-                                .notifier = &notifier,
-                                .sign = sign,
-                                .sign_self = w};
+    struct api_engine_opts o = { .loop = w->loop,
+                                 .store = &w->store,
+                                 .origin = "t",
+                                 .key = "t+00000000+AQ==\n",
+                                 .clock = &clock_port,
+                                 .rng = &rng_port,
+                                 .notifier = &notifier,
+                                 .sign = sign,
+                                 .sign_self = w };
     assert_int_equal(api_engine_open(&o, &w->e, &err), PHI_OK);
 }
 
@@ -153,7 +153,7 @@ static void world_close(struct world *w)
 static enum phi_rc work_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct work *k = arg;
-    const struct phi_actor self = {.kind = PHI_ACTOR_SYSTEM};
+    const struct phi_actor self = { .kind = PHI_ACTOR_SYSTEM };
     struct phi_person p;
     PHI_ARENA(a, 65536);
     k->commits_when_run = k->w->commits;
@@ -174,7 +174,7 @@ static void work_submit(struct world *w)
     for (int i = 0; i < JOBS; i++) {
         struct work *k = &w->work[i];
         *k = (struct work){
-            .w = w, .job = {.run = work_run, .done = work_done, .arg = k, .changes = true}
+            .w = w, .job = { .run = work_run, .done = work_done, .arg = k, .changes = true }
         };
         snprintf(k->name, sizeof(k->name), "p%d", i);
         assert_true(api_engine_submit(w->e, &k->job));
@@ -274,7 +274,7 @@ static void signed_to_the_end(struct world *w)
     struct look l;
     do {
         l = (struct look){
-            .loop = w->loop, .job = {.run = head_run, .done = look_done}
+            .loop = w->loop, .job = { .run = head_run, .done = look_done }
         };
         l.job.arg = l.size;
         assert_true(api_engine_submit(w->e, &l.job));
@@ -318,7 +318,7 @@ static enum phi_rc ready_run(struct phi_core *c, void *arg, struct phi_err *err)
 {
     struct world *w = arg;
     (void)err;
-    core_say(c, &(struct phi_event){.kind = PHI_EVENT_GRANT, .status = PHI_LIT("ready")});
+    core_say(c, &(struct phi_event){ .kind = PHI_EVENT_GRANT, .status = PHI_LIT("ready") });
     w->ready_at = phi_now_boot_ms();
     return PHI_OK;
 }
@@ -333,7 +333,7 @@ static void between_a_grant_and_its_claim_the_store_is_left_alone(void **state)
     (void)state;
     struct world w;
     world_open(&w);
-    struct api_job job = {.run = ready_run, .done = ready_done, .arg = &w, .changes = true};
+    struct api_job job = { .run = ready_run, .done = ready_done, .arg = &w, .changes = true };
     assert_int_equal(api_engine_start(w.e, NULL), PHI_OK);
     assert_true(api_engine_submit(w.e, &job));
     net_loop_run(w.loop); /* until it was tidied; the test's own time-out ends it otherwise */

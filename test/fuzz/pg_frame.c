@@ -85,7 +85,7 @@ static void stream(struct phi_view in)
 
 static void scram(struct phi_view in)
 {
-    static const uint8_t random[SCRAM_NONCE_RAW] = {1};
+    static const uint8_t random[SCRAM_NONCE_RAW] = { 1 };
     struct scram_verifier v;
     struct scram_server s;
     struct phi_view first = in, rest;
@@ -102,7 +102,7 @@ static void scram(struct phi_view in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct phi_view in = {data + 1, size - 1};
+    struct phi_view in = { data + 1, size - 1 };
     if (size == 0)
         return 0;
     if (data[0] % 3 == 0)
