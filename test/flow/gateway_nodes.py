@@ -37,6 +37,10 @@ class Gateway:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([GATEWAY, "--config", self.config], stderr=log, stdin=subprocess.DEVNULL)
+        end = time.monotonic() + 60
+        while '"ev":"ready"' not in self.said() and self.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        return '"ev":"ready"' in self.said()
 
     def said(self):
         with open(self.log, encoding="utf-8", errors="replace") as f:
@@ -105,7 +109,7 @@ def run(folder, pg):
         code = cast.admin.post("/v1/gateways", {"name": "gw2", "targets": ["shop"]}).json["code"]
         got = gateway.enroll(code)
         check("the gateway signs on", got.returncode == 0, got)
-        gateway.start()
+        check("the gateway serves", gateway.start(), gateway.said()[-600:])
         took, why = over(cast, gateway, a, b, 1)
         check(f"the phid that the gateway talks to is killed, and the waiter goes on through the other ({took} s)", took is not None and took < 25, why)
         check("the killed one starts again", a.start(), a.said()[-600:])
