@@ -31,6 +31,9 @@ enum phi_rc phid_data_open(const struct phid_config *c, struct phid_data *ret, s
 #define PHID_RESTORING "restoring.db"
 enum phi_rc phid_data_claim(const struct phid_config *c, struct phid_data *ret, struct phi_err *err);
 enum phi_rc phid_data_open_restored(const struct phid_config *c, const char *origin, struct phid_data *ret, struct phi_err *err);
+struct stat;
+/* Whether it is a folder that nobody else may enter. */
+enum phi_rc phid_data_private(const char *path, const struct stat *st, struct phi_err *err);
 void phid_data_close(struct phid_data *d); /* also after a failed open */
 
 /* `phid bootstrap`: the first administrator, the starter bundle, and a one-time link on standard output. */

@@ -33,9 +33,7 @@ static enum phi_rc tls_check(const struct phid_config *c, struct phi_err *err)
 static enum phi_rc data_check(const char *dir, struct phi_err *err)
 {
     struct stat st;
-    if (stat(dir, &st) == 0 && (!S_ISDIR(st.st_mode) || (st.st_mode & 077)))
-        return phi_fail(err, PHI_EDENIED, "%s: group or others may enter it; chmod 700 it", dir);
-    return PHI_OK;
+    return stat(dir, &st) == 0 ? phid_data_private(dir, &st, err) : PHI_OK;
 }
 
 static enum phi_rc secret_check(const char *dir, const char *name, struct phi_err *err)

@@ -65,14 +65,20 @@ static enum phi_rc path_in(const struct phid_config *c, const char *name, char r
     return PHI_OK;
 }
 
+enum phi_rc phid_data_private(const char *path, const struct stat *st, struct phi_err *err)
+{
+    if (!S_ISDIR(st->st_mode) || (st->st_mode & 077))
+        return phi_fail(err, PHI_EDENIED, "%s: group or others may enter it; chmod 700 it", path);
+    return PHI_OK;
+}
+
 static enum phi_rc folder_check(const char *path, struct phi_err *err)
 {
     struct stat st;
     PHI_TRY(phi_dir_make(path, 0700, err));
     if (stat(path, &st) != 0)
         return phi_fail(err, PHI_EIO, "%s: %s", path, strerror(errno));
-    if (!S_ISDIR(st.st_mode) || (st.st_mode & 077))
-        return phi_fail(err, PHI_EDENIED, "%s: group or others may enter it; chmod 700 it", path);
+    PHI_TRY(phid_data_private(path, &st, err));
     if (st.st_uid != geteuid())
         return phi_fail(err, PHI_EDENIED, "%s belongs to another user", path);
     return PHI_OK;

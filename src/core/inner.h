@@ -216,8 +216,8 @@ bool core_gateway_removed(const struct core_gateway_row *row); /* taken away; it
 bool core_gateway_serves(struct phi_core *c, struct phi_view gateway, struct phi_view target);
 enum phi_rc core_credential_end(struct phi_core *c, const struct phi_actor *by, const struct core_credential_row *row,
                                 const char *cause, struct phi_err *err);
-/* Those that were issued to this session or token of theirs; `n` counts on. */
-enum phi_rc core_credentials_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view session,
+/* Theirs: the one of this id and those that were issued to the session or token of this id, or with "" all; `n` counts on. */
+enum phi_rc core_credentials_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view id,
                                   const char *cause, int64_t *n, struct phi_err *err);
 /* Of whom a live credential was issued to; "": not known. In the arena. */
 struct phi_view core_credential_device(struct phi_core *c, struct phi_arena *a, struct phi_view id);

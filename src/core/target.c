@@ -166,21 +166,6 @@ enum phi_rc core_credential_end(struct phi_core *c, const struct phi_actor *by, 
     return credential_leaf(c, PHI_EV_CREDENTIAL_ENDED, by, row, cause, err);
 }
 
-enum phi_rc core_credentials_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view session,
-                                  const char *cause, int64_t *n, struct phi_err *err)
-{
-    PHI_ARENA(a, (size_t)16 << 20);
-    struct core_credential_row *rows, key = { .person = person };
-    size_t all;
-    PHI_TRY(core_list(c, CORE_CREDENTIAL, CORE_CREDENTIAL_BY_PERSON, &key, (struct core_span){ .prefix = 1 }, &a, &rows, &all, err));
-    for (size_t i = 0; i < all; i++)
-        if (session.n && phi_view_eq(rows[i].session, session)) {
-            PHI_TRY(core_credential_end(c, by, &rows[i], cause, err));
-            ++*n;
-        }
-    return PHI_OK;
-}
-
 enum phi_rc phi_credential_revoke(struct phi_core *c, const struct phi_actor *by, struct phi_view id,
                                   struct phi_err *err)
 {

@@ -18,8 +18,8 @@ struct phi_ticket_due {
     struct phi_view person, name; /* who asked for the request */
 };
 /* Whether the tracker is to be asked before `by`, a person, votes on this request, or, a gateway, claims this grant, or because phid
- * itself found this request in an evaluation's `tickets`: where the policy rests on the answer and the last one is older than `renew_ms` (-1: always). What `by` may not see is not due: the vote or
- * claim itself says so. Never for a broken glass, which must not wait for a tracker in an outage. */
+ * itself found this request in an evaluation's `tickets`: where the policy rests on the answer and the last one is older than
+ * `renew_ms` (-1: always). What `by` may not see is not due: the vote or claim itself says so. Never for a broken glass, which must not wait for a tracker in an outage. */
 enum phi_rc phi_ticket_due(struct phi_core *c, struct phi_arena *a, const struct phi_actor *by, struct phi_view which,
                            int64_t renew_ms, struct phi_ticket_due *ret, struct phi_err *err);
 /* The answer, logged (ticket.checked). */

@@ -63,21 +63,28 @@ enum phi_rc phi_ways_in_list(struct phi_core *c, struct phi_arena *a, const stru
 
 /* ---- ending */
 
-enum phi_rc core_ways_in_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view id, struct phi_view keep,
-                              int64_t *ret_n, struct phi_err *err)
+enum phi_rc core_credentials_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view id,
+                                  const char *cause, int64_t *n, struct phi_err *err)
 {
     PHI_ARENA(a, (size_t)16 << 20);
     struct core_credential_row *rows;
-    size_t n;
+    size_t all;
+    PHI_TRY(credentials_of(c, &a, person, &rows, &all, err));
+    for (size_t i = 0; i < all; i++)
+        if (!id.n || phi_view_eq(rows[i].id, id) || phi_view_eq(rows[i].session, id)) {
+            PHI_TRY(core_credential_end(c, by, &rows[i], cause, err));
+            ++*n;
+        }
+    return PHI_OK;
+}
+
+enum phi_rc core_ways_in_over(struct phi_core *c, const struct phi_actor *by, struct phi_view person, struct phi_view id, struct phi_view keep,
+                              int64_t *ret_n, struct phi_err *err)
+{
     enum phi_rc rc = phi_session_end(c, by, person, id, keep, ret_n, err);
     if (rc != PHI_OK && !(rc == PHI_ENOTFOUND && id.n))
         return rc;
-    PHI_TRY(credentials_of(c, &a, person, &rows, &n, err));
-    for (size_t i = 0; i < n; i++)
-        if (!id.n || phi_view_eq(rows[i].id, id) || phi_view_eq(rows[i].session, id)) {
-            PHI_TRY(core_credential_end(c, by, &rows[i], "revoked", err));
-            ++*ret_n;
-        }
+    PHI_TRY(core_credentials_over(c, by, person, id, "revoked", ret_n, err));
     if (id.n && *ret_n == 0)
         return core_no(c, "session.unknown", err, PHI_ENOTFOUND, "there is no such session; `phi session` lists them");
     c->why = "";
